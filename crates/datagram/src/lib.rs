@@ -1,0 +1,1 @@
+//! Batched UDP with source and destination addresses.

@@ -1,0 +1,1 @@
+//! The parts of the manager, pure: director, commander, listener, file server.

@@ -1,0 +1,1 @@
+//! SNMP, pure: messages, security, manager and agent sessions.

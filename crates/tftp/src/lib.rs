@@ -1,0 +1,1 @@
+//! TFTP, pure: packets, options, sender, receiver.

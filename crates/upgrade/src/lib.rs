@@ -1,0 +1,1 @@
+//! The decisions of an upgrade, pure: device, image, profile, operation, run.

@@ -1,0 +1,1 @@
+//! Simulated access devices for laboratories and tests.

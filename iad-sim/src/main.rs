@@ -1,0 +1,2 @@
+//! Simulated access devices for laboratories and tests.
+fn main() {}

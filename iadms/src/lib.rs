@@ -1,0 +1,1 @@
+//! Management system that upgrades access devices over SNMP, TFTP and FTP.

@@ -1,0 +1,1 @@
+//! Tests of the whole; see `end_to_end/` and `interop/`.
