@@ -1,1 +1,14 @@
-//! The decisions of an upgrade, pure: device, image, profile, operation, run.
+//! The decisions of an upgrade: device, image, profile, operation, run.
+//!
+//! Pure: no protocol, no socket, no clock, no randomness, no file system. Time, random numbers and what was
+//! read from a device are inputs; what to read, set, open and tell are outputs.
+
+pub mod digest;
+pub mod id;
+pub mod ticket;
+pub mod time;
+
+pub use digest::Digest;
+pub use id::{DeviceId, RunId};
+pub use ticket::{Content, Direction, Protocol, Ticket, TicketName};
+pub use time::Time;
