@@ -1,2 +1,46 @@
-//! The tasks of this repository.
-fn main() {}
+//! `cargo xtask TASK`: the tasks of this repository, one file per task.
+
+mod fetch;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+The tasks of this repository.
+
+Usage: cargo xtask <TASK>
+
+Tasks:
+  fetch             Get the foreign programs that some tests run, from Debian; test does it too
+  test [FILTER]...  Check formatting, lints and documentation, then run every test
+                    (or those whose names contain a FILTER)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut words = arguments.iter().map(String::as_str);
+    let finished = match words.next() {
+        Some("test") => test::run(&words.collect::<Vec<_>>()),
+        Some("fetch") => fetch::run(),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(unknown) => {
+            eprint!("There is no task '{unknown}'.\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+        None => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match finished {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("xtask: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}

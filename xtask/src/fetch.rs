@@ -1,0 +1,146 @@
+//! `cargo xtask fetch`, and the beginning of `cargo xtask test`: gets the foreign programs from Debian, where this user
+//! may. Plain clients are installed; what would start a daemon or is in conflict with its like is unpacked beside each
+//! other in `target/peers`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use xtask::peers::{Delivery, PEERS, Peer};
+
+use crate::step::{self, Failed};
+
+/// Fetches what is missing; fails if something is missing after that.
+pub(crate) fn run() -> Result<(), Failed> {
+    let missing = fetch();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|peer| peer.package).collect();
+    Err(Failed(format!("these Debian packages could not be had: {}", packages.join(", "))))
+}
+
+/// Fetches what is missing and returns the peers that are still missing after that.
+pub(crate) fn fetch() -> Vec<&'static Peer> {
+    if missing().is_empty() {
+        return Vec::new();
+    }
+    let began = Instant::now();
+    match Installer::find() {
+        Some(installer) => installer.fetch(&missing()),
+        None => eprintln!(
+            "xtask: cannot install Debian packages here (no apt-get, or neither root nor password-free sudo)"
+        ),
+    }
+    step::done("foreign programs from Debian", began);
+    missing()
+}
+
+fn missing() -> Vec<&'static Peer> {
+    PEERS.iter().filter(|peer| peer.path().is_none()).collect()
+}
+
+/// The right to install packages: as root, or by a `sudo` that asks for no password.
+struct Installer {
+    sudo: bool,
+}
+
+impl Installer {
+    fn find() -> Option<Self> {
+        if !succeeds(Command::new("apt-get").arg("--version")) {
+            return None;
+        }
+        if output(Command::new("id").arg("-u")).trim() == "0" {
+            return Some(Self { sudo: false });
+        }
+        succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Self { sudo: true })
+    }
+
+    fn fetch(&self, missing: &[&'static Peer]) {
+        let packages = missing.iter().flat_map(|peer| match peer.delivery {
+            Delivery::Installed => vec![peer.package],
+            Delivery::Unpacked(libraries) => libraries.to_vec(),
+        });
+        let wanted: Vec<&str> = packages.filter(|package| !is_installed(package)).collect();
+        let mut list_is_fresh = false;
+        // One after the other, so that a package that this release of Debian does not have costs no other one.
+        for package in wanted {
+            self.with_fresh_list(&mut list_is_fresh, |installer| installer.install(package));
+        }
+        for peer in missing {
+            if let Delivery::Unpacked(libraries) = peer.delivery
+                && libraries.iter().all(|library| is_installed(library))
+            {
+                self.with_fresh_list(&mut list_is_fresh, |installer| installer.unpack(peer));
+            }
+        }
+    }
+
+    /// Tries; if that fails, fetches the list of packages (once) and tries again. A fresh machine has no list, or an
+    /// old one that names packages that are gone.
+    fn with_fresh_list(&self, list_is_fresh: &mut bool, attempt: impl Fn(&Self) -> bool) {
+        if !attempt(self) && !*list_is_fresh {
+            succeeds(&mut self.apt_get(&["update"]));
+            *list_is_fresh = true;
+            attempt(self);
+        }
+    }
+
+    fn install(&self, package: &str) -> bool {
+        eprintln!("xtask: installing the Debian package {package}");
+        succeeds(&mut self.apt_get(&["install", "--yes", "--no-install-recommends", package]))
+    }
+
+    /// Unpacks a package into the peer's folder; nothing of it is configured or started.
+    fn unpack(&self, peer: &Peer) -> bool {
+        eprintln!("xtask: unpacking the Debian package {} into {}", peer.package, peer.folder().display());
+        let folder = peer.folder();
+        if std::fs::create_dir_all(&folder).is_err() {
+            return false;
+        }
+        // As root, apt-get would drop its rights for the download and then warn that it cannot write here.
+        let download = ["download", "--quiet=2", "-o", "APT::Sandbox::User=root", peer.package];
+        if !succeeds(Command::new("apt-get").args(download).current_dir(&folder)) {
+            return false;
+        }
+        let Some(file) = package_file(&folder) else { return false };
+        let extracted = succeeds(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(&folder));
+        // The file is of no more use, and in the way of the next version.
+        std::fs::remove_file(file).is_ok() && extracted
+    }
+
+    fn apt_get(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(if self.sudo { "sudo" } else { "env" });
+        if self.sudo {
+            command.args(["-n", "env"]);
+        }
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "-o", LOCK_TIME_LIMIT])
+            .args(arguments);
+        command
+    }
+}
+
+/// How long to wait for another process that installs packages.
+const LOCK_TIME_LIMIT: &str = "DPkg::Lock::Timeout=120";
+
+fn is_installed(package: &str) -> bool {
+    output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]))
+        == "installed"
+}
+
+/// The package file that was downloaded into `folder`.
+fn package_file(folder: &Path) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    entries.find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// What the command writes to stdout; nothing if it does not start.
+fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! The foreign programs that the interoperability tests meet: which Debian package each comes from, and where it is
+//! found. `cargo xtask test` fetches them, the tests look them up: one list for both.
+
+use std::path::{Path, PathBuf};
+
+/// A foreign program that tests run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The Debian package it comes from.
+    pub package: &'static str,
+    /// The program by which it is known to be there. Its package may hold more.
+    pub program: &'static str,
+    /// How `cargo xtask test` gets it.
+    pub delivery: Delivery,
+    /// What the names of the tests that need it contain, so that they can be left out by name.
+    pub mark: &'static str,
+}
+
+/// How a peer comes onto the machine.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Installed as a package.
+    Installed,
+    /// Unpacked into `target/peers/PACKAGE`, because its package would start a daemon, or is in conflict with another
+    /// one of these. These libraries are installed.
+    Unpacked(&'static [&'static str]),
+}
+
+/// Every foreign program the tests know.
+pub const PEERS: [Peer; 9] = [
+    Peer { package: "smitools", program: "smilint", delivery: Delivery::Installed, mark: "needs_smitools::" },
+    Peer { package: "snmp", program: "snmpget", delivery: Delivery::Installed, mark: "needs_snmp::" },
+    Peer { package: "curl", program: "curl", delivery: Delivery::Installed, mark: "needs_curl::" },
+    Peer {
+        package: "snmpd",
+        program: "snmpd",
+        delivery: Delivery::Unpacked(&["libsnmp40", "libwrap0"]),
+        mark: "needs_snmpd::",
+    },
+    Peer {
+        package: "snmptrapd",
+        program: "snmptrapd",
+        delivery: Delivery::Unpacked(&["libsnmp40", "libnetsnmptrapd40", "libwrap0"]),
+        mark: "needs_snmptrapd::",
+    },
+    Peer {
+        package: "tftp-hpa",
+        program: "tftp",
+        delivery: Delivery::Unpacked(&[]),
+        mark: "needs_tftp_hpa::",
+    },
+    Peer {
+        package: "tftpd-hpa",
+        program: "in.tftpd",
+        delivery: Delivery::Unpacked(&["libwrap0"]),
+        mark: "needs_tftpd_hpa::",
+    },
+    Peer {
+        package: "atftp",
+        program: "atftp",
+        delivery: Delivery::Unpacked(&["libreadline8"]),
+        mark: "needs_atftp::",
+    },
+    Peer {
+        package: "atftpd",
+        program: "atftpd",
+        delivery: Delivery::Unpacked(&["libpcre2-8-0", "libwrap0"]),
+        mark: "needs_atftpd::",
+    },
+];
+
+/// The peer that a Debian package holds.
+#[must_use]
+pub fn of_package(package: &str) -> Option<&'static Peer> {
+    PEERS.iter().find(|peer| peer.package == package)
+}
+
+impl Peer {
+    /// Where the package is unpacked, if it is not installed.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        crate::root().join("target/peers").join(self.package)
+    }
+
+    /// Where this peer's program is, if it is there.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.path_of(self.program)
+    }
+
+    /// Where another program of the same package is, if it is there: unpacked, in `PATH`, or among the daemons, which are
+    /// not in every user's `PATH`.
+    #[must_use]
+    pub fn path_of(&self, program: &str) -> Option<PathBuf> {
+        let unpacked = ["usr/bin", "usr/sbin"].map(|folder| self.folder().join(folder));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        unpacked
+            .into_iter()
+            .chain(std::env::split_paths(&path))
+            .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+            .map(|folder| folder.join(program))
+            .find(|candidate| is_file(candidate))
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mark_is_part_of_another_one_so_that_leaving_one_out_leaves_the_others_in() {
+        for one in &PEERS {
+            for other in PEERS.iter().filter(|other| *other != one) {
+                assert!(!other.mark.contains(one.mark), "{} is part of {}", one.mark, other.mark);
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_nowhere_is_not_found() {
+        assert_eq!(PEERS[0].path_of("no-such-program-anywhere"), None);
+    }
+}
