@@ -3,8 +3,13 @@
 //! Pure: no protocol, no socket, no clock, no randomness, no file system. Time, random numbers and what was
 //! read from a device are inputs; what to read, set, open and tell are outputs.
 
+pub mod configuration;
 pub mod digest;
 pub mod id;
+pub mod image;
+pub mod object;
+pub mod profile;
+pub mod reading;
 pub mod ticket;
 pub mod time;
 
@@ -12,3 +17,8 @@ pub use digest::Digest;
 pub use id::{DeviceId, RunId};
 pub use ticket::{Content, Direction, Protocol, Ticket, TicketName};
 pub use time::Time;
+pub use configuration::{ConfigurationSet, Kind, StoredFile};
+pub use image::Image;
+pub use object::{Oid, Value};
+pub use profile::Profile;
+pub use reading::Reading;

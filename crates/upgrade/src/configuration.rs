@@ -1,0 +1,47 @@
+//! A device's configuration: kinds of files, and whole sets of them (row H4).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+
+/// A kind of configuration: `user-data`, `port-data`, `protocol-parameters`, `default-parameters`, or
+/// another one that a profile names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(pub String);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A file in the manager's storage, which keeps files by their digest and never writes over one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Configuration files that belong together: one of each kind, all in one format.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationSet {
+    /// The format they are in, as the device numbers its formats; none where it tells none.
+    pub format: Option<u32>,
+    /// The device's revision of its configuration when they were taken; none where it tells none.
+    pub revision: Option<u32>,
+    /// The files.
+    pub files: BTreeMap<Kind, StoredFile>,
+}
+
+impl ConfigurationSet {
+    /// Whether both hold the same bytes in every kind.
+    pub fn same_files(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+}

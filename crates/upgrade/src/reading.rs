@@ -1,0 +1,250 @@
+//! What was read from a device, in words that are the same for every kind of device.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::{ConfigurationSet, Kind, StoredFile};
+use crate::object::Oid;
+use crate::{Digest, Time};
+
+/// One look at a device. What it did not tell is `None` or empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// When the answer came.
+    pub at: Time,
+    /// The kind of product (SNMPv2-MIB `sysObjectID`).
+    pub product: Option<Oid>,
+    /// The model's name.
+    pub model: Option<String>,
+    /// The hardware kind, which an image's manifest names.
+    pub hardware: Option<String>,
+    /// What tells this device from all others.
+    pub unique_id: Option<String>,
+    /// Since the last restart (SNMPv2-MIB `sysUpTime`); wraps after 497 days.
+    pub uptime: Option<Duration>,
+    /// Restarts ever (SNMP-FRAMEWORK-MIB `snmpEngineBoots`, where the device keeps it).
+    pub boots: Option<u32>,
+    /// Why it restarted last, in its own word.
+    pub boot_reason: Option<String>,
+    /// Calls in progress.
+    pub calls: Option<u32>,
+    /// Whether it says that it is in order.
+    pub healthy: Option<bool>,
+    /// Bytes free for an image.
+    pub free_space: Option<u64>,
+    /// What it can do.
+    pub capabilities: BTreeSet<Capability>,
+    /// Its software buffers.
+    pub buffers: Vec<Buffer>,
+    /// Its configuration, by buffer and kind.
+    pub configuration: Vec<ConfigurationEntry>,
+    /// Moves with every change of the running configuration.
+    pub revision: Option<u32>,
+    /// The operation it carries out, or carried out last.
+    pub operation: Option<OperationReading>,
+}
+
+/// Something a device can do; bits of IAD-MIB `iadSysCapabilities`, or constants of a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Two software buffers (row H17).
+    DualImage,
+    /// A restart is needed to run loaded software (rows H11, H12).
+    NeedsReset,
+    /// A conversion program on the device (row H22).
+    Convert,
+    /// Transfers by TFTP.
+    Tftp,
+    /// Transfers by FTP.
+    Ftp,
+    /// Takes an image that the server sends (row S18).
+    Push,
+    /// Can serve images to its neighbours (row S11).
+    ImageServer,
+    /// Sends INFORMs.
+    Inform,
+}
+
+/// One software buffer (row H17).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Its number at the device.
+    pub index: u32,
+    /// The version of the software in it; empty where there is none.
+    pub version: String,
+    /// The state of what is in it.
+    pub state: Option<BufferState>,
+    /// What it is for now.
+    pub role: Option<Role>,
+    /// Bytes in it.
+    pub size: Option<u64>,
+    /// SHA-256 of what is in it.
+    pub digest: Option<Digest>,
+    /// Bytes it can hold.
+    pub capacity: Option<u64>,
+    /// The configuration format its software reads.
+    pub format: Option<u32>,
+}
+
+/// The state of a software buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BufferState {
+    /// Nothing in it.
+    Empty,
+    /// Being written.
+    Writing,
+    /// Whole software that can be run.
+    Valid,
+    /// Something that must not be run.
+    Invalid,
+}
+
+/// What a software buffer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It runs, and will after a restart.
+    Active,
+    /// It does not run.
+    Standby,
+    /// It runs on trial: unless confirmed, the device falls back to the other one (row B4).
+    Trial,
+}
+
+/// One kind of configuration in one buffer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationEntry {
+    /// The buffer whose software uses it.
+    pub buffer: u32,
+    /// The kind.
+    pub kind: Kind,
+    /// Moves with every change.
+    pub revision: Option<u32>,
+    /// The format it is in.
+    pub format: Option<u32>,
+    /// SHA-256 of the file a backup would send.
+    pub digest: Option<Digest>,
+    /// Bytes of that file.
+    pub size: Option<u64>,
+}
+
+/// The operation a device tells of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationReading {
+    /// Its id, as the manager gave it.
+    pub id: String,
+    /// Where it stands.
+    pub state: OperationState,
+    /// Per cent.
+    pub progress: u8,
+    /// The device's word for what went wrong; none where nothing did.
+    pub error: Option<String>,
+    /// What the device adds for people.
+    pub text: String,
+}
+
+/// Where an operation at a device stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationState {
+    /// None was asked.
+    #[default]
+    Idle,
+    /// It begins after a delay.
+    Waiting,
+    /// Under way.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended badly.
+    Failed,
+    /// Stopped by command.
+    Aborted,
+}
+
+impl OperationState {
+    /// Whether the device can take another command.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Idle | Self::Done | Self::Failed | Self::Aborted)
+    }
+}
+
+impl Reading {
+    /// The buffer that runs, confirmed or on trial.
+    pub fn running(&self) -> Option<&Buffer> {
+        self.buffers.iter().find(|buffer| matches!(buffer.role, Some(Role::Active | Role::Trial)))
+    }
+
+    /// The buffer that an update goes to.
+    pub fn standby(&self) -> Option<&Buffer> {
+        self.buffers.iter().find(|buffer| buffer.role == Some(Role::Standby))
+    }
+
+    /// Whether it can do this.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// The configuration of the software that runs, of the kinds for which the device tells digest and size.
+    pub fn running_configuration(&self) -> ConfigurationSet {
+        let running = self.running().map(|buffer| buffer.index);
+        let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == running);
+        let files: BTreeMap<_, _> = entries()
+            .filter_map(|entry| {
+                let file = StoredFile { digest: entry.digest?, size: entry.size? };
+                Some((entry.kind.clone(), file))
+            })
+            .collect();
+        ConfigurationSet { format: entries().find_map(|entry| entry.format), revision: self.revision, files }
+    }
+
+    /// Whether the device restarted between `earlier` and this look: its boots moved, or its uptime is less
+    /// than it was, plus the time that went by since.
+    pub fn restarted_since(&self, earlier: &Self) -> bool {
+        if let (Some(before), Some(now)) = (earlier.boots, self.boots)
+            && before != now
+        {
+            return true;
+        }
+        let (Some(before), Some(now)) = (earlier.uptime, self.uptime) else { return false };
+        let elapsed = self.at - earlier.at;
+        let wrapped = before + elapsed >= UPTIME_WRAP;
+        !wrapped && now + CLOCK_TOLERANCE + elapsed / 100 < before + elapsed
+    }
+}
+
+/// TimeTicks begin anew after 2^32 hundredths of a second: an uptime that went back then proves nothing.
+const UPTIME_WRAP: Duration = Duration::from_millis((1 << 32) * 10);
+
+/// A device may count this much less than we, and one per cent, without having restarted: answers take time on
+/// their way and cheap clocks drift.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(at_s: u64, uptime_s: u64, boots: Option<u32>) -> Reading {
+        Reading {
+            at: Time::from_millis(at_s * 1000),
+            uptime: Some(Duration::from_secs(uptime_s)),
+            boots,
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn a_restart_is_seen_by_boots_or_by_an_uptime_that_lags() {
+        let before = look(100, 50, Some(3));
+        assert!(!look(160, 110, Some(3)).restarted_since(&before), "time went on");
+        assert!(!look(160, 109, Some(3)).restarted_since(&before), "a slow clock");
+        assert!(look(101, 51, Some(4)).restarted_since(&before), "boots moved");
+        assert!(look(160, 55, Some(3)).restarted_since(&before), "more than before, but less than went by");
+        let nearly_wrapped = look(100, 42_949_670, None);
+        assert!(!look(110, 3, None).restarted_since(&nearly_wrapped), "497 days are over");
+    }
+}
