@@ -1,0 +1,167 @@
+//! Reading BER from a datagram. It takes what real agents send, also where X.690 and RFC 3417 section 8 are stricter:
+//! lengths in long form, unsigned numbers without their leading zero byte, an empty object identifier.
+
+use asn1_rs::{FromBer, Header, Length};
+
+use super::tag;
+use crate::{MAXIMUM_ARCS, MAXIMUM_MESSAGE_SIZE, MAXIMUM_VARBINDS, ObjectIdentifier};
+
+/// Why bytes are no SNMP message, or none that can be handled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The datagram is longer than any UDP datagram can be.
+    #[error("message is longer than {MAXIMUM_MESSAGE_SIZE} bytes")]
+    TooLarge,
+    /// A tag or length is broken off or cannot be read.
+    #[error("broken BER header")]
+    Header(#[source] asn1_rs::Error),
+    /// An element says that it is longer than what contains it, or has the indefinite length.
+    #[error("BER element longer than what contains it")]
+    Length,
+    /// Another element was expected here.
+    #[error("tag {found:#04x} where {expected:#04x} belongs")]
+    UnexpectedTag {
+        /// The identifier byte that belongs here.
+        expected: u8,
+        /// The identifier byte found.
+        found: u8,
+    },
+    /// A tag of more than one byte, or one that no SNMP value or PDU has.
+    #[error("unknown type of value or PDU")]
+    UnknownTag,
+    /// An integer without bytes, or one that does not fit its type.
+    #[error("integer is empty or does not fit its type")]
+    Integer,
+    /// An object identifier with more than 128 arcs, an arc above 32 bits, or broken off.
+    #[error("broken object identifier")]
+    ObjectIdentifier,
+    /// An IpAddress that has not four bytes.
+    #[error("IpAddress has not four bytes")]
+    IpAddress,
+    /// A value that carries no content has some.
+    #[error("content in a NULL or exception value")]
+    Content,
+    /// More variable bindings than any caller asks for.
+    #[error("more than {MAXIMUM_VARBINDS} variable bindings")]
+    TooManyVarBinds,
+    /// A version other than SNMPv1, v2c and v3.
+    #[error("unknown SNMP version {0}")]
+    UnknownVersion(i32),
+    /// A PDU that this version does not have (RFC 1157 section 4.1, RFC 3416 section 3).
+    #[error("PDU of another SNMP version")]
+    PduOfOtherVersion,
+    /// The scoped PDU of an SNMPv3 message is encrypted, which cannot be read yet.
+    #[error("encrypted SNMPv3 message")]
+    Encrypted,
+    /// The flags or the maximum size of an SNMPv3 message are none (RFC 3412 section 6).
+    #[error("broken SNMPv3 header")]
+    HeaderV3,
+}
+
+/// Walks the elements of one BER content, front to back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(content: &'a [u8]) -> Reader<'a> {
+        Reader { rest: content }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The identifier byte and the content of the next element.
+    pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
+        let (rest, header) = Header::from_ber(self.rest).map_err(|error| match error {
+            asn1_rs::Err::Error(error) | asn1_rs::Err::Failure(error) => DecodeError::Header(error),
+            asn1_rs::Err::Incomplete(needed) => DecodeError::Header(asn1_rs::Error::Incomplete(needed)),
+        })?;
+        let Some(&[tag]) = header.raw_tag() else { return Err(DecodeError::UnknownTag) };
+        let Length::Definite(length) = header.length() else { return Err(DecodeError::Length) };
+        let (content, rest) = rest.split_at_checked(length).ok_or(DecodeError::Length)?;
+        self.rest = rest;
+        Ok((tag, content))
+    }
+
+    /// The content of the next element, which must be a `tag`.
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<&'a [u8], DecodeError> {
+        let (found, content) = self.element()?;
+        if found == tag { Ok(content) } else { Err(DecodeError::UnexpectedTag { expected: tag, found }) }
+    }
+
+    /// The next element as an INTEGER of 32 bits.
+    pub(crate) fn integer32(&mut self) -> Result<i32, DecodeError> {
+        integer32(self.expect(tag::INTEGER)?)
+    }
+}
+
+/// An integer of 32 bits. One above 2^31 comes from agents that count request ids unsigned, and is wrapped.
+pub(crate) fn integer32(content: &[u8]) -> Result<i32, DecodeError> {
+    // The cast keeps the low 32 bits, which is the wrapping meant.
+    unsigned32(content).map(|value| value as i32)
+}
+
+/// An unsigned number of 32 bits. A negative one comes from agents that leave the leading zero byte out.
+pub(crate) fn unsigned32(content: &[u8]) -> Result<u32, DecodeError> {
+    let value = signed64(content)?;
+    if (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(&value) {
+        Ok(value as u32)
+    } else {
+        Err(DecodeError::Integer)
+    }
+}
+
+/// An unsigned number of 64 bits, with or without its leading zero byte.
+pub(crate) fn unsigned64(content: &[u8]) -> Result<u64, DecodeError> {
+    match content {
+        [0, rest @ ..] if rest.len() == 8 => Ok(signed64(rest)? as u64),
+        _ => Ok(signed64(content)? as u64),
+    }
+}
+
+/// Two's complement of one to eight bytes (X.690 section 8.3).
+fn signed64(content: &[u8]) -> Result<i64, DecodeError> {
+    let (&first, rest) = content.split_first().ok_or(DecodeError::Integer)?;
+    if rest.len() > 7 {
+        return Err(DecodeError::Integer);
+    }
+    let sign_extended = i64::from(i8::from_be_bytes([first]));
+    Ok(rest.iter().fold(sign_extended, |value, &byte| (value << 8) | i64::from(byte)))
+}
+
+/// An object identifier (X.690 section 8.19).
+pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, DecodeError> {
+    if content.is_empty() {
+        // Some agents send this for "none"; net-snmp reads it as 0.0 too.
+        return Ok(ObjectIdentifier::ZERO_DOT_ZERO);
+    }
+    let mut name = ObjectIdentifier::new([]);
+    let mut arc: u64 = 0;
+    let mut unfinished = false;
+    for &byte in content {
+        arc = (arc << 7) | u64::from(byte & 0x7f);
+        unfinished = byte & 0x80 != 0;
+        if unfinished {
+            // Refused before more groups of seven bits can overflow.
+            if arc > u64::from(u32::MAX) {
+                return Err(DecodeError::ObjectIdentifier);
+            }
+            continue;
+        }
+        if name.arcs().is_empty() {
+            // The first two arcs share one number (X.690 section 8.19.4).
+            let first = (arc / 40).min(2);
+            name.push(first as u32);
+            arc -= first * 40;
+        } else if name.arcs().len() == MAXIMUM_ARCS {
+            return Err(DecodeError::ObjectIdentifier);
+        }
+        name.push(u32::try_from(arc).map_err(|_| DecodeError::ObjectIdentifier)?);
+        arc = 0;
+    }
+    if unfinished { Err(DecodeError::ObjectIdentifier) } else { Ok(name) }
+}

@@ -1,0 +1,121 @@
+//! One request under way: what was sent, to whom, how often, and whether a response answers it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Failure, MalformedResponse, RequestKey, Response, Target};
+use crate::{Body, ErrorStatus, Message, Operation, Pdu, Security};
+
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    pub(super) key: RequestKey,
+    pub(super) peer: SocketAddr,
+    pub(super) datagram: Vec<u8>,
+    timeout: Duration,
+    repetitions: u32,
+    sendings: u32,
+    first_sent: Duration,
+    deadline: Option<Duration>,
+}
+
+impl Outstanding {
+    pub(super) fn new(key: RequestKey, target: &Target, datagram: Vec<u8>, repetitions: u32) -> Outstanding {
+        Outstanding {
+            key,
+            peer: target.address,
+            datagram,
+            timeout: target.timeout,
+            repetitions,
+            sendings: 0,
+            first_sent: Duration::ZERO,
+            deadline: None,
+        }
+    }
+
+    /// A response to what was not sent yet can only be a guess.
+    pub(super) fn was_sent(&self) -> bool {
+        self.sendings > 0
+    }
+
+    pub(super) fn may_repeat(&self) -> bool {
+        self.sendings <= self.repetitions
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// How long to wait after the next sending: twice as long each time.
+    pub(super) fn planned_wait(&self, maximum: Duration) -> Duration {
+        let factor = 1_u32.checked_shl(self.sendings).unwrap_or(u32::MAX);
+        self.timeout.saturating_mul(factor).min(maximum.max(self.timeout))
+    }
+
+    pub(super) fn sent(&mut self, now: Duration, deadline: Duration) {
+        if self.sendings == 0 {
+            self.first_sent = now;
+        }
+        self.sendings += 1;
+        self.deadline = Some(deadline);
+    }
+
+    /// Whether `peer` is the one asked. A socket for both families shows IPv4 addresses as mapped ones, and not every system
+    /// tells the scope of an address.
+    pub(super) fn was_asked_of(&self, peer: SocketAddr) -> bool {
+        let same_scope = match (self.peer, peer) {
+            (SocketAddr::V6(asked), SocketAddr::V6(answering)) => {
+                let scopes = [asked.scope_id(), answering.scope_id()];
+                scopes.contains(&0) || asked.scope_id() == answering.scope_id()
+            }
+            _ => true,
+        };
+        same_scope
+            && self.peer.port() == peer.port()
+            && self.peer.ip().to_canonical() == peer.ip().to_canonical()
+    }
+
+    /// What a response with the right request id means; `None` if it was not given to the one who asked.
+    pub(super) fn judge(
+        &self,
+        security: &Security<&[u8]>,
+        datagram: &[u8],
+        now: Duration,
+    ) -> Option<Result<Response, Failure>> {
+        // The request is read back rather than kept twice.
+        let request = Message::decode(&self.datagram).ok()?;
+        if request.security != *security {
+            return None;
+        }
+        let malformed = |reason| Some(Err(Failure::Malformed(reason)));
+        let response = match Message::decode(datagram) {
+            Ok(response) => response,
+            Err(error) => return malformed(MalformedResponse::Undecodable(error)),
+        };
+        let (Body::Pdu(asked), Body::Pdu(answered)) = (request.body, response.body) else { return None };
+        match answered.operation {
+            Operation::Response { status: ErrorStatus::NoError, .. } if !is_about(&asked, &answered) => {
+                malformed(MalformedResponse::OtherObjects)
+            }
+            Operation::Response { status: ErrorStatus::NoError, .. } => Some(Ok(Response {
+                peer: self.peer,
+                varbinds: answered.into_owned().varbinds,
+                elapsed: now.saturating_sub(self.first_sent),
+            })),
+            Operation::Response { status: ErrorStatus::TooBig, .. } => Some(Err(Failure::TooBig)),
+            Operation::Response { status, index } => Some(Err(Failure::ErrorStatus { status, index })),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an answer is about the objects asked for. Only reading depends on it: callers take values by their position.
+fn is_about(asked: &Pdu<&[u8]>, answered: &Pdu<&[u8]>) -> bool {
+    match asked.operation {
+        Operation::Get => {
+            let names = answered.varbinds.iter().map(|varbind| &varbind.name);
+            asked.varbinds.iter().map(|varbind| &varbind.name).eq(names)
+        }
+        Operation::GetNext => asked.varbinds.len() == answered.varbinds.len(),
+        _ => true,
+    }
+}

@@ -1,0 +1,119 @@
+//! Whole messages: what goes into one datagram (RFC 1157 section 4, RFC 1901 section 3, RFC 3412 section 6).
+
+use crate::ber::{DecodeError, Reader, Writer, tag};
+use crate::pdu::Head;
+use crate::{Body, Octets, Operation, Pdu, Security, Value, Version};
+
+/// The longest message, in bytes: what fits in a UDP datagram over IPv4.
+pub const MAXIMUM_MESSAGE_SIZE: usize = 65_507;
+
+/// An SNMP message. `Message<&[u8]>` borrows its octets from the datagram it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<B = Vec<u8>> {
+    /// Version, and who speaks.
+    pub security: Security<B>,
+    /// What is said.
+    pub body: Body<B>,
+}
+
+/// Why a message cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The message would not fit in a datagram.
+    #[error("message of {0} bytes is longer than {MAXIMUM_MESSAGE_SIZE}")]
+    TooLarge(usize),
+    /// The version does not have this PDU.
+    #[error("{0} has no such PDU")]
+    NotInVersion(Version),
+    /// SNMPv1 has neither Counter64 nor the exceptions.
+    #[error("SNMPv1 has no such value")]
+    ValueNotInV1,
+}
+
+impl<'a> Message<&'a [u8]> {
+    /// Reads a datagram. Bytes after the message are ignored, since some agents pad.
+    ///
+    /// # Errors
+    /// The bytes are no SNMP message, or an encrypted one.
+    pub fn decode(datagram: &'a [u8]) -> Result<Self, DecodeError> {
+        let (security, mut pdu) = open(datagram)?;
+        let message = Message { security, body: Body::read(&mut pdu)? };
+        if !message.is_of_its_version() {
+            return Err(DecodeError::PduOfOtherVersion);
+        }
+        Ok(message)
+    }
+}
+
+impl<B: Octets> Message<B> {
+    /// A message with a PDU of the shape that all but the trap of SNMPv1 have.
+    pub fn new(security: Security<B>, pdu: Pdu<B>) -> Self {
+        Message { security, body: Body::Pdu(pdu) }
+    }
+
+    /// Appends the message to `datagram`.
+    ///
+    /// # Errors
+    /// The version does not have this PDU or one of its values, or the message is too long; `datagram` is as before.
+    pub fn encode(&self, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if !self.is_of_its_version() {
+            return Err(EncodeError::NotInVersion(self.security.version()));
+        }
+        if self.security.version() == Version::V1
+            && !self.body.varbinds().iter().all(|varbind| is_of_v1(&varbind.value))
+        {
+            return Err(EncodeError::ValueNotInV1);
+        }
+        let before = datagram.len();
+        let mut writer = Writer::new(datagram);
+        writer.constructed(tag::SEQUENCE, |writer| {
+            self.security.write(writer, |writer| self.body.write(writer));
+        });
+        let length = writer.written();
+        writer.finish();
+        if length > MAXIMUM_MESSAGE_SIZE {
+            datagram.truncate(before);
+            return Err(EncodeError::TooLarge(length));
+        }
+        Ok(())
+    }
+
+    /// The same with octets of its own.
+    pub fn into_owned(self) -> Message {
+        Message { security: self.security.into_owned(), body: self.body.into_owned() }
+    }
+
+    /// Which versions have which PDUs: RFC 1157 section 4.1, RFC 3416 section 3, RFC 3412 section 7.
+    fn is_of_its_version(&self) -> bool {
+        match (&self.body, self.security.version()) {
+            (Body::TrapV1(_), version) => version == Version::V1,
+            (Body::Pdu(pdu), Version::V1) => matches!(
+                pdu.operation,
+                Operation::Get | Operation::GetNext | Operation::Set | Operation::Response { .. }
+            ),
+            (Body::Pdu(pdu), Version::V2c) => pdu.operation != Operation::Report,
+            (Body::Pdu(_), Version::V3) => true,
+        }
+    }
+}
+
+/// The part of a message before its variable bindings, for one whose variable bindings are broken.
+pub(crate) fn decode_head(datagram: &[u8]) -> Result<(Security<&[u8]>, Head), DecodeError> {
+    let (security, mut pdu) = open(datagram)?;
+    let (tag, content) = pdu.element()?;
+    Ok((security, Head::read(tag, &mut Reader::new(content))?))
+}
+
+/// The security of a message, and its PDU still to be read.
+fn open(datagram: &[u8]) -> Result<(Security<&[u8]>, Reader<'_>), DecodeError> {
+    if datagram.len() > MAXIMUM_MESSAGE_SIZE {
+        return Err(DecodeError::TooLarge);
+    }
+    let mut content = Reader::new(Reader::new(datagram).expect(tag::SEQUENCE)?);
+    Security::read(&mut content)
+}
+
+fn is_of_v1<B>(value: &Value<B>) -> bool {
+    !matches!(value, Value::Counter64(_)) && !value.is_exception()
+}

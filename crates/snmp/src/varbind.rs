@@ -1,0 +1,72 @@
+//! Variable bindings (RFC 3416 section 3): an object's name and its value, and lists of them.
+
+use crate::ber::{
+    DecodeError, Reader, Writer, element_length, object_identifier, object_identifier_length, tag,
+};
+use crate::{ObjectIdentifier, Octets, Value};
+
+/// The most variable bindings of one message that are read. A datagram of 65507 bytes holds fewer than 9400 at all.
+pub const MAXIMUM_VARBINDS: usize = 8192;
+
+/// The name of an object and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VarBind<B = Vec<u8>> {
+    /// The instance's name.
+    pub name: ObjectIdentifier,
+    /// Its value; [`Value::Null`] in requests for reading.
+    pub value: Value<B>,
+}
+
+impl VarBind {
+    /// A name with a value.
+    pub fn new(name: ObjectIdentifier, value: impl Into<Value>) -> VarBind {
+        VarBind { name, value: value.into() }
+    }
+
+    /// A name to be read.
+    pub fn unset(name: ObjectIdentifier) -> VarBind {
+        VarBind { name, value: Value::Null }
+    }
+}
+
+impl<B: Octets> VarBind<B> {
+    /// The same with octets of its own.
+    pub fn into_owned(self) -> VarBind {
+        VarBind { name: self.name, value: self.value.into_owned() }
+    }
+
+    /// Bytes the variable binding takes in a message.
+    pub fn encoded_length(&self) -> usize {
+        element_length(element_length(object_identifier_length(&self.name)) + self.value.encoded_length())
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        writer.constructed(tag::SEQUENCE, |writer| {
+            self.value.write(writer);
+            writer.object_identifier(&self.name);
+        });
+    }
+}
+
+pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&'a [u8]>>, DecodeError> {
+    let mut list = Reader::new(reader.expect(tag::SEQUENCE)?);
+    let mut varbinds = Vec::new();
+    while !list.is_empty() {
+        if varbinds.len() == MAXIMUM_VARBINDS {
+            return Err(DecodeError::TooManyVarBinds);
+        }
+        let mut pair = Reader::new(list.expect(tag::SEQUENCE)?);
+        let name = object_identifier(pair.expect(tag::OBJECT_IDENTIFIER)?)?;
+        let (tag, content) = pair.element()?;
+        varbinds.push(VarBind { name, value: Value::read(tag, content)? });
+    }
+    Ok(varbinds)
+}
+
+pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
+    writer.constructed(tag::SEQUENCE, |writer| {
+        for varbind in varbinds.iter().rev() {
+            varbind.write(writer);
+        }
+    });
+}
