@@ -1,1 +1,15 @@
-//! Batched UDP with source and destination addresses.
+//! Batched UDP with source and destination addresses, for everyone with a socket.
+//!
+//! One [`Socket`] on a wildcard address serves any number of local addresses: each datagram tells which of them it
+//! came to, and an answer goes out from there. Many datagrams are taken in one call into a [`Batch`] that is
+//! used again and again, and datagrams of equal size to one peer go out in one segmented call where the kernel
+//! can do that. Made for Linux; elsewhere quinn-udp does what it can.
+
+mod batch;
+mod bind;
+mod drops;
+mod socket;
+
+pub use batch::{Batch, Received};
+pub use bind::{BindError, SocketOptions};
+pub use socket::{Socket, Transmit};
