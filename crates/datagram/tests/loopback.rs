@@ -120,6 +120,9 @@ async fn both_wildcards_share_a_port_and_ipv6_tells_its_addresses_too() {
     assert_eq!((question.0, question.1), (client.address(), Some(Ipv6Addr::LOCALHOST.into())));
     send(&six, question.0, Some("::1"), &[9; 3000], Some(1000)).await;
     assert_eq!(take(&client, 3).await[0].0, peer);
+    // Larger than most paths' MTU: it may travel in fragments.
+    send(&six, question.0, Some("::1"), &[9; 5000], None).await;
+    assert_eq!(take(&client, 1).await[0].2.len(), 5000);
     assert_eq!(four.address().ip(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 }
 
