@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::document::{ProfileError, load};
 pub use self::read::Scope;
-pub use self::write::{CannotWrite, Order, Server};
+pub use self::write::{CannotWrite, Order, OrderFile, Server};
 use crate::configuration::Kind;
 use crate::object::{Oid, Syntax};
 use crate::reading::Capability;

@@ -30,6 +30,8 @@ pub struct Reading {
     pub boot_reason: Option<String>,
     /// Calls in progress.
     pub calls: Option<u32>,
+    /// Whether it takes new calls.
+    pub calls_admitted: Option<bool>,
     /// Whether it says that it is in order.
     pub healthy: Option<bool>,
     /// Bytes free for an image.
@@ -44,6 +46,21 @@ pub struct Reading {
     pub revision: Option<u32>,
     /// The operation it carries out, or carried out last.
     pub operation: Option<OperationReading>,
+    /// The file server it was told.
+    pub server_address: Option<String>,
+    /// That server's port.
+    pub server_port: Option<u16>,
+}
+
+/// What proves or disproves a restart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// When it was taken.
+    pub at: Time,
+    /// As in [`Reading::uptime`].
+    pub uptime: Option<Duration>,
+    /// As in [`Reading::boots`].
+    pub boots: Option<u32>,
 }
 
 /// Something a device can do; bits of IAD-MIB `iadSysCapabilities`, or constants of a profile.
@@ -202,9 +219,19 @@ impl Reading {
         ConfigurationSet { format: entries().find_map(|entry| entry.format), revision: self.revision, files }
     }
 
+    /// What of it proves or disproves a later restart.
+    pub const fn pulse(&self) -> Pulse {
+        Pulse { at: self.at, uptime: self.uptime, boots: self.boots }
+    }
+
+    /// Whether it tells of the software and the configuration, and not only of an operation's progress.
+    pub fn is_whole(&self) -> bool {
+        !self.buffers.is_empty()
+    }
+
     /// Whether the device restarted between `earlier` and this look: its boots moved, or its uptime is less
     /// than it was, plus the time that went by since.
-    pub fn restarted_since(&self, earlier: &Self) -> bool {
+    pub fn restarted_since(&self, earlier: Pulse) -> bool {
         if let (Some(before), Some(now)) = (earlier.boots, self.boots)
             && before != now
         {
@@ -240,11 +267,11 @@ mod tests {
     #[test]
     fn a_restart_is_seen_by_boots_or_by_an_uptime_that_lags() {
         let before = look(100, 50, Some(3));
-        assert!(!look(160, 110, Some(3)).restarted_since(&before), "time went on");
-        assert!(!look(160, 109, Some(3)).restarted_since(&before), "a slow clock");
-        assert!(look(101, 51, Some(4)).restarted_since(&before), "boots moved");
-        assert!(look(160, 55, Some(3)).restarted_since(&before), "more than before, but less than went by");
+        assert!(!look(160, 110, Some(3)).restarted_since(before.pulse()), "time went on");
+        assert!(!look(160, 109, Some(3)).restarted_since(before.pulse()), "a slow clock");
+        assert!(look(101, 51, Some(4)).restarted_since(before.pulse()), "boots moved");
+        assert!(look(160, 55, Some(3)).restarted_since(before.pulse()), "more than before, but less than went by");
         let nearly_wrapped = look(100, 42_949_670, None);
-        assert!(!look(110, 3, None).restarted_since(&nearly_wrapped), "497 days are over");
+        assert!(!look(110, 3, None).restarted_since(nearly_wrapped.pulse()), "497 days are over");
     }
 }

@@ -33,7 +33,7 @@ const PROGRESS: [&str; 7] = [
 ];
 
 /// The names of objects that a reading is made of. An object of another name is only written.
-pub(super) const READ: [&str; 31] = [
+pub(super) const READ: [&str; 32] = [
     "product",
     "model",
     "hardware",
@@ -42,6 +42,7 @@ pub(super) const READ: [&str; 31] = [
     "boots",
     "boot-reason",
     "calls",
+    "call-admission",
     "health",
     "free-space",
     "capabilities",
@@ -174,10 +175,13 @@ fn note_of_device(reading: &mut Reading, name: &str, object: &Object, value: &Va
         "boots" => reading.boots = number(value),
         "boot-reason" => reading.boot_reason = object.word(value),
         "calls" => reading.calls = number(value),
+        "call-admission" => reading.calls_admitted = object.word(value).map(|word| word == "open"),
         "health" => reading.healthy = object.word(value).map(|word| word == "good"),
         "free-space" => reading.free_space = number(value),
         "capabilities" => reading.capabilities.extend(object.bits(value)),
         "revision" => reading.revision = number(value),
+        "server-address" => reading.server_address = value.text(),
+        "server-port" => reading.server_port = number(value),
         "operation-id" => {
             reading.operation.get_or_insert_with(operation).id = value.text().unwrap_or_default();
         }

@@ -1,0 +1,349 @@
+//! One thing asked of a device: its states, what may happen to it, and what follows.
+//!
+//! `Looking → Opening → Commanding → Underway → Done | Failed`. It looks before it writes, commands with one SET,
+//! and believes nothing but evidence: the device's own state and the file server's word. An unanswered SET and
+//! a manager that was restarted both lead back to Looking, never to a blind repeat.
+
+mod cause;
+mod evidence;
+mod sight;
+mod step;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::cause::Cause;
+pub use self::step::{Rejected, Surroundings};
+use crate::configuration::{ConfigurationSet, Kind, StoredFile};
+use crate::image::Image;
+use crate::object::{Oid, Value};
+use crate::profile::{Command, NotificationKind, Scope};
+use crate::reading::{Pulse, Reading};
+use crate::{TicketName, Time};
+
+/// An operation, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// What is asked.
+    pub task: Task,
+    /// The id the device is given with it. It begins with the run's number, so that a run knows its own.
+    pub id: String,
+    /// Where it stands.
+    pub state: State,
+    /// Whether a SET of it may have reached the device.
+    pub commanded: bool,
+    /// How often its SET was sent.
+    pub sent: u32,
+    /// Whether the SET of a task that is done by it was answered with no error.
+    pub answered: bool,
+    /// Whether the manager was restarted during it: transfers of then are broken through no fault of the device.
+    pub resumed: bool,
+    /// What the device told before the first SET.
+    pub before: Option<Before>,
+    /// Its files.
+    pub transfers: Vec<Transfer>,
+    /// When it has failed, if it is not done by then. Counts from the SET.
+    pub deadline: Option<Time>,
+}
+
+/// What is asked of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Take the address of the file server (row H1).
+    ConfigureServer {
+        /// The address, as text.
+        address: String,
+        /// The port.
+        port: u16,
+    },
+    /// Send the configuration of these kinds (row H4); done without a transfer where `have` is the same.
+    Backup {
+        /// The kinds.
+        kinds: Vec<Kind>,
+        /// An earlier backup of this run.
+        have: Option<ConfigurationSet>,
+    },
+    /// Load the image into the standby buffer.
+    Download {
+        /// The image.
+        image: Image,
+    },
+    /// Run the version in the standby buffer, on trial for `trial_s` seconds unless that is 0.
+    Activate {
+        /// The version.
+        version: String,
+        /// Seconds of trial.
+        trial_s: u32,
+        /// The configuration revision that was backed up; 0: any.
+        revision: u32,
+        /// By a restart of the whole device, or hot.
+        restart: bool,
+    },
+    /// Restart with the same software.
+    Reset,
+    /// Run the version of before, confirmed, whatever runs now.
+    RollBack {
+        /// The version of before.
+        version: String,
+    },
+    /// Convert the configuration of the version before, and send it.
+    Convert {
+        /// The kinds.
+        kinds: Vec<Kind>,
+    },
+    /// Take these files and apply them.
+    Restore {
+        /// The files.
+        set: ConfigurationSet,
+    },
+    /// Keep the version on trial.
+    Confirm {
+        /// The version.
+        version: String,
+    },
+    /// Stop whatever of this run is under way.
+    Stop,
+    /// Take no new calls.
+    CloseCalls,
+    /// Take calls again.
+    OpenCalls,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Reading the device, to know what is to be done or was done.
+    Looking {
+        /// Since when the device has not been heard, or been busy.
+        since: Time,
+        /// When it is looked at again; none while an answer is awaited.
+        next: Option<Time>,
+        /// What the device said to the SET, where it refused it.
+        refused: Option<String>,
+    },
+    /// Stopping an operation that an earlier attempt of this run left under way.
+    Stopping {
+        /// Since when.
+        since: Time,
+    },
+    /// Waiting for the file server to know the tickets.
+    Opening {
+        /// When that has failed.
+        until: Time,
+    },
+    /// The SET is on its way.
+    Commanding,
+    /// The device works on it.
+    Underway {
+        /// Per cent, as the device told last.
+        progress: u8,
+        /// When that last moved.
+        moved: Time,
+        /// When the device is looked at again; none while an answer is awaited.
+        next: Option<Time>,
+        /// Whether to look again once the answer that is awaited has come.
+        again: bool,
+        /// When the device said that it was done, while the file server's word is awaited.
+        done_at: Option<Time>,
+    },
+    /// Done, by evidence.
+    Done {
+        /// The look that proved it.
+        reading: Box<Reading>,
+    },
+    /// Failed.
+    Failed {
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// What the device told before the first SET.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// To prove a restart by.
+    pub pulse: Pulse,
+    /// The configuration's revision.
+    pub revision: Option<u32>,
+}
+
+/// A file of an operation, its ticket and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The ticket.
+    pub name: TicketName,
+    /// The kind of configuration, where it is one.
+    pub kind: Option<Kind>,
+    /// What the device reads; none where it writes.
+    pub file: Option<StoredFile>,
+    /// What the file server saw.
+    pub seen: Seen,
+}
+
+/// What the file server saw of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// Nothing yet.
+    Nothing,
+    /// It began.
+    Begun,
+    /// All bytes went over and, where the device wrote, are kept.
+    Whole {
+        /// The file.
+        file: StoredFile,
+    },
+    /// It broke off.
+    Broken {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What may happen to an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// It begins.
+    Begin,
+    /// A look was answered.
+    Read(Box<Reading>),
+    /// A look was not answered, or not with values.
+    Unread(String),
+    /// The file server knows all its tickets.
+    TicketsReady,
+    /// The SET was answered with no error.
+    Accepted,
+    /// The SET was refused.
+    SetRefused(String),
+    /// The SET was not answered.
+    Unanswered,
+    /// A notification of the device.
+    Notified(Notice),
+    /// The file server's word.
+    Transferred {
+        /// The ticket.
+        name: TicketName,
+        /// What it saw.
+        seen: Seen,
+    },
+    /// Bytes went over; only ever the latest word, and never stored.
+    Bytes {
+        /// The ticket.
+        name: TicketName,
+        /// So many in all.
+        bytes: u64,
+    },
+    /// A moment that [`Operation::next_deadline`] named has come.
+    Tick,
+    /// The manager was restarted.
+    Resumed,
+    /// An operator wants it stopped.
+    Stop,
+}
+
+/// What a notification says of an operation. It hastens a look; it proves nothing by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it tells.
+    pub kind: NotificationKind,
+    /// The operation it names, where it does.
+    pub operation: Option<String>,
+    /// Per cent, where it says.
+    pub progress: Option<u8>,
+}
+
+/// What is to be done about an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the device.
+    Look(Scope),
+    /// Open these tickets at the file server.
+    Open(Vec<TicketName>),
+    /// Close them.
+    Withdraw(Vec<TicketName>),
+    /// Send the one SET that gives the command.
+    Set(Command, Vec<(Oid, Value)>),
+    /// The device got on, per cent.
+    Progress(u8),
+}
+
+impl Task {
+    /// The command that asks for it.
+    pub const fn command(&self) -> Command {
+        match self {
+            Self::ConfigureServer { .. } => Command::ConfigureServer,
+            Self::Backup { .. } => Command::Backup,
+            Self::Download { .. } => Command::Download,
+            Self::Activate { restart: true, .. } | Self::Reset => Command::Reset,
+            Self::Activate { restart: false, .. } => Command::Activate,
+            Self::RollBack { .. } => Command::RollBack,
+            Self::Convert { .. } => Command::Convert,
+            Self::Restore { .. } => Command::Restore,
+            Self::Confirm { .. } => Command::Confirm,
+            Self::Stop => Command::Abort,
+            Self::CloseCalls => Command::CloseCalls,
+            Self::OpenCalls => Command::OpenCalls,
+        }
+    }
+
+    /// Whether the SET itself does it, without an operation at the device.
+    pub const fn is_immediate(&self) -> bool {
+        matches!(self, Self::ConfigureServer { .. } | Self::CloseCalls | Self::OpenCalls)
+    }
+
+    /// Whether the device restarts on it.
+    const fn restarts(&self) -> bool {
+        matches!(self, Self::Activate { restart: true, .. } | Self::Reset | Self::RollBack { .. })
+    }
+
+    /// The files it takes, with the kind and, where the device reads, what it reads.
+    pub fn files(&self) -> Vec<(Option<Kind>, Option<StoredFile>)> {
+        match self {
+            Self::Backup { kinds, .. } | Self::Convert { kinds } => {
+                kinds.iter().map(|kind| (Some(kind.clone()), None)).collect()
+            }
+            Self::Download { image } => {
+                let stored = |file: &crate::image::ImageFile| StoredFile { digest: file.sha256, size: file.size };
+                image.manifest.files.iter().map(|file| (None, Some(stored(file)))).collect()
+            }
+            Self::Restore { set } => {
+                set.files.iter().map(|(kind, file)| (Some(kind.clone()), Some(*file))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Operation {
+    /// The operation at its beginning, to which [`Event::Begin`] is due. `names` are one for each of the task's
+    /// files.
+    pub fn new(task: Task, id: String, names: impl IntoIterator<Item = TicketName>, now: Time) -> Self {
+        let files = task.files().into_iter().zip(names);
+        let transfer = |((kind, file), name)| Transfer { name, kind, file, seen: Seen::Nothing };
+        let transfers = files.map(transfer).collect();
+        let state = State::Looking { since: now, next: None, refused: None };
+        Self {
+            task,
+            id,
+            state,
+            commanded: false,
+            sent: 0,
+            answered: false,
+            resumed: false,
+            before: None,
+            transfers,
+            deadline: None,
+        }
+    }
+
+    /// What came by the files it had the device write.
+    pub fn written(&self) -> std::collections::BTreeMap<Kind, StoredFile> {
+        let whole = |transfer: &Transfer| match (&transfer.kind, &transfer.seen) {
+            (Some(kind), Seen::Whole { file }) => Some((kind.clone(), *file)),
+            _ => None,
+        };
+        self.transfers.iter().filter(|transfer| transfer.file.is_none()).filter_map(whole).collect()
+    }
+}

@@ -1,0 +1,70 @@
+//! Why an operation failed, for people to read and for the figure to decide by.
+
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::Kind;
+
+/// Why an operation, or a check between two operations, failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The device says so (row H6).
+    #[error("the device reports: {0}")]
+    Device(String),
+    /// The time was up (row H7).
+    #[error("the time was up after {0} s without a sign that it was done")]
+    TimeLimit(u64),
+    /// No progress in the time that the profile gives.
+    #[error("no progress for {0} s")]
+    Stalled(u64),
+    /// The device does not answer.
+    #[error("the device did not answer for {0} s ({1})")]
+    Unreachable(u64, String),
+    /// Somebody else's operation is under way there.
+    #[error("the device is busy with another operation ({0})")]
+    Busy(String),
+    /// The device refused the SET.
+    #[error("the device refused the command ({0})")]
+    Refused(String),
+    /// It cannot be done on this device.
+    #[error("{0}")]
+    Impossible(String),
+    /// The device restarted in the middle (row H18).
+    #[error("the device restarted in the middle of it")]
+    Restarted,
+    /// It runs something else than it should.
+    #[error("the device runs {running}, not {wanted}")]
+    WrongVersion {
+        /// What runs.
+        running: String,
+        /// What should.
+        wanted: String,
+    },
+    /// The settings changed since the backup (row S16).
+    #[error("the configuration was changed in between")]
+    RevisionMoved,
+    /// The device says that it is done, the file server has not seen it.
+    #[error("the device says that it is done, but the file server did not see {0} whole")]
+    NotTransferred(String),
+    /// The file that came is not what the device says it sent.
+    #[error("the {0} that came is not what the device holds: {1} bytes came, it holds {2}")]
+    Truncated(Kind, u64, u64),
+    /// The same length, other bytes.
+    #[error("the {0} that came is not what the device holds: the digests differ")]
+    Altered(Kind),
+    /// The device says that it is done, its state says otherwise.
+    #[error("the device says that it is done, but {0}")]
+    NotSo(String),
+    /// The device is not in order with the new software (row B4).
+    #[error("the device reports bad health")]
+    Unhealthy,
+    /// An operator stopped it.
+    #[error("it was stopped by an operator")]
+    Stopped,
+    /// The manager's converter failed.
+    #[error("the converter failed: {0}")]
+    Converter(String),
+    /// A fault of the manager's own storage or file server.
+    #[error("at the manager: {0}")]
+    Manager(String),
+}

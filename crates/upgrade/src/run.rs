@@ -1,0 +1,310 @@
+//! One device going through the upgrade figure, or through a part of it.
+//!
+//! The rule behind the figure: after activation every failure, end or cancel goes through rolling back and
+//! restoring the original before anybody is asked. A question never leaves a device on unconfirmed software or
+//! with another version's configuration, so it may stay open for days.
+
+mod event;
+mod figure;
+mod judging;
+mod preflight;
+mod question;
+mod settle;
+mod step;
+mod story;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::event::{Effect, Event};
+pub use self::question::{Answer, AnswerKind, Policy, Question};
+pub use self::story::{Ending, LeftWith, Outcome, Story};
+use crate::configuration::{ConfigurationSet, Kind};
+use crate::image::Image;
+use crate::operation::{Cause, Operation};
+use crate::profile::{ConvertedBy, Server};
+use crate::reading::Pulse;
+use crate::{DeviceId, RunId, Time};
+
+/// A run, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// The device.
+    pub device: Subject,
+    /// What is wanted.
+    pub goal: Goal,
+    /// How it is wanted.
+    pub choices: Choices,
+    /// The name of the profile it began with, which is kept with it.
+    pub profile: String,
+    /// The file server the device is told.
+    pub server: Server,
+    /// Random, known to nobody: ticket names are made from it.
+    pub secret: String,
+    /// When it began.
+    pub begun: Time,
+    /// Where it stands.
+    pub state: State,
+    /// Operations begun so far; part of each one's id.
+    pub operations: u32,
+    /// Looks and SETs asked for so far; only the answer to the last one counts.
+    pub asked: u32,
+    /// What the device was like before.
+    pub old: Option<Old>,
+    /// The configuration of before, as it was sent. It is kept untouched, whatever is made of it.
+    pub backup: Option<ConfigurationSet>,
+    /// Who converts it, where it must be converted.
+    pub conversion: Option<ConvertedBy>,
+    /// What was made of it.
+    pub converted: Option<ConfigurationSet>,
+    /// What failed last.
+    pub failure: Option<Failure>,
+    /// What follows once the device is as it was before.
+    pub returning: bool,
+    /// Whether the new software has been commanded to run, and the device was not yet brought back.
+    pub activated: Option<Time>,
+    /// Whether the device takes no new calls because of this run.
+    pub calls_closed: bool,
+    /// Repeats by itself so far.
+    pub repeats: u32,
+    /// Repeats because settings moved.
+    pub drifts: u32,
+    /// Whether an operator cancelled it.
+    pub cancelled: bool,
+}
+
+/// The device of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Its number in the inventory.
+    pub id: DeviceId,
+    /// Its name.
+    pub name: String,
+    /// The address it answers at, from which its transfers come.
+    pub address: IpAddr,
+    /// What tells it from all others, where it is known already.
+    pub unique_id: Option<String>,
+}
+
+/// What a run is to bring about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// The image runs, with the configuration of before.
+    Upgrade {
+        /// The image.
+        image: Image,
+    },
+    /// The configuration is backed up.
+    Backup,
+    /// This configuration is on the device.
+    Restore {
+        /// The configuration.
+        set: ConfigurationSet,
+    },
+    /// The software in the other buffer runs.
+    RollBack,
+    /// The device has restarted.
+    Reset,
+}
+
+/// How a run is to go about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// The kinds of configuration to back up; empty: all.
+    pub kinds: Vec<Kind>,
+    /// Who decides after a failure.
+    pub policy: Policy,
+    /// How long a question may stay open, milliseconds; none: until it is answered.
+    pub question_limit_ms: Option<u64>,
+    /// Not to activate before.
+    pub activate_at: Option<Time>,
+    /// Upgrade a device with a single software buffer, whose old software is lost as the new one comes (row S15).
+    pub single_storage: bool,
+    /// Upgrade although the version runs already.
+    pub force: bool,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Looking whether it may begin (row B3). Nothing is written.
+    Preflight(Waiting),
+    /// An operation at the device.
+    Working {
+        /// The part of the figure it is.
+        step: Step,
+        /// The operation.
+        operation: Box<Operation>,
+    },
+    /// The manager's converter is at work.
+    Judging,
+    /// Waiting for the time of activation.
+    Holding {
+        /// That time.
+        until: Time,
+    },
+    /// Waiting for calls to end, and then a last look before activation (rows B6, S16).
+    Draining {
+        /// When calls are no longer waited for.
+        limit: Time,
+        /// Calls at the last look.
+        calls: Option<u32>,
+        /// The looks.
+        waiting: Waiting,
+    },
+    /// The new software must stay healthy for a time before it is confirmed.
+    Soaking {
+        /// What it is like since the restart.
+        pulse: Pulse,
+        /// When it has been healthy for long enough.
+        until: Time,
+        /// The looks.
+        waiting: Waiting,
+    },
+    /// Before a repeat by itself.
+    Pausing {
+        /// When it begins.
+        until: Time,
+    },
+    /// An operator is asked.
+    Asking(Question),
+    /// Over.
+    Ended(Ending),
+}
+
+/// Waiting for a device's answer, or to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Since when the device has not answered.
+    pub since: Time,
+    /// When it is looked at again; none while an answer is awaited.
+    pub next: Option<Time>,
+}
+
+/// The parts of the figure that are operations at the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Looking whether it may begin; a part of the figure, though no operation.
+    Preflight,
+    /// Telling the device its file server.
+    ConfiguringServer,
+    /// Backing up.
+    BackingUp,
+    /// Judging whether the configuration must be converted, and converting it at the manager.
+    Judging,
+    /// Loading the image into the standby buffer.
+    Downloading,
+    /// Stopping new calls.
+    ClosingCalls,
+    /// Waiting for calls to end.
+    Draining,
+    /// Running the new software.
+    Activating,
+    /// Converting the configuration on the device.
+    Converting,
+    /// Restoring the configuration.
+    Restoring,
+    /// Watching the new software's health.
+    Soaking,
+    /// Confirming the new software.
+    Confirming,
+    /// Going back to the old software.
+    RollingBack,
+    /// Bringing the configuration of before back.
+    RestoringOriginal,
+    /// Letting calls in again.
+    OpeningCalls,
+    /// Restarting, where that is the goal.
+    Resetting,
+    /// Stopping what is under way, before an end.
+    Stopping,
+}
+
+/// What a device was like before a run touched it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Old {
+    /// The version that ran.
+    pub version: String,
+    /// The configuration format of that version.
+    pub format: Option<u32>,
+    /// Its configuration, by its own word.
+    pub configuration: ConfigurationSet,
+    /// What it can do.
+    pub capabilities: std::collections::BTreeSet<crate::reading::Capability>,
+    /// The version in the other buffer.
+    pub standby_version: Option<String>,
+}
+
+/// What failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The part of the figure.
+    pub step: Step,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Run {
+    /// The version wanted, where one is.
+    pub fn target_version(&self) -> Option<&str> {
+        match (&self.goal, &self.old) {
+            (Goal::Upgrade { image }, _) => Some(&image.manifest.version),
+            (Goal::RollBack, Some(old)) => old.standby_version.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The part of the figure it is in; none once it has ended or while it asks.
+    pub const fn current_step(&self) -> Option<Step> {
+        Some(match &self.state {
+            State::Preflight(_) => Step::Preflight,
+            State::Working { step, .. } => *step,
+            State::Judging => Step::Judging,
+            State::Holding { .. } | State::Draining { .. } => Step::Draining,
+            State::Soaking { .. } => Step::Soaking,
+            State::Pausing { .. } | State::Asking(_) | State::Ended(_) => return None,
+        })
+    }
+
+    /// Per cent of the operation under way, where there is one.
+    pub const fn progress(&self) -> Option<u8> {
+        match &self.state {
+            State::Working { operation, .. } => match operation.state {
+                crate::operation::State::Underway { progress, .. } => Some(progress),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What the ids of its operations begin with.
+    pub fn prefix(&self) -> String {
+        format!("r{}-", self.id)
+    }
+
+    /// Whether nothing more will happen.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, State::Ended(_))
+    }
+
+    /// The configuration that belongs on the device once the goal is reached.
+    pub(crate) fn wanted_configuration(&self) -> Option<&ConfigurationSet> {
+        match &self.goal {
+            Goal::Restore { set } => Some(set),
+            _ => self.converted.as_ref().or(self.backup.as_ref()),
+        }
+    }
+
+    /// The files of the backup, by kind.
+    pub fn backed_up(&self) -> BTreeMap<Kind, crate::StoredFile> {
+        self.backup.as_ref().map(|backup| backup.files.clone()).unwrap_or_default()
+    }
+}

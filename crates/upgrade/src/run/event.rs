@@ -1,0 +1,129 @@
+//! What may happen to a run, and what follows from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::question::Answer;
+use super::story::Story;
+use crate::configuration::{ConfigurationSet, Kind, StoredFile};
+use crate::image::Converter;
+use crate::object::{Oid, Value};
+use crate::operation::{Notice, Seen};
+use crate::profile::{Command, Scope};
+use crate::reading::Reading;
+use crate::{Ticket, TicketName};
+
+/// What may happen to a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// It begins.
+    Begin,
+    /// A look was answered.
+    Read {
+        /// The number of the look.
+        asked: u32,
+        /// What was read.
+        reading: Box<Reading>,
+    },
+    /// A look was not answered, or not with values.
+    Unread {
+        /// The number of the look.
+        asked: u32,
+        /// Why.
+        why: String,
+    },
+    /// A SET was answered with no error.
+    Accepted {
+        /// The number of the SET.
+        asked: u32,
+    },
+    /// A SET was refused.
+    Refused {
+        /// The number of the SET.
+        asked: u32,
+        /// With which error.
+        why: String,
+    },
+    /// A SET was not answered.
+    Unanswered {
+        /// The number of the SET.
+        asked: u32,
+    },
+    /// The file server knows all tickets that were opened last.
+    TicketsReady,
+    /// A notification of the device.
+    Notified(Notice),
+    /// The file server's word.
+    Transferred {
+        /// The ticket.
+        name: TicketName,
+        /// What it saw.
+        seen: Seen,
+    },
+    /// Bytes went over.
+    Bytes {
+        /// The ticket.
+        name: TicketName,
+        /// So many in all.
+        bytes: u64,
+    },
+    /// The manager's converter ended.
+    Converted(Result<std::collections::BTreeMap<Kind, StoredFile>, String>),
+    /// A moment that [`super::Run::next_deadline`] named has come.
+    Tick,
+    /// The manager was restarted.
+    Resumed,
+    /// An operator answered the question.
+    Answered(Answer),
+    /// An operator wants it to end.
+    Cancelled,
+    /// An operator wants the operation under way stopped.
+    StopOperation,
+}
+
+impl Event {
+    /// Whether it must not be lost. What is only the latest word on a progress need not be stored.
+    pub const fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Bytes { .. })
+    }
+}
+
+/// What is to be done about a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the device.
+    Look {
+        /// To be told with the answer.
+        asked: u32,
+        /// How much.
+        scope: Scope,
+    },
+    /// Send a SET; never again by itself.
+    Set {
+        /// To be told with the answer.
+        asked: u32,
+        /// What it commands, for people.
+        command: Command,
+        /// Its varbinds, in order.
+        writes: Vec<(Oid, Value)>,
+    },
+    /// Open tickets, and tell when all are known.
+    Open(Vec<Ticket>),
+    /// Close tickets.
+    Withdraw(Vec<TicketName>),
+    /// Convert these files at the manager.
+    Convert {
+        /// The program.
+        converter: Converter,
+        /// The files.
+        set: ConfigurationSet,
+        /// The format wanted.
+        format: u32,
+    },
+    /// Keep this backup in the list of backups.
+    Keep(ConfigurationSet),
+    /// The device is known by this unique id from now on.
+    Known(String),
+    /// Tell people and the network operations centre.
+    Tell(Story),
+}
