@@ -8,3 +8,4 @@ pub mod loopback;
 pub mod mibs;
 pub mod peers;
 pub mod process;
+pub mod tftpd;

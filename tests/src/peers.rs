@@ -39,6 +39,7 @@ fn found(peer: &Peer, program: &str) -> PathBuf {
             "{test} runs {program}: its name must contain {mark}, so that it can be left out"
         );
     }
+    assert!(!peer.only_as_root || xtask::peers::is_root(), "{program} runs only as root");
     let path = peer.path_of(program);
     path.unwrap_or_else(|| {
         panic!(

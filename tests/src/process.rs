@@ -44,9 +44,21 @@ impl Running {
     /// When it cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with_input(command, Stdio::null())
+    }
+
+    /// Starts a process as [`Running::start`] does, with something to read.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        // The command keeps what it handed over; a socket should be the process's alone.
+        command.stdin(Stdio::null());
         let (sender, events) = channel();
         follow(child.stdout.take().unwrap(), sender.clone());
         follow(child.stderr.take().unwrap(), sender.clone());
@@ -152,6 +164,19 @@ pub fn succeed(command: &mut Command) -> String {
     finished.output
 }
 
+/// Waits until something is so that tells nobody when it becomes so.
+///
+/// # Panics
+///
+/// When [`LIMIT`] passes before.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {LIMIT:?} until {what}");
+        thread::yield_now();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         while let Ok(event) = self.events.try_recv() {
@@ -220,11 +245,7 @@ mod tests {
         let mut running = Running::start(&mut shell("cat /dev/zero > /dev/null & echo $!; wait"));
         let child = running.wait_for("the child's number", |line| line.parse::<u32>().ok());
         drop(running);
-        let deadline = Instant::now() + LIMIT;
-        while is_alive(child) {
-            assert!(Instant::now() < deadline, "{child} still runs");
-            thread::yield_now();
-        }
+        eventually("the child has ended", || !is_alive(child));
     }
 
     /// Whether a process runs; one that has ended but was not collected does not.

@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use xtask::peers::{Delivery, PEERS, Peer};
+use xtask::peers::{Delivery, Obstacle, PEERS, Peer};
 
 use crate::step::{self, Failed};
 
 /// Fetches what is missing; fails if something is missing after that.
 pub(crate) fn run() -> Result<(), Failed> {
-    let missing = fetch();
+    fetch();
+    let missing: Vec<&str> = missing().iter().map(|peer| peer.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|peer| peer.package).collect();
-    Err(Failed(format!("these Debian packages could not be had: {}", packages.join(", "))))
+    Err(Failed(format!("these Debian packages could not be had: {}", missing.join(", "))))
 }
 
-/// Fetches what is missing and returns the peers that are still missing after that.
-pub(crate) fn fetch() -> Vec<&'static Peer> {
+/// Fetches what is missing, as far as it can be had.
+pub(crate) fn fetch() {
     if missing().is_empty() {
-        return Vec::new();
+        return;
     }
     let began = Instant::now();
     match Installer::find() {
@@ -33,11 +33,10 @@ pub(crate) fn fetch() -> Vec<&'static Peer> {
         ),
     }
     step::done("foreign programs from Debian", began);
-    missing()
 }
 
 fn missing() -> Vec<&'static Peer> {
-    PEERS.iter().filter(|peer| peer.path().is_none()).collect()
+    PEERS.iter().filter(|peer| peer.obstacle() == Some(Obstacle::Missing)).collect()
 }
 
 /// The right to install packages: as root, or by a `sudo` that asks for no password.
@@ -50,7 +49,7 @@ impl Installer {
         if !succeeds(Command::new("apt-get").arg("--version")) {
             return None;
         }
-        if output(Command::new("id").arg("-u")).trim() == "0" {
+        if xtask::peers::is_root() {
             return Some(Self { sudo: false });
         }
         succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Self { sudo: true })

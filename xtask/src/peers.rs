@@ -1,6 +1,8 @@
 //! The foreign programs that the interoperability tests meet: which Debian package each comes from, and where it is
 //! found. `cargo xtask test` fetches them, the tests look them up: one list for both.
 
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A foreign program that tests run.
@@ -12,6 +14,8 @@ pub struct Peer {
     pub program: &'static str,
     /// How `cargo xtask test` gets it.
     pub delivery: Delivery,
+    /// Whether it runs only as root.
+    pub only_as_root: bool,
     /// What the names of the tests that need it contain, so that they can be left out by name.
     pub mark: &'static str,
 }
@@ -26,45 +30,87 @@ pub enum Delivery {
     Unpacked(&'static [&'static str]),
 }
 
+/// Why a peer cannot be run here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The program is not there.
+    Missing,
+    /// The program runs only as root, and this user is another.
+    NotRoot,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Missing => "it is not installed",
+            Self::NotRoot => "it runs only as root",
+        })
+    }
+}
+
 /// Every foreign program the tests know.
 pub const PEERS: [Peer; 9] = [
-    Peer { package: "smitools", program: "smilint", delivery: Delivery::Installed, mark: "needs_smitools::" },
-    Peer { package: "snmp", program: "snmpget", delivery: Delivery::Installed, mark: "needs_snmp::" },
-    Peer { package: "curl", program: "curl", delivery: Delivery::Installed, mark: "needs_curl::" },
+    Peer {
+        package: "smitools",
+        program: "smilint",
+        delivery: Delivery::Installed,
+        only_as_root: false,
+        mark: "needs_smitools::",
+    },
+    Peer {
+        package: "snmp",
+        program: "snmpget",
+        delivery: Delivery::Installed,
+        only_as_root: false,
+        mark: "needs_snmp::",
+    },
+    Peer {
+        package: "curl",
+        program: "curl",
+        delivery: Delivery::Installed,
+        only_as_root: false,
+        mark: "needs_curl::",
+    },
     Peer {
         package: "snmpd",
         program: "snmpd",
         delivery: Delivery::Unpacked(&["libsnmp40", "libwrap0"]),
+        only_as_root: false,
         mark: "needs_snmpd::",
     },
     Peer {
         package: "snmptrapd",
         program: "snmptrapd",
         delivery: Delivery::Unpacked(&["libsnmp40", "libnetsnmptrapd40", "libwrap0"]),
+        only_as_root: false,
         mark: "needs_snmptrapd::",
     },
     Peer {
         package: "tftp-hpa",
         program: "tftp",
         delivery: Delivery::Unpacked(&[]),
+        only_as_root: false,
         mark: "needs_tftp_hpa::",
     },
     Peer {
         package: "tftpd-hpa",
         program: "in.tftpd",
         delivery: Delivery::Unpacked(&["libwrap0"]),
+        only_as_root: true,
         mark: "needs_tftpd_hpa::",
     },
     Peer {
         package: "atftp",
         program: "atftp",
         delivery: Delivery::Unpacked(&["libreadline8"]),
+        only_as_root: false,
         mark: "needs_atftp::",
     },
     Peer {
         package: "atftpd",
         program: "atftpd",
         delivery: Delivery::Unpacked(&["libpcre2-8-0", "libwrap0"]),
+        only_as_root: false,
         mark: "needs_atftpd::",
     },
 ];
@@ -82,10 +128,16 @@ impl Peer {
         crate::root().join("target/peers").join(self.package)
     }
 
-    /// Where this peer's program is, if it is there.
+    /// Why tests cannot run this peer here, if they cannot.
     #[must_use]
-    pub fn path(&self) -> Option<PathBuf> {
-        self.path_of(self.program)
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        if self.path_of(self.program).is_none() {
+            Some(Obstacle::Missing)
+        } else if self.only_as_root && !is_root() {
+            Some(Obstacle::NotRoot)
+        } else {
+            None
+        }
     }
 
     /// Where another program of the same package is, if it is there: unpacked, in `PATH`, or among the daemons, which are
@@ -101,6 +153,12 @@ impl Peer {
             .map(|folder| folder.join(program))
             .find(|candidate| is_file(candidate))
     }
+}
+
+/// Whether this process is root's.
+#[must_use]
+pub fn is_root() -> bool {
+    Path::new("/proc/self").metadata().is_ok_and(|own| own.uid() == 0)
 }
 
 fn is_file(path: &Path) -> bool {

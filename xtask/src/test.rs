@@ -19,7 +19,8 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
     }
     let began = Instant::now();
     step::run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    let missing = fetch::fetch();
+    fetch::fetch();
+    let left_out = left_out::peers();
     step::run(
         "lints",
         &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
@@ -33,8 +34,9 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
     }
     // Tests of the whole run the two programs, which building the tests alone would leave as they were.
     step::run("programs", &mut cargo(&["build", "--workspace", "--bins", "--quiet"]))?;
-    left_out::tell(&missing);
-    runner::run(filters, &missing, began)
+    left_out::tell(&left_out);
+    let marks: Vec<&str> = left_out.iter().map(|(peer, _)| peer.mark).collect();
+    runner::run(filters, &marks, began)
 }
 
 /// `cargo` with these arguments, in the root of the repository.

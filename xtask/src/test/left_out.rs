@@ -2,14 +2,19 @@
 
 use std::process::Command;
 
-use xtask::peers::Peer;
+use xtask::peers::{Obstacle, PEERS, Peer};
 
-/// Names the missing programs.
-pub(super) fn tell(missing: &[&Peer]) {
-    for peer in missing {
+/// The peers that cannot be run here, each with the reason.
+pub(super) fn peers() -> Vec<(&'static Peer, Obstacle)> {
+    PEERS.iter().filter_map(|peer| Some((peer, peer.obstacle()?))).collect()
+}
+
+/// Names the peers and the reasons.
+pub(super) fn tell(left_out: &[(&Peer, Obstacle)]) {
+    for (peer, obstacle) in left_out {
+        let Peer { mark, program, package, .. } = peer;
         eprintln!(
-            "xtask: left out: tests named *{}*, since there is no program {} (Debian package {})",
-            peer.mark, peer.program, peer.package
+            "xtask: left out: tests named *{mark}* need {program} (Debian package {package}): {obstacle}"
         );
     }
 }

@@ -4,34 +4,32 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
 
-use xtask::peers::Peer;
-
-use super::{cargo, left_out};
+use super::cargo;
 use crate::step::{self, Failed};
 
 const NAME: &str = "tests";
 
-/// Runs the tests whose names contain one of `filters` (all, if there is none) and that need no missing peer.
-pub(super) fn run(filters: &[&str], missing: &[&Peer], began: Instant) -> Result<(), Failed> {
+/// Runs the tests whose names contain one of `filters` (all, if there is none) and whose names contain none of `left_out`.
+pub(super) fn run(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
     let version = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if version.is_ok_and(|status| status.success()) {
-        by_nextest(filters, missing, began)
+        by_nextest(filters, left_out, began)
     } else {
         eprintln!(
             "xtask: cargo-nextest is not installed: cargo test runs the tests, without their time limits"
         );
-        by_cargo_test(filters, missing, began)
+        by_cargo_test(filters, left_out, began)
     }
 }
 
-fn by_nextest(filters: &[&str], missing: &[&Peer], began: Instant) -> Result<(), Failed> {
+fn by_nextest(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
     let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
     let mut command = cargo(&["nextest", "run", "--workspace", "--profile", profile, "--no-tests", "fail"]);
-    if !missing.is_empty() {
-        let marks: Vec<String> = missing.iter().map(|peer| format!("test({})", peer.mark)).collect();
+    if !left_out.is_empty() {
+        let marks: Vec<String> = left_out.iter().map(|mark| format!("test({mark})")).collect();
         let unwanted = marks.join(" | ");
         let mut list = cargo(&["nextest", "list", "--workspace", "--message-format", "oneline", "-E"]);
-        left_out::tell_names(list.arg(&unwanted));
+        super::left_out::tell_names(list.arg(&unwanted));
         command.args(["-E", &format!("not ({unwanted})")]);
     }
     eprintln!("xtask: everything before the tests took {}", step::seconds(began.elapsed()));
@@ -39,9 +37,9 @@ fn by_nextest(filters: &[&str], missing: &[&Peer], began: Instant) -> Result<(),
     step::run_untold(NAME, command.args(filters))
 }
 
-fn by_cargo_test(filters: &[&str], missing: &[&Peer], began: Instant) -> Result<(), Failed> {
+fn by_cargo_test(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
     let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast", "--"]);
-    command.args(missing.iter().flat_map(|peer| ["--skip", peer.mark])).args(filters);
+    command.args(left_out.iter().flat_map(|mark| ["--skip", mark])).args(filters);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
