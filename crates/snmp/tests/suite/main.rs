@@ -1,5 +1,12 @@
 //! What the crate promises, as stories: one module per part.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail like tests"
+)]
+
 mod byte_vectors;
 mod manager;
 mod round_trip;

@@ -1,0 +1,92 @@
+//! GET, GETNEXT and GETBULK (RFC 1157 sections 4.1.2 and 4.1.3, RFC 3416 sections 4.2.1 to 4.2.3).
+
+use super::{Answer, Objects, Refusal};
+use crate::{ErrorStatus, ObjectIdentifier, Value, ValueKind, VarBind, Version};
+
+type Asked<'a> = [VarBind<&'a [u8]>];
+
+pub(super) fn get<O: Objects + ?Sized>(objects: &O, version: Version, asked: &Asked<'_>) -> Answer {
+    let read = |(position, asked): (usize, &VarBind<&[u8]>)| {
+        let found = VarBind { name: asked.name.clone(), value: objects.get(&asked.name) };
+        let there = !found.value.is_exception() && found.value.kind() != ValueKind::Counter64;
+        if version == Version::V1 && !there {
+            return Err(Refusal::at(position, ErrorStatus::NoSuchName));
+        }
+        readable(position, found)
+    };
+    asked.iter().enumerate().map(read).collect()
+}
+
+pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked: &Asked<'_>) -> Answer {
+    let read = |(position, asked): (usize, &VarBind<&[u8]>)| {
+        let mut found = next(objects, &asked.name);
+        if version == Version::V1 {
+            // SNMPv1 passes over what it has no type for (RFC 3584 section 4.2.2.1).
+            while found.value.kind() == ValueKind::Counter64 {
+                found = next(objects, &found.name);
+            }
+            if found.value.is_exception() {
+                return Err(Refusal::at(position, ErrorStatus::NoSuchName));
+            }
+        }
+        readable(position, found)
+    };
+    asked.iter().enumerate().map(read).collect()
+}
+
+/// Reads until all repetitions are done, all names are at their end, or `room` bytes are full.
+pub(super) fn get_bulk<O: Objects + ?Sized>(
+    objects: &O,
+    asked: &Asked<'_>,
+    non_repeaters: u32,
+    max_repetitions: u32,
+    room: usize,
+) -> Answer {
+    let non_repeaters = usize::try_from(non_repeaters).unwrap_or(usize::MAX).min(asked.len());
+    let (once, repeated) = asked.split_at(non_repeaters);
+    let mut room = room;
+    let mut found = Vec::new();
+    for (position, asked) in once.iter().enumerate() {
+        if !push_within(&mut room, &mut found, readable(position, next(objects, &asked.name))?) {
+            return Ok(found);
+        }
+    }
+    let mut names: Vec<ObjectIdentifier> = repeated.iter().map(|asked| asked.name.clone()).collect();
+    for _ in 0..max_repetitions {
+        let mut all_at_end = true;
+        for (position, name) in names.iter_mut().enumerate() {
+            let following = readable(non_repeaters + position, next(objects, name))?;
+            all_at_end &= following.value == Value::EndOfMibView;
+            name.clone_from(&following.name);
+            if !push_within(&mut room, &mut found, following) {
+                return Ok(found);
+            }
+        }
+        if all_at_end {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn next<O: Objects + ?Sized>(objects: &O, name: &ObjectIdentifier) -> VarBind {
+    objects.next(name).unwrap_or_else(|| VarBind { name: name.clone(), value: Value::EndOfMibView })
+}
+
+fn readable(position: usize, found: VarBind) -> Result<VarBind, Refusal> {
+    match found.value {
+        Value::Null => Err(Refusal::at(position, ErrorStatus::GenErr)),
+        _ => Ok(found),
+    }
+}
+
+fn push_within(room: &mut usize, found: &mut Vec<VarBind>, varbind: VarBind) -> bool {
+    match room.checked_sub(varbind.encoded_length()) {
+        Some(left) => {
+            *room = left;
+            found.push(varbind);
+            true
+        }
+        None => false,
+    }
+}
