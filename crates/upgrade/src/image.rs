@@ -120,9 +120,10 @@ impl Manifest {
     /// Whether it may be loaded over `version`.
     pub fn may_follow(&self, version: &str) -> bool {
         self.from.is_empty()
-            || self.from.iter().any(|from| {
-                from == version || (from.ends_with('.') && version.starts_with(from.as_str()))
-            })
+            || self
+                .from
+                .iter()
+                .any(|from| from == version || (from.ends_with('.') && version.starts_with(from.as_str())))
     }
 }
 
@@ -143,7 +144,8 @@ mod tests {
 
     #[test]
     fn an_upgrade_path_is_a_version_or_a_prefix() {
-        for (version, may) in [("1.7", true), ("0.9", true), ("0.9.1", false), ("10.1", false), ("3", false)] {
+        for (version, may) in [("1.7", true), ("0.9", true), ("0.9.1", false), ("10.1", false), ("3", false)]
+        {
             assert_eq!(manifest().may_follow(version), may, "{version}");
         }
     }

@@ -305,7 +305,8 @@ impl Task {
                 kinds.iter().map(|kind| (Some(kind.clone()), None)).collect()
             }
             Self::Download { image } => {
-                let stored = |file: &crate::image::ImageFile| StoredFile { digest: file.sha256, size: file.size };
+                let stored =
+                    |file: &crate::image::ImageFile| StoredFile { digest: file.sha256, size: file.size };
                 image.manifest.files.iter().map(|file| (None, Some(stored(file)))).collect()
             }
             Self::Restore { set } => {

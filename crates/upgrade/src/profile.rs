@@ -29,7 +29,7 @@ pub struct Profile {
     pub title: String,
     /// What the device's `sysObjectID` begins with; empty: anything.
     pub products: Vec<Oid>,
-    /// What a restart that nobody asked for means.
+    /// When it restarts for an upgrade.
     pub restart: Restart,
     /// The objects, by the names that the rest of the profile uses.
     pub objects: BTreeMap<String, Object>,
@@ -54,16 +54,12 @@ pub struct Profile {
     pub single_storage_allowed: bool,
 }
 
-/// When a device restarts of itself, and so what a restart says of the operation under way.
+/// When a device restarts for an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Only when commanded.
     Commanded,
-    /// By itself once it has downloaded.
-    AfterDownload,
-    /// By itself once it has restored.
-    AfterRestore,
     /// It never restarts for an upgrade.
     None,
 }
@@ -220,7 +216,11 @@ impl Profile {
     /// The configuration format that software of `version` reads, by the profile's table.
     pub fn format_of(&self, version: &str) -> Option<u32> {
         let since = |entry: &&FormatSince| compare_versions(&entry.version, version).is_le();
-        self.formats.iter().filter(since).max_by(|a, b| compare_versions(&a.version, &b.version)).map(|e| e.format)
+        self.formats
+            .iter()
+            .filter(since)
+            .max_by(|a, b| compare_versions(&a.version, &b.version))
+            .map(|e| e.format)
     }
 
     /// How a command is given, where the device knows it.

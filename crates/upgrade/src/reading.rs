@@ -270,7 +270,10 @@ mod tests {
         assert!(!look(160, 110, Some(3)).restarted_since(before.pulse()), "time went on");
         assert!(!look(160, 109, Some(3)).restarted_since(before.pulse()), "a slow clock");
         assert!(look(101, 51, Some(4)).restarted_since(before.pulse()), "boots moved");
-        assert!(look(160, 55, Some(3)).restarted_since(before.pulse()), "more than before, but less than went by");
+        assert!(
+            look(160, 55, Some(3)).restarted_since(before.pulse()),
+            "more than before, but less than went by"
+        );
         let nearly_wrapped = look(100, 42_949_670, None);
         assert!(!look(110, 3, None).restarted_since(nearly_wrapped.pulse()), "497 days are over");
     }

@@ -12,6 +12,7 @@ mod question;
 mod settle;
 mod step;
 mod story;
+mod tickets;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::event::{Effect, Event};
 pub use self::question::{Answer, AnswerKind, Policy, Question};
+pub use self::step::Rejected;
 pub use self::story::{Ending, LeftWith, Outcome, Story};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
@@ -64,7 +66,7 @@ pub struct Run {
     pub converted: Option<ConfigurationSet>,
     /// What failed last.
     pub failure: Option<Failure>,
-    /// What follows once the device is as it was before.
+    /// Whether the device is being brought back to what it was before.
     pub returning: bool,
     /// Whether the new software has been commanded to run, and the device was not yet brought back.
     pub activated: Option<Time>,
@@ -76,6 +78,8 @@ pub struct Run {
     pub drifts: u32,
     /// Whether an operator cancelled it.
     pub cancelled: bool,
+    /// The device by the last whole look at it.
+    pub last: LeftWith,
 }
 
 /// The device of a run.
@@ -126,8 +130,6 @@ pub struct Choices {
     pub activate_at: Option<Time>,
     /// Upgrade a device with a single software buffer, whose old software is lost as the new one comes (row S15).
     pub single_storage: bool,
-    /// Upgrade although the version runs already.
-    pub force: bool,
 }
 
 /// Where a run stands.
@@ -285,9 +287,11 @@ impl Run {
         }
     }
 
-    /// What the ids of its operations begin with.
+    /// What the ids of its operations begin with. The secret's digits tell it from the same number in another
+    /// manager's store.
     pub fn prefix(&self) -> String {
-        format!("r{}-", self.id)
+        let digits: String = self.secret.chars().take(6).collect();
+        format!("r{}.{digits}-", self.id)
     }
 
     /// Whether nothing more will happen.

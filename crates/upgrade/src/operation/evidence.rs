@@ -30,7 +30,8 @@ impl Operation {
             Some(OperationState::Failed) => {
                 let operation = told.cloned().unwrap_or_default();
                 let error = operation.error.unwrap_or_else(|| "failed".into());
-                let more = if operation.text.is_empty() { String::new() } else { format!(" ({})", operation.text) };
+                let more =
+                    if operation.text.is_empty() { String::new() } else { format!(" ({})", operation.text) };
                 return Finding::Disproven(Cause::Device(format!("{error}{more}")));
             }
             Some(OperationState::Aborted) => return Finding::Disproven(Cause::Stopped),
@@ -97,7 +98,9 @@ impl Operation {
                 }
                 let held = reading.running_configuration().files;
                 self.written().into_iter().find_map(|(kind, came)| match held.get(&kind) {
-                    Some(held) if held.size != came.size => Some(Cause::Truncated(kind, came.size, held.size)),
+                    Some(held) if held.size != came.size => {
+                        Some(Cause::Truncated(kind, came.size, held.size))
+                    }
                     Some(held) if held.digest != came.digest => Some(Cause::Altered(kind)),
                     _ => None,
                 })
@@ -111,7 +114,8 @@ impl Operation {
             }
             Task::Restore { set } => {
                 let held = reading.running_configuration().files;
-                let other = |(kind, file): &(&Kind, &StoredFile)| held.get(*kind).is_some_and(|held| held != *file);
+                let other =
+                    |(kind, file): &(&Kind, &StoredFile)| held.get(*kind).is_some_and(|held| held != *file);
                 set.files
                     .iter()
                     .find(other)

@@ -61,7 +61,9 @@ impl Operation {
                     && buffer.version == image.manifest.version
                     && (told || believed)
             }),
-            Task::Activate { version, .. } => reading.running().is_some_and(|buffer| buffer.version == *version),
+            Task::Activate { version, .. } => {
+                reading.running().is_some_and(|buffer| buffer.version == *version)
+            }
             Task::RollBack { version } => reading
                 .running()
                 .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),

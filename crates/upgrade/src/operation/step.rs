@@ -75,7 +75,10 @@ impl Operation {
             (State::Underway { .. }, Event::Bytes { name, bytes }) => Ok(next.bytes(name, *bytes, now)),
 
             (
-                State::Opening { .. } | State::Commanding | State::Underway { .. } | State::Looking { .. }
+                State::Opening { .. }
+                | State::Commanding
+                | State::Underway { .. }
+                | State::Looking { .. }
                 | State::Stopping { .. },
                 Event::Resumed,
             ) => Ok(next.resume(now)),
@@ -83,9 +86,16 @@ impl Operation {
                 Ok(next.fail(Cause::Stopped))
             }
             (State::Underway { .. }, Event::Stop) => Ok(next.stop(around)),
+            // The answer to that abort.
+            (State::Underway { .. }, Event::Accepted | Event::SetRefused(_) | Event::Unanswered) => {
+                Ok(next.look(Scope::Whole, now))
+            }
 
             (
-                State::Looking { .. } | State::Stopping { .. } | State::Opening { .. } | State::Commanding
+                State::Looking { .. }
+                | State::Stopping { .. }
+                | State::Opening { .. }
+                | State::Commanding
                 | State::Underway { .. },
                 _,
             ) => Err(Rejected),
@@ -163,13 +173,7 @@ impl Operation {
         }
     }
 
-    fn unseen(
-        self,
-        since: Time,
-        why: &str,
-        around: Surroundings<'_>,
-        now: Time,
-    ) -> (Self, Vec<Effect>) {
+    fn unseen(self, since: Time, why: &str, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let limits = &around.profile.limits;
         // A device that was told to restart may be silent for as long as that takes.
         let restarting = self.commanded && self.task.restarts();

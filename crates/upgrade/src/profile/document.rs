@@ -9,7 +9,8 @@ use toml::Spanned;
 use super::read::{READ, WORDS};
 use super::write::TEMPLATES;
 use super::{
-    Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile, Restart,
+    Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile,
+    Restart,
 };
 use crate::configuration::Kind;
 use crate::object::{Oid, Syntax};
@@ -169,7 +170,9 @@ impl Builder {
         let name_span = last.document.name.span();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if profile.name.is_empty() || !profile.name.bytes().all(plain) {
-            return Err(last.place.error(name_span, "a name of letters, digits, - and _ was expected".into()));
+            return Err(last
+                .place
+                .error(name_span, "a name of letters, digits, - and _ was expected".into()));
         }
         check(&profile).map_err(|problem| last.place.error(name_span, problem))?;
         Ok(profile)
@@ -182,7 +185,9 @@ impl Builder {
             for (fact, expected) in WORDS {
                 let unknown = object.words.keys().find(|word| !expected.contains(&word.as_str()));
                 if let Some(word) = unknown.filter(|_| name == fact && fact != "health") {
-                    return wrong(format!("`{name}` has the word {word:?}; one of {expected:?} was expected"));
+                    return wrong(format!(
+                        "`{name}` has the word {word:?}; one of {expected:?} was expected"
+                    ));
                 }
                 if name == fact && object.words.is_empty() {
                     return wrong(format!("`{name}` needs `words`, some of {expected:?}"));
@@ -241,7 +246,9 @@ impl Builder {
         }
         if let Some(inner) = template.strip_prefix('{') {
             let known = inner.strip_suffix('}').is_some_and(|name| TEMPLATES.contains(&name));
-            return known.then_some(()).ok_or_else(|| format!("{template:?} is none of {TEMPLATES:?} in braces"));
+            return known
+                .then_some(())
+                .ok_or_else(|| format!("{template:?} is none of {TEMPLATES:?} in braces"));
         }
         let fits = object.value(template).is_some();
         fits.then_some(()).ok_or_else(|| {
@@ -355,10 +362,26 @@ mod tests {
             ("name = \"x\"\nextends = \"iad\"\n[limits]\npoll_s = -1\n", 3, "poll_s"),
             ("name = \"x\"\nextends = \"iad\"\n[limits]\npol_s = 1\n", 3, "pol_s"),
             ("name = \"x y\"\nextends = \"iad\"\n", 1, "letters"),
-            ("name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [\n  [\"nothing\", \"1\"],\n]\n", 5, "nothing"),
-            ("name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [[\"operation-command\", \"dance\"]]\n", 4, "dance"),
-            ("name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [[\"operation-id\", \"{id}\"]]\n", 4, "{id}"),
-            ("name = \"x\"\nextends = \"iad\"\n[objects]\nuptime = { oid = \"1.x\", syntax = \"ticks\" }\n", 4, "1.x"),
+            (
+                "name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [\n  [\"nothing\", \"1\"],\n]\n",
+                5,
+                "nothing",
+            ),
+            (
+                "name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [[\"operation-command\", \"dance\"]]\n",
+                4,
+                "dance",
+            ),
+            (
+                "name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [[\"operation-id\", \"{id}\"]]\n",
+                4,
+                "{id}",
+            ),
+            (
+                "name = \"x\"\nextends = \"iad\"\n[objects]\nuptime = { oid = \"1.x\", syntax = \"ticks\" }\n",
+                4,
+                "1.x",
+            ),
             ("name = \"x\"\nextends = \"x\"\n", 2, "no profile"),
             ("name = ", 1, ""),
         ];
@@ -367,6 +390,12 @@ mod tests {
             assert_eq!((error.file.as_str(), error.line), ("x.toml", line), "{text}: {error}");
             assert!(error.problem.contains(names), "{error}");
         }
-        assert!(load("x.toml", "name = \"x\"\nextends = \"x\"\n", |_| Some(("x.toml", "name = \"x\"\nextends = \"x\"\n"))).is_err());
+        assert!(
+            load("x.toml", "name = \"x\"\nextends = \"x\"\n", |_| Some((
+                "x.toml",
+                "name = \"x\"\nextends = \"x\"\n"
+            )))
+            .is_err()
+        );
     }
 }

@@ -91,9 +91,8 @@ impl Profile {
         let Some(name) = template.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
             return template.to_owned();
         };
-        let list = |each: &dyn Fn(&OrderFile) -> String| {
-            order.files.iter().map(each).collect::<Vec<_>>().join(" ")
-        };
+        let list =
+            |each: &dyn Fn(&OrderFile) -> String| order.files.iter().map(each).collect::<Vec<_>>().join(" ");
         match name {
             "operation" => order.operation.to_owned(),
             "server-protocol" => order.server.protocol.to_string(),
@@ -106,10 +105,12 @@ impl Profile {
                 let numbers = order.files.iter().filter_map(|file| self.kinds.get(file.kind.as_ref()?));
                 numbers.map(u32::to_string).collect::<Vec<_>>().join(" ")
             }
-            "sizes" => list(&|file| file.size.map_or_else(String::new, |size| size.to_string())).trim().to_owned(),
-            "digests" => {
-                list(&|file| file.digest.map_or_else(String::new, |digest| digest.to_string())).trim().to_owned()
+            "sizes" => {
+                list(&|file| file.size.map_or_else(String::new, |size| size.to_string())).trim().to_owned()
             }
+            "digests" => list(&|file| file.digest.map_or_else(String::new, |digest| digest.to_string()))
+                .trim()
+                .to_owned(),
             "revision" => order.revision.to_string(),
             "version" => order.version.to_owned(),
             "trial" => order.trial_s.to_string(),
@@ -162,6 +163,7 @@ fn octets(hexadecimal: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = hexadecimal.chars().map(|digit| digit.to_digit(16)).collect();
     let pairs = digits?;
     let whole = pairs.len() % 2 == 0;
-    let octet = |pair: &[u32]| pair.iter().try_fold(0, |sum, digit| u8::try_from(u32::from(sum) * 16 + digit).ok());
+    let octet =
+        |pair: &[u32]| pair.iter().try_fold(0, |sum, digit| u8::try_from(u32::from(sum) * 16 + digit).ok());
     whole.then(|| pairs.chunks_exact(2).map(octet).collect::<Option<_>>()).flatten()
 }

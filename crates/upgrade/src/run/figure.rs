@@ -1,0 +1,294 @@
+//! The figure: which part follows which.
+
+use super::step::{Rejected, Turn};
+use super::{Effect, Failure, Goal, Policy, Step, Story};
+use crate::operation::{Cause, Operation, Task};
+use crate::profile::ConvertedBy;
+use crate::reading::{Capability, Reading};
+use crate::{ConfigurationSet, Kind};
+
+impl Turn<'_> {
+    /// A part of the figure is done.
+    pub(super) fn done(
+        &mut self,
+        step: Step,
+        operation: &Operation,
+        reading: &Reading,
+    ) -> Result<(), Rejected> {
+        self.tell(Story::StepDone { step, text: found(operation) });
+        if step == Step::BackingUp {
+            self.keep_backup(operation, reading);
+        }
+        if self.run.cancelled && !self.run.returning {
+            return self.settle();
+        }
+        match (step, self.run.goal.clone()) {
+            (Step::ConfiguringServer, _) => self.back_up(),
+
+            (Step::BackingUp, Goal::Upgrade { .. }) => self.judge(),
+            (Step::BackingUp, Goal::Backup) => self.succeed("the configuration is backed up".into()),
+            (Step::BackingUp, Goal::Restore { set }) => self.begin(Step::Restoring, Task::Restore { set }),
+            (Step::BackingUp, Goal::RollBack) => self.close_calls(),
+
+            (Step::Downloading, _) => self.hold(),
+            (Step::ClosingCalls, _) => self.drain(),
+            (Step::Activating, _) => {
+                self.run.calls_closed &= !self.restarts();
+                self.convert_or_restore()
+            }
+            (Step::Converting, _) => self.converted_by_device(operation),
+            (Step::Restoring, Goal::Upgrade { .. }) => self.soak(reading),
+            (Step::Restoring, _) => self.succeed("the configuration is restored".into()),
+            (Step::Confirming, _) => self.succeed(self.upgraded()),
+
+            (Step::RollingBack, _) if self.run.returning => {
+                self.run.calls_closed &= reading.calls_admitted == Some(false);
+                self.restore_original()
+            }
+            (Step::RollingBack, _) => {
+                self.run.calls_closed &= !self.restarts();
+                self.rolled_back(reading)
+            }
+            (Step::RestoringOriginal, _) => {
+                self.run.returning = false;
+                self.run.activated = None;
+                self.settle()
+            }
+            (Step::OpeningCalls, _) => {
+                self.run.calls_closed = false;
+                self.settle()
+            }
+            (Step::Stopping, _) => self.settle(),
+            (Step::Resetting, _) => self.succeed("the device has restarted".into()),
+
+            (Step::BackingUp, Goal::Reset)
+            | (Step::Preflight | Step::Judging | Step::Draining | Step::Soaking, _) => Err(Rejected),
+        }
+    }
+
+    /// A part of the figure failed as an operation.
+    pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
+        // Its transfers broke because the manager was restarted: that is no failure of the device.
+        let broken_by_us = operation.resumed && !operation.transfers.is_empty();
+        if broken_by_us && !matches!(cause, Cause::Stopped | Cause::RevisionMoved) && !self.run.cancelled {
+            return self.begin(step, again(&operation.task, &self.run));
+        }
+        self.fail(step, cause)
+    }
+
+    /// A part of the figure failed.
+    pub(super) fn fail(&mut self, step: Step, cause: Cause) -> Result<(), Rejected> {
+        let failure = Failure { step, cause: cause.clone() };
+        self.tell(Story::StepFailed(failure.clone()));
+        let drifted = cause == Cause::RevisionMoved;
+        match step {
+            Step::BackingUp | Step::Activating if drifted && !self.run.cancelled => return self.drift(step),
+            // Calls come back with the next restart at the latest; nothing else hangs on it.
+            Step::OpeningCalls => {
+                self.run.calls_closed = false;
+                return self.settle();
+            }
+            Step::Stopping => return self.settle(),
+            _ => {}
+        }
+        self.run.failure = Some(failure);
+        match step {
+            Step::Preflight
+            | Step::ConfiguringServer
+            | Step::BackingUp
+            | Step::Judging
+            | Step::ClosingCalls => self.settle(),
+            Step::Converting | Step::Restoring if self.may_repeat_on_trial(&cause) => {
+                self.run.repeats += 1;
+                self.tell(Story::Repeating { repeat: self.run.repeats, after_ms: 0 });
+                self.run.converted = None;
+                self.convert_or_restore()
+            }
+            Step::Downloading
+            | Step::Draining
+            | Step::Activating
+            | Step::Converting
+            | Step::Soaking
+            | Step::Confirming => self.go_back(),
+            Step::Restoring => match self.run.goal {
+                Goal::Upgrade { .. } => self.go_back(),
+                _ => {
+                    self.run.returning = true;
+                    self.restore_original()
+                }
+            },
+            Step::RollingBack | Step::RestoringOriginal => self.ask_lost(),
+            Step::Resetting => self.settle(),
+            Step::OpeningCalls | Step::Stopping => Err(Rejected),
+        }
+    }
+
+    /// Whether a restore is repeated on the new software, by itself: the policy says so, the device is still on
+    /// trial, and what failed was the restore and not the device. What the manager or an operator converted is
+    /// converted anew, which begins before the download (row H23).
+    fn may_repeat_on_trial(&self, cause: &Cause) -> bool {
+        let Policy::Auto(times) = self.run.choices.policy else { return false };
+        let trial = core::time::Duration::from_secs(u64::from(self.profile.limits.trial_s));
+        let in_time = self.run.activated.is_some_and(|at| trial.is_zero() || self.now < at + trial);
+        let still_there = !matches!(
+            cause,
+            Cause::Restarted | Cause::Unreachable(..) | Cause::WrongVersion { .. } | Cause::Stopped
+        );
+        let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
+    }
+
+    /// The first part after preflight.
+    pub(super) fn set_out(&mut self) -> Result<(), Rejected> {
+        if matches!(self.run.goal, Goal::Reset) {
+            return self.close_calls();
+        }
+        let address = self.run.server.address.to_string();
+        let port = self.run.server.port;
+        self.begin(Step::ConfiguringServer, Task::ConfigureServer { address, port })
+    }
+
+    pub(super) fn back_up(&mut self) -> Result<(), Rejected> {
+        let kinds = self.kinds();
+        self.begin(Step::BackingUp, Task::Backup { kinds, have: self.run.backup.clone() })
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let chosen = &self.run.choices.kinds;
+        if chosen.is_empty() { self.profile.all_kinds() } else { chosen.clone() }
+    }
+
+    fn keep_backup(&mut self, operation: &Operation, reading: &Reading) {
+        let held = reading.running_configuration();
+        let files = operation.written();
+        if files.is_empty() {
+            // It was found that the earlier backup is still true.
+            if let Some(backup) = &mut self.run.backup {
+                backup.revision = held.revision;
+            }
+            return;
+        }
+        let set = ConfigurationSet { format: held.format, revision: held.revision, files };
+        if self.run.backup.as_ref().is_none_or(|before| !before.same_files(&set)) {
+            // What was made of the earlier one is not made of this one.
+            self.run.converted = None;
+        }
+        self.effects.push(Effect::Keep(set.clone()));
+        self.run.backup = Some(set);
+    }
+
+    /// The settings changed since the backup: it is taken anew, a bounded number of times (row S16).
+    pub(super) fn drift(&mut self, step: Step) -> Result<(), Rejected> {
+        self.run.drifts += 1;
+        self.run.activated = None;
+        if self.run.drifts > self.profile.limits.drift_repeats {
+            self.run.drifts = 0;
+            self.run.failure = Some(Failure { step, cause: Cause::RevisionMoved });
+            return self.settle();
+        }
+        if step != Step::BackingUp {
+            self.tell(Story::StepFailed(Failure { step, cause: Cause::RevisionMoved }));
+        }
+        self.back_up()
+    }
+
+    pub(super) fn download(&mut self) -> Result<(), Rejected> {
+        let Goal::Upgrade { image } = self.run.goal.clone() else { return Err(Rejected) };
+        self.begin(Step::Downloading, Task::Download { image })
+    }
+
+    pub(super) fn activate(&mut self) -> Result<(), Rejected> {
+        let version = self.run.target_version().unwrap_or_default().to_owned();
+        let revision = self.run.backup.as_ref().and_then(|backup| backup.revision).unwrap_or(0);
+        let trial_s = self.profile.limits.trial_s;
+        let restart = self.restarts();
+        self.run.activated = Some(self.now);
+        self.begin(Step::Activating, Task::Activate { version, trial_s, revision, restart })
+    }
+
+    fn convert_or_restore(&mut self) -> Result<(), Rejected> {
+        if self.run.conversion == Some(ConvertedBy::Device) && self.run.converted.is_none() {
+            let kinds = self.run.backed_up().into_keys().collect();
+            return self.begin(Step::Converting, Task::Convert { kinds });
+        }
+        match self.run.wanted_configuration().cloned() {
+            Some(set) => self.begin(Step::Restoring, Task::Restore { set }),
+            None => Err(Rejected),
+        }
+    }
+
+    fn converted_by_device(&mut self, operation: &Operation) -> Result<(), Rejected> {
+        let files = operation.written();
+        self.run.converted = Some(ConfigurationSet { format: self.wanted_format(), revision: None, files });
+        self.convert_or_restore()
+    }
+
+    pub(super) fn roll_back(&mut self) -> Result<(), Rejected> {
+        let old = self.run.old.clone();
+        let version = match (&self.run.goal, old) {
+            (Goal::RollBack, Some(old)) if !self.run.returning => old.standby_version.unwrap_or_default(),
+            (_, Some(old)) => old.version,
+            (_, None) => return Err(Rejected),
+        };
+        self.begin(Step::RollingBack, Task::RollBack { version })
+    }
+
+    /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).
+    pub(super) fn go_back(&mut self) -> Result<(), Rejected> {
+        self.run.returning = true;
+        self.roll_back()
+    }
+
+    pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
+        match self.run.backup.clone() {
+            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set }),
+            None => {
+                self.run.returning = false;
+                self.settle()
+            }
+        }
+    }
+
+    /// The other software runs, because that was the goal: it gets today's configuration if it can read it.
+    fn rolled_back(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        let version = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
+        let reads =
+            reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
+        match self.run.backup.clone() {
+            Some(set) if reads.is_some() && set.format == reads => {
+                self.begin(Step::Restoring, Task::Restore { set })
+            }
+            _ => self.succeed(format!(
+                "the device runs {version} with the configuration that version had; the one of before is backed up"
+            )),
+        }
+    }
+
+    fn upgraded(&self) -> String {
+        let version = self.run.target_version().unwrap_or_default();
+        let configuration = match self.run.conversion {
+            None => "its configuration of before",
+            Some(ConvertedBy::Device) => "its configuration, converted by the device",
+            Some(ConvertedBy::Manager) => "its configuration, converted by the image's converter",
+            Some(ConvertedBy::Operator) => "its configuration as edited",
+        };
+        format!("the device runs {version} with {configuration}")
+    }
+
+    pub(super) fn can(&self, capability: Capability) -> bool {
+        self.run.old.as_ref().is_some_and(|old| old.capabilities.contains(&capability))
+    }
+}
+
+/// The task of an operation that is done over.
+fn again(task: &Task, run: &super::Run) -> Task {
+    match task {
+        Task::Backup { kinds, .. } => Task::Backup { kinds: kinds.clone(), have: run.backup.clone() },
+        other => other.clone(),
+    }
+}
+
+fn found(operation: &Operation) -> String {
+    if operation.commanded { String::new() } else { "found done".into() }
+}

@@ -1,0 +1,223 @@
+//! Whether a run may begin (row B3): what was read is held against what is wanted. Nothing is written.
+
+use super::step::{Rejected, Turn};
+use super::{Effect, Goal, Old, Outcome, State, Step, Story, Waiting};
+use crate::image::Image;
+use crate::operation::Cause;
+use crate::profile::{Command, Scope};
+use crate::reading::{BufferState, Capability, Reading, Role};
+use crate::{ConfigurationSet, Protocol};
+
+impl Turn<'_> {
+    pub(super) fn preflight(&mut self) -> Result<(), Rejected> {
+        self.run.state = State::Preflight(Waiting { since: self.now, next: None });
+        self.tell(Story::StepBegun { step: Step::Preflight, text: String::new() });
+        self.look(Scope::Whole);
+        Ok(())
+    }
+
+    /// At its first look a device must answer; on a repeat it is waited for.
+    pub(super) fn preflight_unread(&mut self, waiting: Waiting, why: &str) -> Result<(), Rejected> {
+        if self.run.old.is_none() {
+            let silent = (self.now - waiting.since).as_secs();
+            let cause = Cause::Unreachable(silent, why.to_owned());
+            return self.refuse(cause);
+        }
+        self.unheard(Step::Preflight, waiting, why)
+    }
+
+    pub(super) fn preflight_read(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        if let Some(why) = self.stranger(reading) {
+            return self.refuse(Cause::Impossible(why));
+        }
+        if let Some(id) = self.run.device.unique_id.is_none().then(|| reading.unique_id.clone()).flatten() {
+            self.run.device.unique_id = Some(id.clone());
+            self.effects.push(Effect::Known(id));
+        }
+        let first = self.run.old.is_none();
+        if first {
+            self.run.old = Some(old(reading));
+        }
+        if let Some(cause) = self.obstacle(reading, first) {
+            return self.refuse(cause);
+        }
+        if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
+            && running.version == image.manifest.version
+        {
+            let reason = format!("the device runs {} already; nothing was to be done", running.version);
+            return self.end(Outcome::Succeeded, reason);
+        }
+        self.tell(Story::StepDone { step: Step::Preflight, text: summary(reading) });
+        self.set_out()
+    }
+
+    /// The first time the run is refused; later an operator is asked.
+    fn refuse(&mut self, cause: Cause) -> Result<(), Rejected> {
+        if self.run.operations > 0 {
+            return self.fail(Step::Preflight, cause);
+        }
+        self.end(Outcome::Refused, cause.to_string())
+    }
+
+    /// Why it is not the device it should be (row B13).
+    fn stranger(&self, reading: &Reading) -> Option<String> {
+        let product = reading.product.as_ref();
+        let fits =
+            |product: &crate::Oid| self.profile.products.iter().any(|own| product.behind(own).is_some());
+        if !self.profile.products.is_empty() && !product.is_some_and(fits) {
+            let told = product.map_or_else(|| "nothing".into(), ToString::to_string);
+            let name = &self.profile.name;
+            return Some(format!(
+                "the device is not of the kind of profile {name:?}: its sysObjectID is {told}"
+            ));
+        }
+        match (&self.run.device.unique_id, &reading.unique_id) {
+            (Some(known), Some(told)) if known != told => Some(format!(
+                "at {} answers the device {told}, not {known}: correct its address, or add it as another device",
+                self.run.device.address
+            )),
+            _ => None,
+        }
+    }
+
+    fn obstacle(&self, reading: &Reading, first: bool) -> Option<Cause> {
+        let impossible = |why: String| Some(Cause::Impossible(why));
+        if let Some(operation) = &reading.operation
+            && !operation.state.is_over()
+            && !operation.id.starts_with(&self.run.prefix())
+        {
+            return Some(Cause::Busy(operation.id.clone()));
+        }
+        let Some(running) = reading.running() else {
+            return impossible("the device does not tell which software it runs".into());
+        };
+        if running.role == Some(Role::Trial) && first {
+            return impossible(format!(
+                "the device runs {} on trial; it must be confirmed or fall back first",
+                running.version
+            ));
+        }
+        if let Some(missing) = self.missing_command() {
+            return impossible(format!("profile {:?} has no command {missing:?}", self.profile.name));
+        }
+        if let Some(why) = self.protocol_obstacle(reading) {
+            return impossible(why);
+        }
+        let why = match &self.run.goal {
+            Goal::Upgrade { image } => self.image_obstacle(image, reading),
+            Goal::Restore { set } => restore_obstacle(set, reading),
+            Goal::RollBack => roll_back_obstacle(reading),
+            Goal::Backup | Goal::Reset => None,
+        };
+        why.map(Cause::Impossible)
+    }
+
+    fn missing_command(&self) -> Option<Command> {
+        let needed: &[Command] = match &self.run.goal {
+            Goal::Upgrade { .. } if self.restarts() => {
+                &[Command::Backup, Command::Download, Command::Reset, Command::RollBack, Command::Restore]
+            }
+            Goal::Upgrade { .. } => {
+                &[Command::Backup, Command::Download, Command::Activate, Command::RollBack, Command::Restore]
+            }
+            Goal::Backup => &[Command::Backup],
+            Goal::Restore { .. } => &[Command::Backup, Command::Restore],
+            Goal::RollBack => &[Command::Backup, Command::RollBack],
+            Goal::Reset => &[Command::Reset],
+        };
+        needed.iter().copied().find(|command| self.profile.command(*command).is_none())
+    }
+
+    fn protocol_obstacle(&self, reading: &Reading) -> Option<String> {
+        let protocol = self.run.server.protocol;
+        let needed = match protocol {
+            Protocol::Tftp => Capability::Tftp,
+            Protocol::Ftp => Capability::Ftp,
+        };
+        let tells = reading.can(Capability::Tftp) || reading.can(Capability::Ftp);
+        let transfers = !matches!(self.run.goal, Goal::Reset);
+        (transfers && tells && !reading.can(needed))
+            .then(|| format!("the device does not transfer by {protocol}"))
+    }
+
+    fn image_obstacle(&self, image: &Image, reading: &Reading) -> Option<String> {
+        let manifest = &image.manifest;
+        let name = &image.name;
+        let hardware = reading.hardware.clone().unwrap_or_default();
+        if !manifest.hardware.contains(&hardware) {
+            let fits = manifest.hardware.join(", ");
+            return Some(format!("image {name:?} is for {fits}; the device's hardware is {hardware:?}"));
+        }
+        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        if running == manifest.version {
+            return None;
+        }
+        if !manifest.may_follow(running) {
+            let from = manifest.from.join(", ");
+            return Some(format!("image {name:?} may be loaded over {from}; the device runs {running}"));
+        }
+        let dual = self.profile.buffers.len() > 1 && reading.can(Capability::DualImage);
+        let allowed = self.run.choices.single_storage && self.profile.single_storage_allowed;
+        if !dual && !allowed {
+            return Some(single_storage(self.profile.single_storage_allowed));
+        }
+        let room = reading.standby().and_then(|buffer| buffer.capacity).or(reading.free_space);
+        let size = image.size();
+        if let Some(room) = room.filter(|room| *room < size) {
+            return Some(format!("image {name:?} has {size} bytes; the device has room for {room}"));
+        }
+        if self.must_convert() && self.converters().is_empty() {
+            return Some(format!(
+                "the configuration would have to be converted for image {name:?}, and nobody can do that"
+            ));
+        }
+        None
+    }
+}
+
+fn single_storage(profile_allows: bool) -> String {
+    let reason = "the device has no second software buffer: a failed upgrade would leave it dead";
+    if profile_allows {
+        format!("{reason}; ask for it with --single-storage if you take that risk")
+    } else {
+        reason.to_owned()
+    }
+}
+
+fn restore_obstacle(set: &ConfigurationSet, reading: &Reading) -> Option<String> {
+    let reads = reading.running().and_then(|buffer| buffer.format);
+    match (set.format, reads) {
+        (Some(has), Some(reads)) if has != reads => {
+            Some(format!("the backup is in format {has}; the device's software reads format {reads}"))
+        }
+        _ => None,
+    }
+}
+
+fn roll_back_obstacle(reading: &Reading) -> Option<String> {
+    let standby = reading.standby();
+    let valid = standby
+        .is_some_and(|b| b.state.is_none_or(|state| state == BufferState::Valid) && !b.version.is_empty());
+    (!valid).then(|| "the device's other software buffer holds nothing that can be run".to_owned())
+}
+
+fn old(reading: &Reading) -> Old {
+    let running = reading.running();
+    let configuration = reading.running_configuration();
+    Old {
+        version: running.map(|buffer| buffer.version.clone()).unwrap_or_default(),
+        format: configuration.format.or_else(|| running.and_then(|buffer| buffer.format)),
+        configuration,
+        capabilities: reading.capabilities.clone(),
+        standby_version: reading
+            .standby()
+            .map(|buffer| buffer.version.clone())
+            .filter(|version| !version.is_empty()),
+    }
+}
+
+fn summary(reading: &Reading) -> String {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
+    let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
+    format!("{} {}, version {running}", or_none(&reading.model), or_none(&reading.unique_id))
+}

@@ -1,0 +1,290 @@
+//! What follows from each event in each state of a run. The order of the figure's parts is in `figure`.
+
+use super::{Effect, Event, Goal, LeftWith, Run, State, Step, Story};
+use crate::Time;
+use crate::operation::{self, Cause, Operation, Surroundings, Task};
+use crate::profile::{Profile, Scope};
+use crate::reading::Reading;
+
+/// The event means nothing in this state: it is late, doubled or forged, and changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the event means nothing to the run as it stands")]
+pub struct Rejected;
+
+/// One event being worked out: the run as it becomes, and what is to be done.
+pub(super) struct Turn<'a> {
+    pub(super) run: Run,
+    pub(super) effects: Vec<Effect>,
+    pub(super) profile: &'a Profile,
+    pub(super) now: Time,
+}
+
+impl Run {
+    /// What follows from an event. `profile` is the one the run began with.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] where the event means nothing in this state.
+    pub fn step(&self, event: &Event, profile: &Profile, now: Time) -> Result<(Self, Vec<Effect>), Rejected> {
+        let mut turn = Turn { run: self.clone(), effects: Vec::new(), profile, now };
+        turn.take(event)?;
+        Ok((turn.run, turn.effects))
+    }
+
+    /// When [`Event::Tick`] is due, if ever.
+    pub fn next_deadline(&self, profile: &Profile) -> Option<Time> {
+        match &self.state {
+            State::Preflight(waiting) => waiting.next,
+            State::Working { operation, .. } => operation.next_deadline(profile),
+            State::Holding { until } | State::Pausing { until } => Some(*until),
+            State::Draining { waiting, .. } | State::Soaking { waiting, .. } => waiting.next,
+            State::Asking(question) => question.limit,
+            State::Judging | State::Ended(_) => None,
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn take(&mut self, event: &Event) -> Result<(), Rejected> {
+        if let Event::Read { asked, .. }
+        | Event::Unread { asked, .. }
+        | Event::Accepted { asked }
+        | Event::Refused { asked, .. }
+        | Event::Unanswered { asked } = event
+            && *asked != self.run.asked
+        {
+            return Err(Rejected);
+        }
+        if let Event::Read { reading, .. } = event {
+            self.note(reading);
+        }
+        if matches!(event, Event::Resumed) && !self.run.is_over() {
+            self.tell(Story::Resumed);
+        }
+        match (self.run.state.clone(), event) {
+            (State::Ended(_), _) => Err(Rejected),
+            (state, Event::Cancelled) => self.cancel(&state),
+
+            (State::Preflight(_), Event::Begin) => {
+                self.tell(Story::Begun);
+                self.preflight()
+            }
+            (State::Preflight(_), Event::Read { reading, .. }) => self.preflight_read(reading),
+            (State::Preflight(waiting), Event::Unread { why, .. }) => self.preflight_unread(waiting, why),
+            (State::Preflight(waiting), Event::Tick) => self.look_when_due(waiting),
+            (State::Preflight(_), Event::Resumed) => self.preflight(),
+
+            (State::Working { step, operation }, event) => self.work(step, &operation, event),
+
+            (State::Judging, Event::Converted(result)) => self.converted(result),
+            (State::Judging, Event::Resumed) => self.judge(),
+
+            (State::Holding { until }, Event::Tick) if self.now >= until => self.close_calls(),
+            (State::Holding { .. }, Event::Resumed) => Ok(()),
+
+            (State::Draining { limit, waiting, .. }, Event::Read { reading, .. }) => {
+                self.drained(limit, waiting, reading)
+            }
+            (State::Draining { waiting, .. }, Event::Unread { why, .. }) => {
+                self.unheard(Step::Draining, waiting, why)
+            }
+            (State::Draining { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
+            (State::Draining { .. } | State::Soaking { .. }, Event::Resumed) => {
+                self.look(Scope::Whole);
+                Ok(())
+            }
+
+            (State::Soaking { pulse, until, waiting }, Event::Read { reading, .. }) => {
+                self.soaked(pulse, until, waiting, reading)
+            }
+            (State::Soaking { waiting, .. }, Event::Unread { why, .. }) => {
+                self.unheard(Step::Soaking, waiting, why)
+            }
+            (State::Soaking { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
+
+            (State::Pausing { until }, Event::Tick) if self.now >= until => self.repeat(),
+            (State::Pausing { .. }, Event::Resumed) => Ok(()),
+
+            (State::Asking(question), Event::Answered(answer)) => self.answered(&question, answer),
+            (State::Asking(question), Event::Tick)
+                if question.limit.is_some_and(|limit| self.now >= limit) =>
+            {
+                self.unanswered(&question)
+            }
+            (State::Asking(_), Event::Resumed) => Ok(()),
+
+            (
+                State::Preflight(_)
+                | State::Judging
+                | State::Holding { .. }
+                | State::Draining { .. }
+                | State::Soaking { .. }
+                | State::Pausing { .. }
+                | State::Asking(_),
+                _,
+            ) => Err(Rejected),
+        }
+    }
+
+    /// Begins an operation of the figure.
+    pub(super) fn begin(&mut self, step: Step, task: Task) -> Result<(), Rejected> {
+        self.run.operations += 1;
+        let id = format!("{}{}", self.run.prefix(), self.run.operations);
+        let names = self.run.ticket_names(task.files().len());
+        self.tell(Story::StepBegun { step, text: describe(&task) });
+        let operation = Operation::new(task, id, names, self.now);
+        self.advance(step, &operation, &operation::Event::Begin)
+    }
+
+    fn work(&mut self, step: Step, operation: &Operation, event: &Event) -> Result<(), Rejected> {
+        use crate::operation::Event as Told;
+        let told = match event {
+            Event::Read { reading, .. } => Told::Read(reading.clone()),
+            Event::Unread { why, .. } => Told::Unread(why.clone()),
+            Event::Accepted { .. } => Told::Accepted,
+            Event::Refused { why, .. } => Told::SetRefused(why.clone()),
+            Event::Unanswered { .. } => Told::Unanswered,
+            Event::TicketsReady => Told::TicketsReady,
+            Event::Notified(notice) => Told::Notified(notice.clone()),
+            Event::Transferred { name, seen } => Told::Transferred { name: name.clone(), seen: seen.clone() },
+            Event::Bytes { name, bytes } => Told::Bytes { name: name.clone(), bytes: *bytes },
+            Event::Tick => Told::Tick,
+            Event::Resumed => Told::Resumed,
+            Event::StopOperation => Told::Stop,
+            Event::Begin | Event::Converted(_) | Event::Answered(_) | Event::Cancelled => {
+                return Err(Rejected);
+            }
+        };
+        self.advance(step, operation, &told)
+    }
+
+    fn advance(
+        &mut self,
+        step: Step,
+        operation: &Operation,
+        event: &operation::Event,
+    ) -> Result<(), Rejected> {
+        let prefix = self.run.prefix();
+        let server = self.run.server.clone();
+        let around = Surroundings { profile: self.profile, server: &server, run: &prefix };
+        let (next, effects) = operation.step(event, around, self.now).map_err(|_| Rejected)?;
+        let ended = next.state.clone();
+        self.run.state = State::Working { step, operation: Box::new(next.clone()) };
+        for effect in effects {
+            self.perform(step, &next, effect);
+        }
+        match ended {
+            operation::State::Done { reading } => self.done(step, &next, &reading),
+            operation::State::Failed { cause } => self.failed(step, &next, cause),
+            _ => Ok(()),
+        }
+    }
+
+    fn perform(&mut self, step: Step, operation: &Operation, effect: operation::Effect) {
+        match effect {
+            operation::Effect::Look(scope) => self.look(scope),
+            operation::Effect::Set(command, writes) => {
+                self.run.asked += 1;
+                self.effects.push(Effect::Set { asked: self.run.asked, command, writes });
+            }
+            operation::Effect::Open(names) => {
+                let tickets = self.run.tickets(operation, &names, self.profile, self.now);
+                self.effects.push(Effect::Open(tickets));
+            }
+            operation::Effect::Withdraw(names) => self.effects.push(Effect::Withdraw(names)),
+            operation::Effect::Progress(percent) => self.tell(Story::Progress { step, percent }),
+        }
+    }
+
+    pub(super) fn look(&mut self, scope: Scope) {
+        self.run.asked += 1;
+        self.effects.push(Effect::Look { asked: self.run.asked, scope });
+    }
+
+    pub(super) fn tell(&mut self, story: Story) {
+        self.effects.push(Effect::Tell(story));
+    }
+
+    fn note(&mut self, reading: &Reading) {
+        if !reading.is_whole() {
+            return;
+        }
+        let version = reading.running().map(|buffer| buffer.version.clone());
+        self.run.last = LeftWith { version, configuration: reading.running_configuration() };
+    }
+
+    fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
+        if self.run.cancelled {
+            return Err(Rejected);
+        }
+        self.run.cancelled = true;
+        self.tell(Story::Cancelled);
+        match state {
+            State::Asking(question) if question.lost => {
+                self.give_up("cancelled by an operator while the device could not be brought back".into())
+            }
+            State::Asking(_) => {
+                self.tell(Story::Answered { answer: None });
+                self.settle()
+            }
+            State::Working { step, operation } => self.cancel_operation(*step, operation),
+            State::Soaking { .. } => self.go_back(),
+            State::Preflight(_)
+            | State::Judging
+            | State::Holding { .. }
+            | State::Draining { .. }
+            | State::Pausing { .. } => self.settle(),
+            State::Ended(_) => Err(Rejected),
+        }
+    }
+
+    fn cancel_operation(&mut self, step: Step, operation: &Operation) -> Result<(), Rejected> {
+        let bringing_back =
+            matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping);
+        // What is being undone is undone first; what cannot be undone is ended.
+        if self.run.returning || bringing_back || step == Step::Resetting {
+            return Ok(());
+        }
+        self.effects.push(Effect::Withdraw(operation.open_tickets()));
+        match (step, &self.run.goal) {
+            (
+                Step::Activating | Step::Converting | Step::Restoring | Step::Confirming,
+                Goal::Upgrade { .. },
+            ) => self.go_back(),
+            (Step::Restoring, _) => {
+                self.run.returning = true;
+                self.restore_original()
+            }
+            _ => self.begin(Step::Stopping, Task::Stop),
+        }
+    }
+
+    /// A wait for a device that is not heard: looked for until the profile's limit.
+    pub(super) fn unheard(&mut self, step: Step, waiting: super::Waiting, why: &str) -> Result<(), Rejected> {
+        let silent = self.now - waiting.since;
+        if silent >= self.reach() {
+            return self.fail(step, Cause::Unreachable(silent.as_secs(), why.to_owned()));
+        }
+        self.wait(waiting.since);
+        Ok(())
+    }
+}
+
+fn describe(task: &Task) -> String {
+    let kinds = |kinds: &mut dyn Iterator<Item = &crate::Kind>| {
+        kinds.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match task {
+        Task::ConfigureServer { address, port } => format!("{address} port {port}"),
+        Task::Backup { kinds: names, .. } | Task::Convert { kinds: names } => kinds(&mut names.iter()),
+        Task::Download { image } => {
+            format!("{} (version {}, {} bytes)", image.name, image.manifest.version, image.size())
+        }
+        Task::Activate { version, restart: true, .. } => format!("version {version}, by a reset"),
+        Task::Activate { version, restart: false, .. } => format!("version {version}, without a reset"),
+        Task::RollBack { version } => format!("to version {version}"),
+        Task::Restore { set } => kinds(&mut set.files.keys()),
+        Task::Confirm { version } => format!("version {version}"),
+        Task::Reset | Task::Stop | Task::CloseCalls | Task::OpenCalls => String::new(),
+    }
+}

@@ -1,0 +1,152 @@
+//! The waits of a run between operations: for calls to end, for health to last, for a device to answer.
+
+use core::time::Duration;
+
+use super::step::{Rejected, Turn};
+use super::{Goal, State, Step, Story, Waiting};
+use crate::Time;
+use crate::operation::{Cause, Task};
+use crate::profile::{Command, Limits, Scope};
+use crate::reading::{Capability, Pulse, Reading};
+
+impl Turn<'_> {
+    pub(super) fn reach(&self) -> Duration {
+        Limits::span(self.profile.limits.reach_s)
+    }
+
+    /// Looks again after the poll interval.
+    pub(super) fn wait(&mut self, silent_since: Time) {
+        let due = Some(self.now + Limits::span(self.profile.limits.poll_s));
+        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
+            &mut self.run.state
+        {
+            *waiting = Waiting { since: silent_since, next: due };
+        }
+    }
+
+    pub(super) fn look_when_due(&mut self, waiting: Waiting) -> Result<(), Rejected> {
+        if waiting.next.is_none_or(|due| self.now < due) {
+            return Err(Rejected);
+        }
+        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
+            &mut self.run.state
+        {
+            waiting.next = None;
+        }
+        self.look(Scope::Whole);
+        Ok(())
+    }
+
+    /// The image is loaded: activation may wait for its time.
+    pub(super) fn hold(&mut self) -> Result<(), Rejected> {
+        match self.run.choices.activate_at.filter(|at| *at > self.now) {
+            Some(until) => {
+                self.run.state = State::Holding { until };
+                Ok(())
+            }
+            None => self.close_calls(),
+        }
+    }
+
+    /// New calls are stopped where a restart would cut them off (row B6).
+    pub(super) fn close_calls(&mut self) -> Result<(), Rejected> {
+        if self.restarts() && self.profile.command(Command::CloseCalls).is_some() {
+            self.run.calls_closed = true;
+            return self.begin(Step::ClosingCalls, Task::CloseCalls);
+        }
+        self.drain()
+    }
+
+    pub(super) fn drain(&mut self) -> Result<(), Rejected> {
+        let patience =
+            if self.restarts() { Limits::span(self.profile.limits.drain_s) } else { Duration::ZERO };
+        let limit = self.now + patience;
+        let waiting = Waiting { since: self.now, next: None };
+        self.run.state = State::Draining { limit, calls: None, waiting };
+        self.tell(Story::StepBegun { step: Step::Draining, text: String::new() });
+        self.look(Scope::Whole);
+        Ok(())
+    }
+
+    pub(super) fn drained(
+        &mut self,
+        limit: Time,
+        waiting: Waiting,
+        reading: &Reading,
+    ) -> Result<(), Rejected> {
+        let calls = reading.calls.filter(|calls| *calls > 0 && self.restarts());
+        if calls.is_some() && self.now < limit {
+            self.run.state = State::Draining { limit, calls, waiting };
+            self.wait(self.now);
+            return Ok(());
+        }
+        if self.has_drifted(reading) {
+            return self.drift(Step::Draining);
+        }
+        let text = calls.map(|calls| format!("{calls} calls are cut off at the limit")).unwrap_or_default();
+        self.tell(Story::StepDone { step: Step::Draining, text });
+        match self.run.goal {
+            Goal::Upgrade { .. } => self.activate(),
+            Goal::RollBack => self.roll_back(),
+            Goal::Reset => self.begin(Step::Resetting, Task::Reset),
+            Goal::Backup | Goal::Restore { .. } => Err(Rejected),
+        }
+    }
+
+    /// Whether the settings are no longer those that were backed up (row S16).
+    fn has_drifted(&self, reading: &Reading) -> bool {
+        let Some(backup) = &self.run.backup else { return false };
+        let held = reading.running_configuration().files;
+        let moved = |kind, file| held.get(kind).is_some_and(|held| held != file);
+        let revision_moved = match (backup.revision, reading.revision) {
+            (Some(then), Some(now)) => then != now,
+            _ => false,
+        };
+        revision_moved || backup.files.iter().any(|(kind, file)| moved(kind, file))
+    }
+
+    /// The new software is watched before it is confirmed (row B4).
+    pub(super) fn soak(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        let until = self.now + Limits::span(self.profile.limits.soak_s);
+        let waiting = Waiting { since: self.now, next: None };
+        self.run.state = State::Soaking { pulse: reading.pulse(), until, waiting };
+        self.tell(Story::StepBegun { step: Step::Soaking, text: String::new() });
+        self.look(Scope::Whole);
+        Ok(())
+    }
+
+    pub(super) fn soaked(
+        &mut self,
+        pulse: Pulse,
+        until: Time,
+        _waiting: Waiting,
+        reading: &Reading,
+    ) -> Result<(), Rejected> {
+        let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
+        let wanted = self.run.target_version().unwrap_or_default().to_owned();
+        if running != wanted {
+            return self.fail(Step::Soaking, Cause::WrongVersion { running, wanted });
+        }
+        if reading.restarted_since(pulse) {
+            return self.fail(Step::Soaking, Cause::Restarted);
+        }
+        if reading.healthy == Some(false) {
+            return self.fail(Step::Soaking, Cause::Unhealthy);
+        }
+        if self.now < until {
+            self.wait(self.now);
+            if let State::Soaking { waiting, .. } = &mut self.run.state {
+                waiting.next = waiting.next.map(|due| due.min(until));
+            }
+            return Ok(());
+        }
+        self.tell(Story::StepDone { step: Step::Soaking, text: String::new() });
+        self.begin(Step::Confirming, Task::Confirm { version: wanted })
+    }
+
+    /// Whether reaching the goal takes a restart of the whole device (rows H11, H12).
+    pub(super) fn restarts(&self) -> bool {
+        let needed = |old: &super::Old| old.capabilities.contains(&Capability::NeedsReset);
+        matches!(self.run.goal, Goal::Reset) || self.run.old.as_ref().is_some_and(needed)
+    }
+}
