@@ -46,29 +46,14 @@ fn a_response_with_one_value_of_every_type() {
     ];
     for (bytes, value) in values {
         // 1.3 = value, in a RESPONSE with request id -1 and no error, of SNMPv2c with an empty community.
-        let length = |around: usize| u8::try_from(bytes.len() + around).unwrap();
-        let mut datagram =
-            vec![0x30, length(20), 0x02, 0x01, 0x01, 0x04, 0x00, 0xa2, length(13), 0x02, 0x01, 0xff];
-        datagram.extend([
-            0x02,
-            0x01,
-            0x00,
-            0x02,
-            0x01,
-            0x00,
-            0x30,
-            length(5),
-            0x30,
-            length(3),
-            0x06,
-            0x01,
-            0x2b,
-        ]);
-        // The list counts the pair's header too, the PDU the list's.
-        datagram[1] = length(23 - 2 + 2 - 0);
-        datagram[8] = length(16);
-        datagram.extend(bytes);
-        datagram[1] = u8::try_from(datagram.len() - 2).unwrap();
+        let around = |tag: u8, content: &[&[u8]]| {
+            let content = content.concat();
+            [&[tag, u8::try_from(content.len()).unwrap()], &content[..]].concat()
+        };
+        let varbind = around(0x30, &[&[0x06, 0x01, 0x2b], bytes]);
+        let fields = [0x02, 0x01, 0xff, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00];
+        let pdu = around(0xa2, &[&fields, &around(0x30, &[&varbind])]);
+        let datagram = around(0x30, &[&[0x02, 0x01, 0x01, 0x04, 0x00], &pdu]);
         let operation = Operation::Response { status: ErrorStatus::NoError, index: 0 };
         let varbinds = vec![VarBind { name: name("1.3"), value }];
         let message = Message::new(Security::v2c(""), Pdu { request_id: -1, operation, varbinds });

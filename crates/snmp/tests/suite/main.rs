@@ -7,7 +7,11 @@
     reason = "helpers of tests may fail like tests"
 )]
 
+mod agent;
+mod agent_set;
 mod byte_vectors;
+mod device;
 mod manager;
 mod round_trip;
 mod samples;
+mod walk;
