@@ -1,4 +1,5 @@
 //! Our protocols against foreign implementations: net-snmp, tftp-hpa, atftp, curl, async-tftp.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod snmp;
 mod tftp_core;

@@ -6,6 +6,7 @@
 
 pub mod loopback;
 pub mod mibs;
+pub mod net_snmp;
 pub mod peers;
 pub mod process;
 pub mod tftpd;
