@@ -1,1 +1,4 @@
 //! Simulated access devices for laboratories and tests.
+
+pub mod device;
+pub mod fault;

@@ -1,0 +1,50 @@
+//! The device model: two software buffers, configuration, flash, power.
+//!
+//! Pure: the time (`now`, since an arbitrary but fixed moment), the seed of the randomness and what was stored are inputs; what
+//! the device wants done in the world comes out as [`Effect`]s. [`Durable`] is all that survives a loss of power, so a power cut
+//! at any moment is: drop the [`Device`], keep its [`Durable`], [`Device::boot`] again.
+//!
+//! ```text
+//! Device          power switch, boot loader, faults, counters          (device.rs, boot.rs)
+//!   Hardware      what the running software works with: flash, …       (hardware.rs, durable.rs, buffer.rs)
+//!   Running       the software while it runs: the operation, calls     (running.rs, operation/)
+//! ```
+
+pub mod buffer;
+pub mod configuration;
+pub mod durable;
+pub mod effect;
+pub mod image;
+pub mod operation;
+pub mod request;
+pub mod settings;
+
+mod boot;
+mod calls;
+mod conversion;
+mod counters;
+#[allow(clippy::module_inception)]
+mod device;
+mod digest;
+mod hardware;
+mod random;
+mod running;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use boot::BootReason;
+pub use buffer::{Buffer, BufferState};
+pub use calls::CallAdmission;
+pub use configuration::{ConfigurationKind, Document};
+pub use counters::{Counters, IdCount};
+pub use device::{Device, Power};
+pub use digest::{Digest, Hasher};
+pub use durable::{Durable, Server, ServerProtocol};
+pub use effect::{
+    Effect, Fetch, Notification, NotificationKind, Purpose, Send, TransferError, TransferEvent, TransferId,
+};
+pub use operation::{Command, ErrorCode, OperationState, Parameters, Record};
+pub use request::{Changes, Object, Refused};
+pub use settings::{Capabilities, Settings, Timing};

@@ -1,0 +1,246 @@
+//! Carrying out an operation: one kind of work after another, each with its own file. Work takes what it is told, and hands
+//! on what comes next; whatever can stop the software comes back as an error.
+
+mod begin;
+mod incoming;
+mod load;
+mod restore;
+mod send;
+mod switch;
+
+use core::time::Duration;
+
+use super::durable::Server;
+use super::effect::{
+    Effect, Fetch, NotificationKind, Purpose, Send, TransferError, TransferEvent, TransferId,
+};
+use super::hardware::{Halt, Hardware};
+use super::operation::ErrorCode;
+use crate::fault::{FaultKind, Phase};
+
+pub(crate) use load::give_up_loading;
+
+/// What the operation is at.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Waiting for its delay to pass.
+    Delay { until: Duration },
+    /// Erasing the standby buffer, to load an image into it or for good.
+    Erase(load::Erase),
+    /// Loading an image.
+    Load(Box<load::Load>),
+    /// Converting the configuration of the other buffer.
+    Convert(send::Convert),
+    /// Sending files.
+    Send(send::Sending),
+    /// Loading configuration files.
+    Collect(Box<restore::Collect>),
+    /// Applying configuration.
+    Apply(restore::Apply),
+    /// Switching to the other buffer without a restart.
+    Switch(switch::Switch),
+}
+
+/// What comes after a step.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// This, once something happens.
+    Wait(Work),
+    /// This, at once.
+    Again(Work),
+    /// The operation is done.
+    Done(&'static str),
+    /// The operation has failed.
+    Failed(ErrorCode, String),
+}
+
+pub(crate) type Step = Result<Outcome, Halt>;
+
+/// What work has at hand.
+pub(crate) struct Context<'a> {
+    pub(crate) hardware: &'a mut Hardware,
+    pub(crate) now: Duration,
+    pub(crate) transfer: &'a mut Option<TransferId>,
+    pub(crate) told: &'a mut u32,
+    pub(crate) trial_ends: &'a mut Option<Duration>,
+    pub(crate) is_healthy: &'a mut bool,
+}
+
+impl Work {
+    pub(crate) fn step(self, context: &mut Context<'_>) -> Step {
+        match self {
+            Self::Delay { until } if until <= context.now => begin::begin(context),
+            Self::Delay { .. } => Ok(Outcome::Wait(self)),
+            Self::Erase(erase) => erase.step(context),
+            Self::Load(load) => load.step(context),
+            Self::Convert(convert) => convert.step(context),
+            Self::Send(sending) => Ok(sending.step(context)),
+            Self::Collect(collect) => Ok(collect.step(context)),
+            Self::Apply(apply) => apply.step(context),
+            Self::Switch(switch) => switch.step(context),
+        }
+    }
+
+    pub(crate) fn transfer(self, event: TransferEvent<'_>, context: &mut Context<'_>) -> Step {
+        if let TransferEvent::Failed(error) = event {
+            return Ok(failed_transfer(error));
+        }
+        match self {
+            Self::Load(load) => load.transfer(event, context),
+            Self::Send(sending) => sending.transfer(event, context),
+            Self::Collect(collect) => collect.transfer(event, context),
+            Self::Delay { .. } | Self::Erase(_) | Self::Convert(_) | Self::Apply(_) | Self::Switch(_) => {
+                Ok(Outcome::Wait(self))
+            }
+        }
+    }
+
+    /// When the next step is due, if something other than a transfer brings it.
+    pub(crate) fn deadline(&self, hardware: &Hardware, now: Duration) -> Option<Duration> {
+        match self {
+            Self::Delay { until } => Some(*until),
+            Self::Load(load) => load.deadline(hardware),
+            Self::Erase(load::Erase { span, .. })
+            | Self::Convert(send::Convert { span, .. })
+            | Self::Apply(restore::Apply { span, .. })
+            | Self::Switch(switch::Switch { span, .. }) => Some(span.deadline(hardware, now)),
+            Self::Send(_) | Self::Collect(_) => None,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// So much is done, in hundredths of a percent; of a download also how many bytes are in flash. Tells it, and lets a fault strike.
+    pub(crate) fn advance(&mut self, reached: u32, bytes: u64) -> Result<(), Halt> {
+        // 100 % is evidence of success, so it is told only once that is stored.
+        let mut percent = (reached / 100).min(99);
+        let lie = self.hardware.faults.pending().find(|fault| {
+            fault.kind == FaultKind::FalseProgress
+                && fault.during.is_none_or(|during| Some(during) == self.phase())
+        });
+        if lie.is_some()
+            && let Some(fault) =
+                self.hardware.faults.strike_during(|fault| fault.kind == FaultKind::FalseProgress)
+        {
+            percent = fault.percent;
+            *self.told = 0;
+            self.hardware.durable.operation.progress = percent;
+        }
+        let operation = &mut self.hardware.durable.operation;
+        operation.progress = operation.progress.max(percent);
+        if let Some(phase) = self.phase() {
+            self.hardware.stops(phase, reached, bytes)?;
+        }
+        let step = self.hardware.settings.progress_step_percent.max(1);
+        if percent / step > *self.told / step && reached < 10_000 {
+            *self.told = percent;
+            self.hardware.notify(NotificationKind::Progress, self.now);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        Phase::of(self.hardware.durable.operation.command)
+    }
+
+    /// Begins to load a file.
+    pub(crate) fn fetch(&mut self, server: &Server, name: &str, purpose: Purpose) {
+        let transfer = self.hardware.next_transfer();
+        *self.transfer = Some(transfer);
+        let fetch = Fetch { transfer, server: server.clone(), name: name.to_owned(), purpose };
+        self.hardware.effects.push_back(Effect::Fetch(fetch));
+    }
+
+    /// Begins to send a file.
+    pub(crate) fn send(&mut self, server: &Server, name: &str, content: Vec<u8>) {
+        let transfer = self.hardware.next_transfer();
+        *self.transfer = Some(transfer);
+        let send = Send { transfer, server: server.clone(), name: name.to_owned(), content };
+        self.hardware.effects.push_back(Effect::Send(send));
+    }
+
+    /// Work that takes this time, and brings the operation from one part done to another.
+    pub(crate) fn span(&self, from: u32, to: u32, takes: Duration) -> Span {
+        Span { from, to, began: self.now, ends: self.now + takes }
+    }
+}
+
+/// Work of which only time shows how far it has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    from: u32,
+    to: u32,
+    began: Duration,
+    ends: Duration,
+}
+
+impl Span {
+    /// From nothing to `to`.
+    pub(crate) fn of(to: u32, began: Duration, ends: Duration) -> Self {
+        Self { from: 0, to, began, ends }
+    }
+
+    pub(crate) fn is_over(&self, now: Duration) -> bool {
+        now >= self.ends
+    }
+
+    /// How much of the operation is done by now, in hundredths of a percent.
+    pub(crate) fn reached(&self, now: Duration) -> u32 {
+        let total = self.ends.saturating_sub(self.began).as_micros();
+        let gone = now.saturating_sub(self.began).as_micros().min(total);
+        let part = (u128::from(self.to - self.from) * gone).checked_div(total);
+        part.and_then(|part| u32::try_from(part).ok()).map_or(self.to, |part| self.from + part)
+    }
+
+    /// When the next progress is to be told, a fault may strike, or all is done.
+    fn deadline(&self, hardware: &Hardware, now: Duration) -> Duration {
+        let reached = self.reached(now);
+        let step = hardware.settings.progress_step_percent.max(1) * 100;
+        let phase = Phase::of(hardware.durable.operation.command);
+        let stop = phase.and_then(|phase| hardware.next_stop(phase, reached));
+        let next = stop.into_iter().chain([(reached / step + 1) * step]).min().unwrap_or(self.to);
+        if next >= self.to {
+            return self.ends;
+        }
+        // One microsecond more, so that the rounding of `reached` does not come to just before it.
+        let part = self.ends.saturating_sub(self.began) * (next - self.from) / (self.to - self.from).max(1);
+        (self.began + part + Duration::from_micros(1)).min(self.ends)
+    }
+}
+
+fn failed_transfer(error: TransferError) -> Outcome {
+    let text = match error {
+        TransferError::Unreachable => "the server does not answer",
+        TransferError::NotFound => "the server has no such file",
+        TransferError::Refused => "the server refuses",
+        TransferError::Broken => "the transfer broke off",
+        TransferError::DiskFull => "the server has no room",
+        TransferError::Unsupported => "the device does not speak this protocol",
+    };
+    Outcome::Failed(error.into(), text.to_owned())
+}
+
+fn failed(error: ErrorCode, text: impl Into<String>) -> Step {
+    Ok(Outcome::Failed(error, text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_that_takes_no_time_is_done_at_once() {
+        let span = Span::of(10_000, Duration::ZERO, Duration::ZERO);
+        assert!(span.is_over(Duration::ZERO));
+        assert_eq!(span.reached(Duration::ZERO), 10_000);
+    }
+
+    #[test]
+    fn a_span_goes_evenly_from_its_beginning_to_its_end() {
+        let span =
+            Span { from: 500, to: 1500, began: Duration::from_secs(10), ends: Duration::from_secs(20) };
+        assert_eq!(span.reached(Duration::from_secs(5)), 500);
+        assert_eq!(span.reached(Duration::from_secs(15)), 1000);
+        assert_eq!(span.reached(Duration::from_secs(99)), 1500);
+    }
+}
