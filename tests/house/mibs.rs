@@ -42,6 +42,14 @@ mod needs_smitools {
         std::fs::write(&module, text.replacen("Gauge32", "Gauge33", 2)).unwrap();
         assert_ne!(complaints(folder.path(), &[module]), "");
     }
+
+    #[test]
+    fn smilint_finds_that_an_import_is_missing_although_it_exits_as_if_nothing_were_wrong() {
+        let folder = tests::mibs::laid_out();
+        std::fs::remove_file(folder.path().join("SNMPv2-TC")).unwrap();
+        let complaints = complaints(folder.path(), &[folder.path().join("IAD-MIB")]);
+        assert!(complaints.contains("SNMPv2-TC"), "{complaints}");
+    }
 }
 
 mod needs_snmp {

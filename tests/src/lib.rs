@@ -9,4 +9,5 @@ pub mod mibs;
 pub mod net_snmp;
 pub mod peers;
 pub mod process;
+pub mod programs;
 pub mod tftpd;

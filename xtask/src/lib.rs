@@ -4,6 +4,10 @@ pub mod peers;
 
 use std::path::{Path, PathBuf};
 
+/// The environment variable by which `cargo xtask test` tells tests that it has built our own programs, so that not each
+/// test has to see to it.
+pub const PROGRAMS_ARE_BUILT: &str = "IADMS_PROGRAMS_ARE_BUILT";
+
 /// The root folder of the repository, where the workspace's `Cargo.toml` is.
 #[must_use]
 pub fn root() -> PathBuf {

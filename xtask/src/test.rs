@@ -42,6 +42,6 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
 /// `cargo` with these arguments, in the root of the repository.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(xtask::root());
+    command.args(arguments).current_dir(xtask::root()).env(xtask::PROGRAMS_ARE_BUILT, "yes");
     command
 }
