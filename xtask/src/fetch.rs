@@ -4,15 +4,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use xtask::peers::{Delivery, Obstacle, PEERS, Peer};
 
-use crate::step::{self, Failed};
+use crate::step::{Failed, Narrator};
 
 /// Fetches what is missing; fails if something is missing after that.
 pub(crate) fn run() -> Result<(), Failed> {
-    fetch();
+    fetch(&Narrator::begin());
     let missing: Vec<&str> = missing().iter().map(|peer| peer.package).collect();
     if missing.is_empty() {
         return Ok(());
@@ -21,40 +20,47 @@ pub(crate) fn run() -> Result<(), Failed> {
 }
 
 /// Fetches what is missing, as far as it can be had.
-pub(crate) fn fetch() {
-    if missing().is_empty() {
+pub(crate) fn fetch(narrator: &Narrator) {
+    let missing = missing();
+    if missing.is_empty() {
         return;
     }
-    let began = Instant::now();
-    match Installer::find() {
-        Some(installer) => installer.fetch(&missing()),
-        None => eprintln!(
-            "xtask: cannot install Debian packages here (no apt-get, or neither root nor password-free sudo)"
-        ),
+    match Right::find() {
+        Some(right) => Installer { right, narrator }.fetch(&missing),
+        None => narrator
+            .tell("cannot install Debian packages: no apt-get, or neither root nor password-free sudo"),
     }
-    step::done("foreign programs from Debian", began);
 }
 
 fn missing() -> Vec<&'static Peer> {
     PEERS.iter().filter(|peer| peer.obstacle() == Some(Obstacle::Missing)).collect()
 }
 
-/// The right to install packages: as root, or by a `sudo` that asks for no password.
-struct Installer {
-    sudo: bool,
+/// The right to install packages.
+enum Right {
+    Root,
+    /// A `sudo` that asks for no password.
+    Sudo,
 }
 
-impl Installer {
+impl Right {
     fn find() -> Option<Self> {
         if !succeeds(Command::new("apt-get").arg("--version")) {
             return None;
         }
         if xtask::peers::is_root() {
-            return Some(Self { sudo: false });
+            return Some(Self::Root);
         }
-        succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Self { sudo: true })
+        succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Self::Sudo)
     }
+}
 
+struct Installer<'a> {
+    right: Right,
+    narrator: &'a Narrator,
+}
+
+impl Installer<'_> {
     fn fetch(&self, missing: &[&'static Peer]) {
         let packages = missing.iter().flat_map(|peer| match peer.delivery {
             Delivery::Installed => vec![peer.package],
@@ -86,14 +92,18 @@ impl Installer {
     }
 
     fn install(&self, package: &str) -> bool {
-        eprintln!("xtask: installing the Debian package {package}");
+        self.narrator.tell(&format!("installing the Debian package {package}"));
         succeeds(&mut self.apt_get(&["install", "--yes", "--no-install-recommends", package]))
     }
 
     /// Unpacks a package into the peer's folder; nothing of it is configured or started.
     fn unpack(&self, peer: &Peer) -> bool {
-        eprintln!("xtask: unpacking the Debian package {} into {}", peer.package, peer.folder().display());
         let folder = peer.folder();
+        self.narrator.tell(&format!(
+            "unpacking the Debian package {} into {}",
+            peer.package,
+            folder.display()
+        ));
         if std::fs::create_dir_all(&folder).is_err() {
             return false;
         }
@@ -109,8 +119,11 @@ impl Installer {
     }
 
     fn apt_get(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(if self.sudo { "sudo" } else { "env" });
-        if self.sudo {
+        let mut command = match self.right {
+            Right::Root => Command::new("env"),
+            Right::Sudo => Command::new("sudo"),
+        };
+        if matches!(self.right, Right::Sudo) {
             command.args(["-n", "env"]);
         }
         command

@@ -1,8 +1,8 @@
-//! One step of a task: a command, one line on stderr when it begins and one with its time when it ends.
+//! The steps of a task: commands, each told in one line on stderr with the time at which it begins.
 
 use std::fmt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why a task ended early, as a sentence for the person who started it.
 #[derive(Debug)]
@@ -14,41 +14,38 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Runs `command` with nothing to read, its output shown, and says how long it took.
-pub(crate) fn run(name: &str, command: &mut Command) -> Result<(), Failed> {
-    let began = Instant::now();
-    run_untold(name, command)?;
-    done(name, began);
-    Ok(())
+/// Tells the steps of one task.
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    began: Instant,
 }
 
-/// Runs `command` as [`run`] does, and says something only if it fails.
-pub(crate) fn run_untold(name: &str, command: &mut Command) -> Result<(), Failed> {
-    let began = Instant::now();
-    let status = command.stdin(Stdio::null()).status().map_err(|error| not_started(name, command, &error))?;
-    if !status.success() {
-        return Err(Failed(format!(
-            "{name} failed after {} ({status}): {}",
-            seconds(began.elapsed()),
-            line_of(command)
-        )));
+impl Narrator {
+    /// The task begins now.
+    pub(crate) fn begin() -> Self {
+        Self { began: Instant::now() }
     }
-    Ok(())
-}
 
-/// Says that a step has ended well.
-pub(crate) fn done(name: &str, began: Instant) {
-    eprintln!("xtask: {name}: done in {}", seconds(began.elapsed()));
+    /// Says what happens now.
+    pub(crate) fn tell(&self, what: &str) {
+        eprintln!("xtask [{:6.1} s] {what}", self.began.elapsed().as_secs_f64());
+    }
+
+    /// Says that a step begins, and runs its command with nothing to read and its output shown.
+    pub(crate) fn run(&self, step: &str, command: &mut Command) -> Result<(), Failed> {
+        self.tell(step);
+        let status =
+            command.stdin(Stdio::null()).status().map_err(|error| not_started(step, command, &error))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failed(format!("{step}: failed ({status}): {}", line_of(command))))
+    }
 }
 
 /// The failure of a step whose command does not even start.
-pub(crate) fn not_started(name: &str, command: &Command, error: &std::io::Error) -> Failed {
-    Failed(format!("{name} could not start {}: {error}", line_of(command)))
-}
-
-/// A duration as people read it.
-pub(crate) fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
+pub(crate) fn not_started(step: &str, command: &Command, error: &std::io::Error) -> Failed {
+    Failed(format!("{step}: cannot start {}: {error}", line_of(command)))
 }
 
 /// A command as it could be typed again.
@@ -62,5 +59,18 @@ fn quoted(word: &str) -> String {
         format!("'{}'", word.replace('\'', r"'\''"))
     } else {
         word.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_command_is_told_as_it_can_be_typed_again() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exit 3", "it's"]);
+        let failed = Narrator::begin().run("tests", &mut command).unwrap_err();
+        assert_eq!(failed.to_string(), r"tests: failed (exit status: 3): sh -c 'exit 3' 'it'\''s'");
     }
 }

@@ -4,11 +4,11 @@
 mod left_out;
 mod runner;
 
+use std::io::IsTerminal;
 use std::process::Command;
-use std::time::Instant;
 
 use crate::fetch;
-use crate::step::{self, Failed};
+use crate::step::{Failed, Narrator};
 
 /// Runs all steps; the last one is the runner's, whose count closes the output.
 pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
@@ -17,26 +17,29 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
             "'{option}' is not an option of test; it takes parts of test names only"
         )));
     }
-    let began = Instant::now();
-    step::run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    fetch::fetch();
-    let left_out = left_out::peers();
-    step::run(
-        "lints",
-        &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
-    )?;
-    step::run(
+    let narrator = Narrator::begin();
+    narrator.run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    fetch::fetch(&narrator);
+    narrator
+        .run("lints", cargo(&["clippy", "--workspace", "--all-targets"]).args(quiet()).args(DENY_WARNINGS))?;
+    narrator.run(
         "documentation",
-        cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
+        cargo(&["doc", "--workspace", "--no-deps"]).args(quiet()).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
-    if filters.is_empty() {
-        step::run("examples in the documentation", &mut cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
-    }
     // Tests of the whole run the two programs, which building the tests alone would leave as they were.
-    step::run("programs", &mut cargo(&["build", "--workspace", "--bins", "--quiet"]))?;
-    left_out::tell(&left_out);
-    let marks: Vec<&str> = left_out.iter().map(|(peer, _)| peer.mark).collect();
-    runner::run(filters, &marks, began)
+    narrator.run("programs", cargo(&["build", "--workspace", "--bins"]).args(quiet()))?;
+    if filters.is_empty() {
+        let examples = &mut cargo(&["test", "--workspace", "--doc", "--quiet"]);
+        narrator.run("examples in the documentation", examples)?;
+    }
+    runner::run(&narrator, filters, &left_out::tell(&narrator))
+}
+
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
+/// Cargo shows what it compiles to people who look on, and does not fill a log with it.
+fn quiet() -> Option<&'static str> {
+    (!std::io::stderr().is_terminal()).then_some("--quiet")
 }
 
 /// `cargo` with these arguments, in the root of the repository.

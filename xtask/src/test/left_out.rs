@@ -2,31 +2,32 @@
 
 use std::process::Command;
 
-use xtask::peers::{Obstacle, PEERS, Peer};
+use xtask::peers::{PEERS, Peer};
 
-/// The peers that cannot be run here, each with the reason.
-pub(super) fn peers() -> Vec<(&'static Peer, Obstacle)> {
-    PEERS.iter().filter_map(|peer| Some((peer, peer.obstacle()?))).collect()
-}
+use crate::step::Narrator;
 
-/// Names the peers and the reasons.
-pub(super) fn tell(left_out: &[(&Peer, Obstacle)]) {
-    for (peer, obstacle) in left_out {
+/// Says which peers cannot be run here and why, and returns the marks of the tests that need them.
+pub(super) fn tell(narrator: &Narrator) -> Vec<&'static str> {
+    let mut marks = Vec::new();
+    for peer in &PEERS {
+        let Some(obstacle) = peer.obstacle() else { continue };
         let Peer { mark, program, package, .. } = peer;
-        eprintln!(
-            "xtask: left out: tests named *{mark}* need {program} (Debian package {package}): {obstacle}"
-        );
+        narrator.tell(&format!(
+            "LEFT OUT: tests named *{mark}*: they need {program} (Debian package {package}), and {obstacle}"
+        ));
+        marks.push(*mark);
     }
+    marks
 }
 
 /// Names the tests that `list` lists.
-pub(super) fn tell_names(list: &mut Command) {
+pub(super) fn tell_names(narrator: &Narrator, list: &mut Command) {
     match list.output() {
         Ok(output) if output.status.success() => {
             for name in String::from_utf8_lossy(&output.stdout).lines() {
-                eprintln!("xtask: left out: {name}");
+                narrator.tell(&format!("LEFT OUT: {name}"));
             }
         }
-        _ => eprintln!("xtask: the tests that are left out could not be listed"),
+        _ => narrator.tell("the tests that are left out could not be listed"),
     }
 }

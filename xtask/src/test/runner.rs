@@ -2,49 +2,46 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Instant;
 
 use super::cargo;
-use crate::step::{self, Failed};
+use crate::step::{Failed, Narrator, not_started};
 
 const NAME: &str = "tests";
 
 /// Runs the tests whose names contain one of `filters` (all, if there is none) and whose names contain none of `left_out`.
-pub(super) fn run(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
+pub(super) fn run(narrator: &Narrator, filters: &[&str], left_out: &[&str]) -> Result<(), Failed> {
     let version = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if version.is_ok_and(|status| status.success()) {
-        by_nextest(filters, left_out, began)
+        by_nextest(narrator, filters, left_out)
     } else {
-        eprintln!(
-            "xtask: cargo-nextest is not installed: cargo test runs the tests, without their time limits"
-        );
-        by_cargo_test(filters, left_out, began)
+        narrator.tell("cargo-nextest is not installed: cargo test runs the tests, without their time limits");
+        by_cargo_test(narrator, filters, left_out)
     }
 }
 
-fn by_nextest(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
+fn by_nextest(narrator: &Narrator, filters: &[&str], left_out: &[&str]) -> Result<(), Failed> {
     let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
     let mut command = cargo(&["nextest", "run", "--workspace", "--profile", profile, "--no-tests", "fail"]);
     if !left_out.is_empty() {
         let marks: Vec<String> = left_out.iter().map(|mark| format!("test({mark})")).collect();
         let unwanted = marks.join(" | ");
         let mut list = cargo(&["nextest", "list", "--workspace", "--message-format", "oneline", "-E"]);
-        super::left_out::tell_names(list.arg(&unwanted));
+        super::left_out::tell_names(narrator, list.arg(&unwanted));
         command.args(["-E", &format!("not ({unwanted})")]);
     }
-    eprintln!("xtask: everything before the tests took {}", step::seconds(began.elapsed()));
     // The runner's summary is the last line of all.
-    step::run_untold(NAME, command.args(filters))
+    narrator.run(NAME, command.args(filters))
 }
 
-fn by_cargo_test(filters: &[&str], left_out: &[&str], began: Instant) -> Result<(), Failed> {
+fn by_cargo_test(narrator: &Narrator, filters: &[&str], left_out: &[&str]) -> Result<(), Failed> {
     let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast", "--"]);
     command.args(left_out.iter().flat_map(|mark| ["--skip", mark])).args(filters);
+    narrator.tell(NAME);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| step::not_started(NAME, &command, &error))?;
+        .map_err(|error| not_started(NAME, &command, &error))?;
     let mut count = Count::default();
     for line in child
         .stdout
@@ -56,8 +53,7 @@ fn by_cargo_test(filters: &[&str], left_out: &[&str], began: Instant) -> Result<
         println!("{line}");
         count.add(&line);
     }
-    let status = child.wait().map_err(|error| step::not_started(NAME, &command, &error))?;
-    step::done(NAME, began);
+    let status = child.wait().map_err(|error| not_started(NAME, &command, &error))?;
     println!(
         "{} tests run: {} passed, {} failed, {} skipped",
         count.run(),
