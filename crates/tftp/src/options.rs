@@ -83,6 +83,13 @@ impl<'a> OptionList<'a> {
         })
     }
 
+    /// Whether every name has its value. Zero bytes behind the options are no fault: some clients send a buffer of
+    /// fixed size.
+    pub fn is_whole(&self) -> bool {
+        let length: usize = self.pairs().map(|(name, value)| name.len() + value.len() + 2).sum();
+        self.0.get(length..).unwrap_or_default().iter().all(|&byte| byte == 0)
+    }
+
     /// What a client asks for. Unknown options, values out of range and repetitions are ignored, as RFC 2347
     /// has it: what is not acknowledged is not in force.
     pub fn requested(&self) -> Options {
@@ -99,15 +106,13 @@ impl<'a> OptionList<'a> {
     /// [`NotAsked`] where it is anything but what `asked` allows: the client answers that with ERROR 8.
     pub(crate) fn agreed(&self, asked: &Options) -> Result<Options, NotAsked> {
         let mut agreed = Options::default();
-        let mut length = 0;
-        for (name, value) in self.pairs() {
-            length += name.len() + value.len() + 2;
+        for (name, value) in self.pairs().filter(|(name, _)| !name.is_empty()) {
             if !agreed.set_if_unset(name, value) {
                 return Err(NotAsked);
             }
         }
         let no_more = |agreed: Option<u16>, asked: Option<u16>| agreed.is_none() || agreed <= asked;
-        let fits = length == self.0.len()
+        let fits = self.is_whole()
             && no_more(agreed.block_size, asked.block_size)
             && no_more(agreed.window_size, asked.window_size)
             && (agreed.timeout_s.is_none() || agreed.timeout_s == asked.timeout_s)
