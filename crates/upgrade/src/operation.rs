@@ -144,6 +144,8 @@ pub enum State {
         next: Option<Time>,
         /// Whether to look again once the answer that is awaited has come.
         again: bool,
+        /// Whether the answer that is awaited is one to an abort.
+        stopping: bool,
         /// When the device said that it was done, while the file server's word is awaited.
         done_at: Option<Time>,
     },
@@ -336,6 +338,27 @@ impl Operation {
             before: None,
             transfers,
             deadline: None,
+        }
+    }
+
+    /// Whether the answer that is awaited is one to a SET.
+    pub const fn is_commanding(&self) -> bool {
+        match self.state {
+            State::Commanding | State::Stopping { .. } => true,
+            State::Underway { stopping, .. } => stopping,
+            _ => false,
+        }
+    }
+
+    /// Leaves out what is only the latest word on its progress.
+    pub(crate) fn forget_progress(&mut self) {
+        let zero = Time::default();
+        match &mut self.state {
+            State::Looking { since, next, .. } => (*since, *next) = (zero, None),
+            State::Underway { progress, moved, next, again, .. } => {
+                (*progress, *moved, *next, *again) = (0, zero, None, false);
+            }
+            _ => {}
         }
     }
 

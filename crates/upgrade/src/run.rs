@@ -294,6 +294,34 @@ impl Run {
         format!("r{}.{digits}-", self.id)
     }
 
+    /// Whether the answer that is awaited is one to a SET.
+    pub fn is_commanding(&self) -> bool {
+        match &self.state {
+            State::Working { operation, .. } => operation.is_commanding(),
+            _ => false,
+        }
+    }
+
+    /// What of it must outlive the manager. The rest is the latest word on a progress, and looks under way.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        let mut lasting = self.clone();
+        lasting.asked = 0;
+        lasting.last = LeftWith::default();
+        match &mut lasting.state {
+            State::Working { operation, .. } => operation.forget_progress(),
+            State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } => {
+                *waiting = Waiting { since: Time::default(), next: None };
+            }
+            State::Judging
+            | State::Holding { .. }
+            | State::Pausing { .. }
+            | State::Asking(_)
+            | State::Ended(_) => {}
+        }
+        lasting
+    }
+
     /// Whether nothing more will happen.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Ended(_))

@@ -87,9 +87,10 @@ impl Operation {
             }
             (State::Underway { .. }, Event::Stop) => Ok(next.stop(around)),
             // The answer to that abort.
-            (State::Underway { .. }, Event::Accepted | Event::SetRefused(_) | Event::Unanswered) => {
-                Ok(next.look(Scope::Whole, now))
-            }
+            (
+                State::Underway { stopping: true, .. },
+                Event::Accepted | Event::SetRefused(_) | Event::Unanswered,
+            ) => Ok(next.look(Scope::Whole, now)),
 
             (
                 State::Looking { .. }
@@ -126,7 +127,10 @@ impl Operation {
 
     fn look(mut self, scope: Scope, now: Time) -> (Self, Vec<Effect>) {
         match &mut self.state {
-            State::Looking { next, .. } | State::Underway { next, .. } => *next = None,
+            State::Looking { next, .. } => *next = None,
+            State::Underway { next, again, stopping, .. } => {
+                (*next, *again, *stopping) = (None, false, false)
+            }
             _ => self.state = State::Looking { since: now, next: None, refused: None },
         }
         (self, vec![Effect::Look(scope)])
@@ -285,7 +289,14 @@ impl Operation {
     // Under way
 
     fn underway(mut self, now: Time) -> Self {
-        self.state = State::Underway { progress: 0, moved: now, next: None, again: false, done_at: None };
+        self.state = State::Underway {
+            progress: 0,
+            moved: now,
+            next: None,
+            again: false,
+            stopping: false,
+            done_at: None,
+        };
         self
     }
 
@@ -298,7 +309,7 @@ impl Operation {
 
     fn judge(mut self, reading: &Reading, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let finding = self.finding(reading);
-        let State::Underway { progress, moved, next, again, done_at } = &mut self.state else {
+        let State::Underway { progress, moved, next, again, done_at, .. } = &mut self.state else {
             return (self, Vec::new());
         };
         *next = Some(now + Limits::span(around.profile.limits.poll_s));
@@ -415,9 +426,14 @@ impl Operation {
         self.look_again(now)
     }
 
-    fn stop(self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
+    fn stop(mut self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
         match around.profile.writes(Command::Abort, &order(&self.id, around.server)) {
-            Ok(writes) => (self, vec![Effect::Set(Command::Abort, writes)]),
+            Ok(writes) => {
+                if let State::Underway { next, stopping, .. } = &mut self.state {
+                    (*next, *stopping) = (None, true);
+                }
+                (self, vec![Effect::Set(Command::Abort, writes)])
+            }
             Err(_) => self.fail(Cause::Stopped),
         }
     }

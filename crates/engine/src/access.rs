@@ -1,0 +1,103 @@
+//! How a device is spoken to by SNMP, and the values of both languages: the decisions' and the wire's.
+
+use core::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use snmp::manager::Target;
+use snmp::{ObjectIdentifier, Security};
+use upgrade::{Oid, Value};
+
+/// How a device is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Where its agent listens.
+    pub address: SocketAddr,
+    /// The version.
+    pub version: Version,
+    /// The community that may read.
+    pub read_community: String,
+    /// The community that may write.
+    pub write_community: String,
+    /// For one answer, milliseconds.
+    pub answer_ms: u32,
+    /// Repeats of an unanswered read.
+    pub repeats: u32,
+}
+
+/// The version of SNMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    /// SNMPv1 (RFC 1157).
+    #[serde(rename = "v1")]
+    V1,
+    /// SNMPv2c (RFC 1901).
+    #[serde(rename = "v2c")]
+    V2c,
+}
+
+impl Access {
+    pub(crate) fn reading(&self) -> Target {
+        self.target(&self.read_community)
+    }
+
+    pub(crate) fn writing(&self) -> Target {
+        self.target(&self.write_community)
+    }
+
+    fn target(&self, community: &str) -> Target {
+        Target {
+            address: self.address,
+            security: match self.version {
+                Version::V1 => Security::v1(community),
+                Version::V2c => Security::v2c(community),
+            },
+            timeout: Duration::from_millis(u64::from(self.answer_ms)),
+            retries: self.repeats,
+        }
+    }
+}
+
+/// The identifier on the wire; none where it is longer than SNMP allows.
+pub fn to_wire_name(oid: &Oid) -> Option<ObjectIdentifier> {
+    ObjectIdentifier::from_arcs(oid.numbers()).ok()
+}
+
+/// The identifier in the language of the decisions.
+pub fn from_wire_name(name: &ObjectIdentifier) -> Oid {
+    Oid::new(name.arcs().to_vec())
+}
+
+/// The value on the wire.
+pub(crate) fn to_wire(value: &Value) -> Option<snmp::Value> {
+    Some(match value {
+        Value::Integer(number) => snmp::Value::Integer(*number),
+        Value::Unsigned(number) => snmp::Value::Gauge32(*number),
+        Value::Counter(number) => snmp::Value::Counter64(*number),
+        Value::Ticks(ticks) => snmp::Value::TimeTicks(*ticks),
+        Value::Octets(octets) => snmp::Value::OctetString(octets.clone()),
+        Value::Oid(oid) => snmp::Value::ObjectIdentifier(to_wire_name(oid)?),
+        Value::Address(address) => snmp::Value::IpAddress(Ipv4Addr::from(*address)),
+        Value::Absent => snmp::Value::Null,
+    })
+}
+
+/// The value in the language of the decisions; what has no value there is absent.
+pub fn from_wire<B: AsRef<[u8]>>(value: &snmp::Value<B>) -> Value {
+    match value {
+        snmp::Value::Integer(number) => Value::Integer(*number),
+        snmp::Value::OctetString(octets) | snmp::Value::Opaque(octets) => {
+            Value::Octets(octets.as_ref().to_vec())
+        }
+        snmp::Value::ObjectIdentifier(name) => Value::Oid(from_wire_name(name)),
+        snmp::Value::IpAddress(address) => Value::Address(address.octets()),
+        snmp::Value::Counter32(number) => Value::Counter(u64::from(*number)),
+        snmp::Value::Counter64(number) => Value::Counter(*number),
+        snmp::Value::Gauge32(number) => Value::Unsigned(*number),
+        snmp::Value::TimeTicks(ticks) => Value::Ticks(*ticks),
+        snmp::Value::Null
+        | snmp::Value::NoSuchObject
+        | snmp::Value::NoSuchInstance
+        | snmp::Value::EndOfMibView => Value::Absent,
+    }
+}

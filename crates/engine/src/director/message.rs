@@ -1,0 +1,134 @@
+//! What the director is told, and what it proposes.
+
+use std::collections::BTreeMap;
+
+use upgrade::image::Converter;
+use upgrade::run::{Answer, Event, Story};
+use upgrade::{ConfigurationSet, DeviceId, Kind, Run, RunId, StoredFile, Time};
+
+use super::Entry;
+use crate::commander::{self, Ask};
+use crate::file_server::{Order, Report};
+use crate::listener::Heard;
+
+/// What the director is told.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A new run; [`Event::Begin`] is given to it.
+    Start(Box<Entry>),
+    /// A run as it was stored when the manager ended; it looks before it goes on.
+    Resume(Box<Entry>),
+    /// A device answered, or did not.
+    Answer(commander::Answer),
+    /// A device notified.
+    Heard(Heard),
+    /// Notifications were lost: every device under way is looked at soon.
+    Gap,
+    /// The file server tells.
+    Report(Report),
+    /// The manager's converter ended.
+    Converted {
+        /// For which run.
+        run: RunId,
+        /// The files, or why there are none.
+        result: Result<BTreeMap<Kind, StoredFile>, String>,
+    },
+    /// An operator answers a question.
+    Operator {
+        /// Which run's.
+        run: RunId,
+        /// How.
+        answer: Answer,
+    },
+    /// An operator cancels a run.
+    Cancel(RunId),
+    /// An operator stops the operation under way.
+    StopOperation(RunId),
+    /// The time that [`super::Director::next_deadline`] named has come.
+    Clock,
+}
+
+/// What follows from a batch of messages.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// To be committed, all or nothing, before anything is performed.
+    pub transaction: Transaction,
+    /// To be performed once it is committed and applied.
+    pub effects: Vec<Effect>,
+    /// Inputs that meant nothing to the run they were for: an operator's are told so.
+    pub rejected: Vec<RunId>,
+    pub(crate) entries: BTreeMap<RunId, Entry>,
+}
+
+/// What is committed.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// One for each run that changed.
+    pub writes: Vec<Write>,
+}
+
+/// What is committed of one run. Its key, the run and `seq`, can be written once: who finds it taken has been
+/// overtaken.
+#[derive(Debug)]
+pub struct Write {
+    /// The run as it becomes.
+    pub run: Run,
+    /// The number of this commit; 1 begins the run.
+    pub seq: u64,
+    /// What happened to it.
+    pub events: Vec<(Time, Event)>,
+    /// What is told of it.
+    pub stories: Vec<Told>,
+    /// Backups that came.
+    pub backups: Vec<ConfigurationSet>,
+    /// The unique id by which its device is known from now on.
+    pub unique_id: Option<String>,
+}
+
+/// A story, as it is kept and shown.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Told {
+    /// Of which run.
+    pub run: RunId,
+    /// Of which device.
+    pub device: DeviceId,
+    /// The how-manieth of the run, from 1. What is not kept has the number of the last that is.
+    pub n: u64,
+    /// When.
+    pub at: Time,
+    /// The story.
+    pub story: Story,
+}
+
+/// What is to be performed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// The commander asks a device.
+    Ask(Ask),
+    /// The file server takes an order.
+    File(Order),
+    /// The manager's converter is run.
+    Convert(Convert),
+    /// Operators and the network operations centre are told.
+    Tell(Told),
+    /// A notification is committed: an INFORM is answered.
+    Committed {
+        /// The listener's receipt.
+        receipt: u64,
+    },
+}
+
+/// A conversion at the manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Convert {
+    /// For which run.
+    pub run: RunId,
+    /// The program.
+    pub converter: Converter,
+    /// The files.
+    pub set: ConfigurationSet,
+    /// The format wanted.
+    pub format: u32,
+    /// Milliseconds that one file may take.
+    pub limit_ms: u64,
+}

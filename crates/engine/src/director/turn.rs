@@ -1,0 +1,245 @@
+//! One batch of messages being worked out, on copies of the runs it touches.
+
+use std::collections::BTreeMap;
+
+use upgrade::operation::Seen;
+use upgrade::profile::{Limits, NotificationKind};
+use upgrade::run::{self, Event, Story};
+use upgrade::{RunId, StoredFile, Time};
+
+use super::{Convert, Director, Effect, Entry, Input, Told, Transaction, Turn, Write};
+use crate::commander::{Answer, Ask, Asker, Outcome, What};
+use crate::file_server::{News, Order, Report};
+use crate::listener::Heard;
+
+pub(super) struct Working<'a> {
+    director: &'a Director,
+    now: Time,
+    entries: BTreeMap<RunId, Entry>,
+    writes: BTreeMap<RunId, Write>,
+    effects: Vec<Effect>,
+    rejected: Vec<RunId>,
+}
+
+impl<'a> Working<'a> {
+    pub(super) const fn new(director: &'a Director, now: Time) -> Self {
+        Self {
+            director,
+            now,
+            entries: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            effects: Vec::new(),
+            rejected: Vec::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, input: Input) {
+        match input {
+            Input::Start(entry) => self.begin(*entry, &Event::Begin),
+            Input::Resume(entry) => self.begin(*entry, &Event::Resumed),
+            Input::Answer(answer) => self.answer(answer),
+            Input::Heard(heard) => self.heard(heard),
+            Input::Gap => self.gap(),
+            Input::Report(report) => self.report(report),
+            Input::Converted { run, result } => self.give(run, &Event::Converted(result)),
+            Input::Operator { run, answer } => self.give_operator(run, &Event::Answered(answer)),
+            Input::Cancel(run) => self.give_operator(run, &Event::Cancelled),
+            Input::StopOperation(run) => self.give_operator(run, &Event::StopOperation),
+            Input::Clock => {
+                for run in self.director.due(self.now).collect::<Vec<_>>() {
+                    self.give(run, &Event::Tick);
+                }
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Turn {
+        let transaction = Transaction { writes: self.writes.into_values().collect() };
+        Turn { transaction, effects: self.effects, rejected: self.rejected, entries: self.entries }
+    }
+
+    fn begin(&mut self, entry: Entry, event: &Event) {
+        let id = entry.run.id;
+        self.entries.insert(id, entry);
+        self.give(id, event);
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let Asker::Run { run, asked } = answer.asker else { return };
+        let now = self.now;
+        let Some(entry) = self.entry(run) else { return };
+        let setting = entry.run.is_commanding();
+        let event = match answer.outcome {
+            Outcome::Values(_) if setting => Event::Accepted { asked },
+            Outcome::Refused(why) if setting => Event::Refused { asked, why },
+            Outcome::Unanswered if setting => Event::Unanswered { asked },
+            Outcome::Values(values) => {
+                let reading = Box::new(entry.profile.reading(&values, now));
+                Event::Read { asked, reading }
+            }
+            Outcome::Refused(why) => Event::Unread { asked, why },
+            Outcome::Unanswered => Event::Unread { asked, why: "no answer".into() },
+        };
+        self.give(run, &event);
+    }
+
+    fn heard(&mut self, heard: Heard) {
+        if let (Some(device), Some(notice)) = (heard.device, heard.notice)
+            && let Some(run) = self.director.run_of(device)
+        {
+            self.give(run, &Event::Notified(notice));
+        }
+        if heard.inform {
+            self.effects.push(Effect::Committed { receipt: heard.receipt });
+        }
+    }
+
+    /// What was lost may have been anything: each device under way is looked at as if it had restarted.
+    fn gap(&mut self) {
+        let kind = NotificationKind::Restarted;
+        for run in self.director.ids() {
+            let notice = upgrade::operation::Notice { kind, operation: None, progress: None };
+            self.give(run, &Event::Notified(notice));
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let Report::Ticket { name, run, news } = report else { return };
+        let seen = match news {
+            News::Ready => {
+                if let Some(entry) = self.entry(run)
+                    && entry.opening.remove(&name)
+                    && entry.opening.is_empty()
+                {
+                    self.give(run, &Event::TicketsReady);
+                }
+                return;
+            }
+            News::Progress { bytes } => return self.give(run, &Event::Bytes { name, bytes }),
+            News::Begun { .. } => Seen::Begun,
+            News::Done { size, sha256 } => Seen::Whole { file: StoredFile { digest: sha256, size } },
+            News::Failed { cause } => Seen::Broken { why: cause.to_string() },
+        };
+        self.give(run, &Event::Transferred { name, seen });
+    }
+
+    fn give_operator(&mut self, run: RunId, event: &Event) {
+        if !self.step(run, event) {
+            self.rejected.push(run);
+        }
+    }
+
+    fn give(&mut self, run: RunId, event: &Event) {
+        self.step(run, event);
+    }
+
+    fn entry(&mut self, run: RunId) -> Option<&mut Entry> {
+        if !self.entries.contains_key(&run)
+            && let Some(entry) = self.director.entry(run)
+        {
+            self.entries.insert(run, entry.clone());
+        }
+        self.entries.get_mut(&run)
+    }
+
+    /// Whether the event meant something to the run.
+    fn step(&mut self, id: RunId, event: &Event) -> bool {
+        let now = self.now;
+        let Some(entry) = self.entry(id) else { return false };
+        let Ok((next, effects)) = entry.run.step(event, &entry.profile, now) else { return false };
+        let before = std::mem::replace(&mut entry.run, next);
+        let after = entry.run.clone();
+        let lasting = entry.seq == 0 || before.lasting() != after.lasting() || effects.iter().any(is_lasting);
+        if lasting {
+            self.write(id, event);
+        }
+        for effect in effects {
+            self.perform(id, effect);
+        }
+        true
+    }
+
+    fn write(&mut self, id: RunId, event: &Event) {
+        let now = self.now;
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let run = entry.run.clone();
+        let write = self.writes.entry(id).or_insert_with(|| {
+            entry.seq += 1;
+            Write {
+                run: run.clone(),
+                seq: entry.seq,
+                events: Vec::new(),
+                stories: Vec::new(),
+                backups: Vec::new(),
+                unique_id: None,
+            }
+        });
+        write.run = run;
+        if event.is_lasting() {
+            write.events.push((now, event.clone()));
+        }
+    }
+
+    fn perform(&mut self, id: RunId, effect: run::Effect) {
+        let now = self.now;
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let write = self.writes.get_mut(&id);
+        match effect {
+            run::Effect::Look { asked, scope } => {
+                let what = What::Get(entry.profile.questions(scope));
+                let asker = Asker::Run { run: id, asked };
+                self.effects.push(Effect::Ask(Ask { asker, access: entry.access.clone(), what }));
+            }
+            run::Effect::Set { asked, writes, .. } => {
+                let asker = Asker::Run { run: id, asked };
+                let what = What::Set(writes);
+                self.effects.push(Effect::Ask(Ask { asker, access: entry.access.clone(), what }));
+            }
+            run::Effect::Open(tickets) => {
+                entry.opening = tickets.iter().map(|ticket| ticket.name.clone()).collect();
+                self.effects.extend(tickets.into_iter().map(|ticket| Effect::File(Order::Open(ticket))));
+            }
+            run::Effect::Withdraw(names) => {
+                self.effects.extend(names.into_iter().map(|name| Effect::File(Order::Withdraw(name))));
+            }
+            run::Effect::Convert { converter, set, format } => {
+                let limit = Limits::span(entry.profile.limits.convert_s);
+                let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+                self.effects.push(Effect::Convert(Convert { run: id, converter, set, format, limit_ms }));
+            }
+            run::Effect::Keep(set) => {
+                if let Some(write) = write {
+                    write.backups.push(set);
+                }
+            }
+            run::Effect::Known(unique_id) => {
+                if let Some(write) = write {
+                    write.unique_id = Some(unique_id);
+                }
+            }
+            run::Effect::Tell(story) => {
+                let kept = !matches!(story, Story::Progress { .. });
+                entry.told += u64::from(kept);
+                let told = Told { run: id, device: entry.run.device.id, n: entry.told, at: now, story };
+                if let (true, Some(write)) = (kept, write) {
+                    write.stories.push(told.clone());
+                }
+                self.effects.push(Effect::Tell(told));
+            }
+        }
+    }
+}
+
+/// Whether the effect must be committed before it is performed.
+fn is_lasting(effect: &run::Effect) -> bool {
+    match effect {
+        run::Effect::Look { .. } | run::Effect::Tell(Story::Progress { .. }) => false,
+        run::Effect::Set { .. }
+        | run::Effect::Open(_)
+        | run::Effect::Withdraw(_)
+        | run::Effect::Convert { .. }
+        | run::Effect::Keep(_)
+        | run::Effect::Known(_)
+        | run::Effect::Tell(_) => true,
+    }
+}

@@ -1,0 +1,332 @@
+//! The file server: tickets that the director opens, TFTP transfers that devices make with them, and the storage
+//! behind. FTP meets the same tickets, storage messages and reports.
+//!
+//! Pure: datagrams, orders, storage's answers and the time come in; datagrams, reports and requests to storage go
+//! out. After each input the shell calls [`FileServer::poll_transmit`], [`FileServer::poll_report`] and
+//! [`FileServer::poll_storage`] until they have nothing, and again at [`FileServer::next_deadline`].
+//!
+//! A ticket is good for one device address, one direction, one protocol and one size, until it expires, and for one
+//! whole transfer. A transfer that breaks frees its ticket: a device that lost its link asks again by itself, and
+//! is served while the ticket lasts. One transfer runs on a ticket at a time. A second request for it is
+//! - a repetition, where it comes from the same port and nothing has moved, or something moved just now;
+//! - refused, where it comes from another port while the transfer moves;
+//! - a new beginning otherwise: the device restarted, and the dead transfer makes room.
+
+mod chunks;
+mod ftp;
+mod message;
+mod outbox;
+mod refusal;
+mod session;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod tickets;
+
+pub use ftp::{FtpGrant, FtpOutcome};
+pub use message::{
+    CHUNK_BYTES, Cause, FromStorage, News, Order, Report, StorageFailure, ToStorage, TransferId,
+};
+pub use refusal::Refusal;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use tftp::{DecodeError, Failure, Limits, Packet, Receiver, Request, Sender, Timing};
+use upgrade::{Content, Direction, Protocol, Ticket, TicketName};
+
+use self::chunks::Chunks;
+use self::outbox::{Outbox, Owner, Reply};
+use self::session::{End, Session};
+use self::tickets::{Open, Tickets};
+use crate::datagram::{Datagram, Transmit};
+
+/// Which of the server's two sockets a datagram came to or leaves from. RFC 1350 section 4 wants a port of its own
+/// for each transfer; one for all of them serves as well, since transfers are told apart by the peer. Where a
+/// firewall lets only the well-known port through, the shell gives one socket for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    /// The well-known port: requests come here.
+    Requests,
+    /// The port of all transfers.
+    Transfers,
+}
+
+/// What a file server goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The most it agrees to when a client asks for options.
+    pub limits: Limits,
+    /// When it sends again and when it gives up.
+    pub timing: Timing,
+}
+
+impl Default for Settings {
+    /// Blocks that fit an Ethernet packet with tunnels on its way, and the default timing.
+    fn default() -> Self {
+        Self { limits: Limits { block_size: 1428, ..Limits::default() }, timing: Timing::default() }
+    }
+}
+
+/// All tickets, and all transfers by TFTP.
+#[derive(Debug)]
+pub struct FileServer {
+    settings: Settings,
+    tickets: Tickets,
+    sessions: BTreeMap<TransferId, Session>,
+    by_peer: BTreeMap<SocketAddr, TransferId>,
+    ftp: BTreeMap<TransferId, TicketName>,
+    /// Sessions that may have something to send, in turn.
+    row: VecDeque<TransferId>,
+    deadlines: BTreeSet<(Duration, TransferId)>,
+    chunks: Chunks,
+    outbox: Outbox,
+    last_transfer: u64,
+}
+
+impl FileServer {
+    /// A server without tickets: it refuses everything.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            tickets: Tickets::default(),
+            sessions: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            ftp: BTreeMap::new(),
+            row: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            chunks: Chunks::default(),
+            outbox: Outbox::default(),
+            last_transfer: 0,
+        }
+    }
+
+    /// Takes an order of the director.
+    pub fn order(&mut self, order: Order, now: Duration) {
+        match order {
+            Order::Open(ticket) => self.open(ticket, now),
+            Order::Withdraw(name) => {
+                if let Some(open) = self.tickets.remove(&name) {
+                    self.end_ticket(open, Cause::Withdrawn, now);
+                }
+            }
+        }
+    }
+
+    /// Takes datagrams that came to one of the sockets.
+    pub fn handle(&mut self, port: Port, datagrams: &[Datagram<'_>], now: Duration) {
+        self.wake(now);
+        for datagram in datagrams {
+            match Packet::decode(datagram.bytes) {
+                Ok(Packet::Request(request)) => self.request(datagram, &request, now),
+                Ok(packet) => self.packet(port, datagram, &packet, now),
+                Err(error) => self.undecodable(port, datagram, error),
+            }
+        }
+    }
+
+    /// Takes an answer of storage.
+    pub fn storage(&mut self, answer: FromStorage, now: Duration) {
+        match answer {
+            FromStorage::Chunk { file, offset, bytes, last } => {
+                self.chunk_arrived(file, offset, &bytes, last, now);
+            }
+            FromStorage::Unreadable { file, offset, cause } => {
+                for id in self.chunks.unreadable((file, offset)) {
+                    self.fail(id, Failure::Storage(cause.clone()), now);
+                }
+            }
+            FromStorage::Written { transfer, offset } => {
+                self.with_receiver(transfer, now, |receiver, _| receiver.written(offset, now));
+            }
+            FromStorage::Stored { transfer, size, sha256 } => {
+                self.with_receiver(transfer, now, |receiver, stored| {
+                    if receiver.received_bytes() == size {
+                        *stored = Some(sha256);
+                        receiver.stored(now);
+                    } else {
+                        receiver.fail(Failure::Storage(format!("it kept {size} bytes")));
+                    }
+                });
+            }
+            FromStorage::Failed { transfer, cause } => {
+                let failure = match cause {
+                    StorageFailure::NoRoom => Failure::DiskFull,
+                    StorageFailure::Other(cause) => Failure::Storage(cause),
+                };
+                self.fail(transfer, failure, now);
+            }
+        }
+    }
+
+    /// Puts what has to go out next into `buffer`, which is cleared first, and tells from which socket. Transfers
+    /// take turns.
+    pub fn poll_transmit(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<(Port, Transmit)> {
+        self.wake(now);
+        buffer.clear();
+        if let Some(Reply { port, peer, local, refusal }) = self.outbox.next_reply() {
+            let message = refusal.to_string();
+            Packet::Error { code: refusal.error_code(), message: message.as_bytes() }.encode(buffer);
+            let length = buffer.len();
+            return Some((port, Transmit { peer, local, segment_size: length, length }));
+        }
+        while let Some(id) = self.row.pop_front() {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            session.queued = false;
+            let Session { port, peer, local, .. } = *session;
+            let sent = session.transmit(now, buffer);
+            if sent.is_some() {
+                session.queued = true;
+                self.row.push_back(id);
+            }
+            self.settle(id, now);
+            if let Some(tftp::Transmit { length, segment_size }) = sent {
+                return Some((port, Transmit { peer, local, segment_size, length }));
+            }
+        }
+        None
+    }
+
+    /// What the director has to be told next.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.outbox.next_report()
+    }
+
+    /// What storage has to do next.
+    pub fn poll_storage(&mut self) -> Option<ToStorage> {
+        self.outbox.next_storage()
+    }
+
+    /// When [`FileServer::poll_transmit`] has to be called next if nothing comes in before.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let session = self.deadlines.first().map(|(deadline, _)| *deadline);
+        session.into_iter().chain(self.tickets.next_expiry()).min()
+    }
+
+    /// Transfers that run, or answer repetitions after their end.
+    pub fn transfers(&self) -> usize {
+        self.sessions.len() + self.ftp.len()
+    }
+
+    /// Refusals that were not reported because too many waited.
+    pub fn refusals_uncounted(&self) -> u64 {
+        self.outbox.refusals_uncounted()
+    }
+
+    fn open(&mut self, ticket: Ticket, now: Duration) {
+        let owner = Owner { name: ticket.name.clone(), run: ticket.run };
+        if let Some(replaced) = self.tickets.open(ticket) {
+            self.end_ticket(replaced, Cause::Withdrawn, now);
+        }
+        self.outbox.report(owner, News::Ready);
+    }
+
+    fn request(&mut self, datagram: &Datagram<'_>, request: &Request<'_>, now: Duration) {
+        if let Err(refusal) = self.begin(datagram, request, now) {
+            let Datagram { peer, local, .. } = *datagram;
+            self.outbox.refuse(Some(request.filename), Reply { port: Port::Transfers, peer, local, refusal });
+        }
+    }
+
+    /// Begins a transfer, or knows the request for a repetition of the one that began it.
+    fn begin(
+        &mut self,
+        datagram: &Datagram<'_>,
+        request: &Request<'_>,
+        now: Duration,
+    ) -> Result<(), Refusal> {
+        let Datagram { peer, local, .. } = *datagram;
+        if !request.options.is_whole() {
+            return Err(Refusal::BadOptions);
+        }
+        let direction = match request.direction {
+            tftp::Direction::Read => Direction::Read,
+            tftp::Direction::Write => Direction::Write,
+        };
+        if self.by_peer.get(&peer).and_then(|id| self.sessions.get(id)).is_some_and(|session| {
+            matches!(session.outcome(), Some(Ok(_))) && request.filename.ends_with(&session.owner.name.0)
+        }) {
+            // The request of the transfer that has just ended well, late: an error would spoil it for the device.
+            return Ok(());
+        }
+        let open = self.tickets.admit(request.filename, peer.ip(), direction, Protocol::Tftp, now)?;
+        let Open { ticket: Ticket { name, run, size, content, .. }, transfer } = open;
+        let (name, run, size, content, running) = (name.clone(), *run, *size, content.clone(), *transfer);
+        if let Some(id) = running.filter(|id| self.by_peer.get(&peer) == Some(id))
+            && let Some(session) = self.sessions.get_mut(&id).filter(|session| session.takes_repetition(now))
+        {
+            session.handle(&Packet::Request(*request), now);
+            self.touch(id, now);
+            return Ok(());
+        }
+        if running.and_then(|id| self.sessions.get(&id)).is_some_and(|session| session.is_alive(now)) {
+            return Err(Refusal::Busy);
+        }
+        let Settings { limits, timing } = &self.settings;
+        let end = match content {
+            Content::Stored { digest } if direction == Direction::Read => {
+                End::Sends { sender: Sender::answer(request, Some(size), limits, timing, now), file: digest }
+            }
+            Content::Arriving if direction == Direction::Write => {
+                let receiver = Receiver::answer(request, size, limits, timing, now);
+                if receiver.outcome().is_some() {
+                    return Err(Refusal::TooLarge);
+                }
+                End::Receives { receiver, stored: None }
+            }
+            // A ticket that contradicts itself serves nobody.
+            Content::Stored { .. } | Content::Arriving => return Err(Refusal::OtherDirection),
+        };
+        for dead in [running, self.by_peer.get(&peer).copied()].into_iter().flatten() {
+            self.replace(dead);
+        }
+        let announced = match &end {
+            End::Sends { .. } => Some(size),
+            End::Receives { receiver, .. } => receiver.announced_size(),
+        };
+        let id = self.next_transfer();
+        let owner = Owner { name, run };
+        self.tickets.set_transfer(&owner.name, Some(id));
+        self.outbox.report(owner.clone(), News::Begun { size: announced });
+        self.by_peer.insert(peer, id);
+        self.sessions.insert(id, Session::new(owner, peer, local, Port::Transfers, end, now));
+        self.touch(id, now);
+        Ok(())
+    }
+
+    fn packet(&mut self, port: Port, datagram: &Datagram<'_>, packet: &Packet<'_>, now: Duration) {
+        let Datagram { peer, local, .. } = *datagram;
+        match self.by_peer.get(&peer).copied() {
+            Some(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.handle(packet, now);
+                }
+                self.touch(id, now);
+            }
+            // An error is never answered, or two servers could go on for ever.
+            None if matches!(packet, Packet::Error { .. }) => {}
+            None => self.outbox.refuse(None, Reply { port, peer, local, refusal: Refusal::UnknownTransfer }),
+        }
+    }
+
+    fn undecodable(&mut self, port: Port, datagram: &Datagram<'_>, error: DecodeError) {
+        const ERROR: &[u8] = &[0, 5];
+        let Datagram { peer, local, bytes } = *datagram;
+        if bytes.len() < 2 || bytes.starts_with(ERROR) {
+            return;
+        }
+        let refusal = match error {
+            DecodeError::BadFilename => Refusal::UnknownName,
+            DecodeError::CutShort | DecodeError::UnknownOperation(_) | DecodeError::UnknownMode => {
+                Refusal::IllegalOperation
+            }
+        };
+        self.outbox.refuse(None, Reply { port, peer, local, refusal });
+    }
+
+    fn next_transfer(&mut self) -> TransferId {
+        self.last_transfer += 1;
+        TransferId(self.last_transfer)
+    }
+}

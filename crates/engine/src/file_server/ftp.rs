@@ -1,0 +1,138 @@
+//! FTP at the same tickets (RFC 959). The shell's FTP server asks here who may do what, reads and writes by the same
+//! storage messages under the transfer's number, and tells the outcome.
+//!
+//! The user is the number of the ticket's run; the password is the ticket's own.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use upgrade::{Content, Digest, Direction, Protocol, RunId, Ticket};
+
+use super::FileServer;
+use super::message::{Cause, News, ToStorage, TransferId};
+use super::outbox::Owner;
+use super::refusal::Refusal;
+
+/// Leave for one transfer by FTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FtpGrant {
+    /// Its number in messages to and from storage.
+    pub transfer: TransferId,
+    /// What is read, or that something arrives.
+    pub content: Content,
+    /// Bytes: the size of what is read, the most that may be written.
+    pub size: u64,
+}
+
+/// How a transfer by FTP ended: bytes and digest of the file (of the stored one where it was read, from
+/// `Stored` where it was written), or why not.
+pub type FtpOutcome = Result<(u64, Digest), Cause>;
+
+impl FileServer {
+    /// Whether somebody may log in: there has to be an open ticket of this run (the user), with this password, for
+    /// this address.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongPassword`] whichever of them is wrong.
+    pub fn ftp_login(
+        &self,
+        user: &str,
+        password: &str,
+        address: IpAddr,
+        now: Duration,
+    ) -> Result<RunId, Refusal> {
+        let run = user.parse().map(RunId).map_err(|_| Refusal::WrongPassword)?;
+        let opens = |ticket: &Ticket| {
+            ticket.protocol == Protocol::Ftp
+                && !ticket.password.is_empty()
+                && is_same_secret(&ticket.password, password)
+                && ticket.address.to_canonical() == address.to_canonical()
+                && Duration::from(ticket.expires) > now
+        };
+        let known = self.tickets.of_run(run).any(|open| opens(&open.ticket));
+        if known { Ok(run) } else { Err(Refusal::WrongPassword) }
+    }
+
+    /// The size of a file that a run's device may read (SIZE).
+    ///
+    /// # Errors
+    /// [`Refusal`] as for [`FileServer::ftp_begin`].
+    pub fn ftp_size(&self, run: RunId, name: &str, address: IpAddr, now: Duration) -> Result<u64, Refusal> {
+        let open = self.tickets.admit(name, address, Direction::Read, Protocol::Ftp, now)?;
+        if open.ticket.run == run { Ok(open.ticket.size) } else { Err(Refusal::UnknownName) }
+    }
+
+    /// Begins a transfer of a run's device (RETR, STOR). It ends by [`FileServer::ftp_end`].
+    ///
+    /// A second one on the same ticket replaces the first: unlike by TFTP the connection says that the first is
+    /// dead, or the device has abandoned it.
+    ///
+    /// # Errors
+    /// [`Refusal`] where no ticket of the run has this name, or it is for another device, direction or protocol.
+    pub fn ftp_begin(
+        &mut self,
+        run: RunId,
+        name: &str,
+        address: IpAddr,
+        direction: Direction,
+        now: Duration,
+    ) -> Result<FtpGrant, Refusal> {
+        let open = self.tickets.admit(name, address, direction, Protocol::Ftp, now)?;
+        if open.ticket.run != run {
+            return Err(Refusal::UnknownName);
+        }
+        let Ticket { name, content, size, .. } = open.ticket.clone();
+        if let Some(dead) = open.transfer {
+            self.outbox.stop(dead);
+            self.ftp_end(dead, Err(Cause::Replaced));
+        }
+        let transfer = self.next_transfer();
+        self.tickets.set_transfer(&name, Some(transfer));
+        let announced = (direction == Direction::Read).then_some(size);
+        self.outbox.report(Owner { name: name.clone(), run }, News::Begun { size: announced });
+        self.ftp.insert(transfer, name);
+        Ok(FtpGrant { transfer, content, size })
+    }
+
+    /// Tells how far a transfer by FTP is. The shell does so about once a second.
+    pub fn ftp_progress(&mut self, transfer: TransferId, bytes: u64) {
+        if let Some(owner) = self.ftp_owner(transfer) {
+            self.outbox.progress(transfer, owner, bytes);
+        }
+    }
+
+    /// Tells how a transfer by FTP ended. One that was stopped before has ended already, and this is ignored.
+    pub fn ftp_end(&mut self, transfer: TransferId, outcome: FtpOutcome) {
+        let owner = self.ftp_owner(transfer);
+        self.ftp.remove(&transfer);
+        let Some(owner) = owner else { return };
+        let news = match outcome {
+            Ok((size, sha256)) => {
+                self.tickets.remove(&owner.name);
+                News::Done { size, sha256 }
+            }
+            Err(cause) => {
+                self.tickets.set_transfer(&owner.name, None);
+                self.outbox.ask_storage(ToStorage::Discard { transfer });
+                News::Failed { cause }
+            }
+        };
+        self.outbox.end(transfer, owner, news);
+    }
+
+    /// A transfer that the FTP server has to end at once: its ticket ended.
+    pub fn poll_ftp_stop(&mut self) -> Option<TransferId> {
+        self.outbox.next_stopped()
+    }
+
+    fn ftp_owner(&self, transfer: TransferId) -> Option<Owner> {
+        let open = self.tickets.get(self.ftp.get(&transfer)?)?;
+        Some(Owner { name: open.ticket.name.clone(), run: open.ticket.run })
+    }
+}
+
+/// Compares in a time that does not tell how much of it is right.
+fn is_same_secret(ours: &str, theirs: &str) -> bool {
+    let differences = ours.bytes().zip(theirs.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
+    ours.len() == theirs.len() && differences == 0
+}

@@ -1,0 +1,7 @@
+//! The file server among devices, storage and a link, all in virtual time.
+
+mod ftp;
+mod refusals;
+mod storage;
+mod transfers;
+mod world;

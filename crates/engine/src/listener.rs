@@ -1,0 +1,212 @@
+//! The listener: notifications of devices, from datagrams to what they say of an operation.
+//!
+//! Pure. A device is known by the unique id in the notification, and only without one by the address it came from
+//! (row B13). What comes from nobody known is counted and shown, no more. An INFORM is answered once the daemon
+//! says that what it told is committed, and not before.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use snmp::notification::{Notification, NotificationKind as Form};
+use upgrade::operation::Notice;
+use upgrade::profile::NotificationKind;
+use upgrade::{DeviceId, Oid, Profile, Value};
+
+use crate::access::{from_wire, from_wire_name};
+use crate::datagram::{Datagram, Transmit};
+
+/// A snapshot of the inventory, to know devices by.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceIndex {
+    /// By unique id.
+    pub by_unique_id: BTreeMap<String, DeviceId>,
+    /// By address; devices behind one translated address are not told apart by it.
+    pub by_address: BTreeMap<IpAddr, DeviceId>,
+    /// The profile of each.
+    pub profiles: BTreeMap<DeviceId, Arc<Profile>>,
+}
+
+/// A notification that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Its number among those of this listener; an INFORM is answered by it.
+    pub receipt: u64,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The device it tells of, if it is one of ours.
+    pub device: Option<DeviceId>,
+    /// What it says of an operation, where the device's profile knows it.
+    pub notice: Option<Notice>,
+    /// `v1`, `v2c`.
+    pub version: &'static str,
+    /// Whether its sender waits for an answer.
+    pub inform: bool,
+    /// Its name (`snmpTrapOID`).
+    pub name: Oid,
+    /// The sender's uptime, hundredths of a second.
+    pub uptime: Option<u32>,
+    /// Its objects.
+    pub varbinds: Vec<(Oid, Value)>,
+}
+
+/// What the listener has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Notifications decoded.
+    pub heard: u64,
+    /// Of them, from nobody known.
+    pub unknown: u64,
+    /// Datagrams that were none.
+    pub undecodable: u64,
+    /// Heard but dropped because nobody took them in time; the devices are polled instead.
+    pub overflowed: u64,
+}
+
+/// How many notifications may wait to be taken.
+const MOST_WAITING: usize = 65_536;
+
+/// How many INFORMs may wait for their commit; their senders repeat what is dropped.
+const MOST_INFORMS: usize = 65_536;
+
+/// Notifications of all devices.
+#[derive(Debug, Default)]
+pub struct Listener {
+    index: Arc<DeviceIndex>,
+    heard: VecDeque<Heard>,
+    receipts: u64,
+    /// Answers to INFORMs that are not committed yet.
+    owed: BTreeMap<u64, Owed>,
+    due: VecDeque<Owed>,
+    counters: Counters,
+    gap: bool,
+}
+
+#[derive(Debug)]
+struct Owed {
+    peer: SocketAddr,
+    local: Option<IpAddr>,
+    response: Vec<u8>,
+}
+
+impl Listener {
+    /// Takes a new snapshot of the inventory.
+    pub fn know(&mut self, index: Arc<DeviceIndex>) {
+        self.index = index;
+    }
+
+    /// Takes datagrams that came in.
+    pub fn handle(&mut self, datagrams: &[Datagram<'_>]) {
+        for datagram in datagrams {
+            match Notification::decode(datagram.bytes) {
+                Ok(notification) => self.hear(datagram, &notification),
+                Err(_) => self.counters.undecodable += 1,
+            }
+        }
+    }
+
+    /// The next notification.
+    pub fn poll_heard(&mut self) -> Option<Heard> {
+        self.heard.pop_front()
+    }
+
+    /// Whether notifications were dropped since the last call: then devices must be polled.
+    pub fn take_gap(&mut self) -> bool {
+        std::mem::take(&mut self.gap)
+    }
+
+    /// What was told by the notification of this receipt is safe: an INFORM is answered.
+    pub fn committed(&mut self, receipt: u64) {
+        self.due.extend(self.owed.remove(&receipt));
+    }
+
+    /// Puts the next datagram to send into `buffer`.
+    pub fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        let Owed { peer, local, response } = self.due.pop_front()?;
+        buffer.clear();
+        buffer.extend_from_slice(&response);
+        Some(Transmit { peer, local, segment_size: response.len(), length: response.len() })
+    }
+
+    /// What it has seen.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn hear(&mut self, datagram: &Datagram<'_>, notification: &Notification<'_>) {
+        self.counters.heard += 1;
+        let varbinds: Vec<_> = notification
+            .varbinds
+            .iter()
+            .map(|varbind| (from_wire_name(&varbind.name), from_wire(&varbind.value)))
+            .collect();
+        let name = from_wire_name(&notification.name);
+        let device = self.device(datagram.peer.ip(), &varbinds);
+        self.counters.unknown += u64::from(device.is_none());
+        if self.heard.len() >= MOST_WAITING {
+            self.counters.overflowed += 1;
+            self.gap = true;
+            return;
+        }
+        self.receipts += 1;
+        let inform = matches!(notification.kind, Form::Inform { .. });
+        if inform {
+            let mut response = Vec::new();
+            let encoded =
+                notification.response().is_some_and(|message| message.encode(&mut response).is_ok());
+            if encoded && self.owed.len() < MOST_INFORMS {
+                let owed = Owed { peer: datagram.peer, local: datagram.local, response };
+                self.owed.insert(self.receipts, owed);
+            }
+        }
+        let profile = device.and_then(|device| self.index.profiles.get(&device));
+        self.heard.push_back(Heard {
+            receipt: self.receipts,
+            peer: datagram.peer,
+            device,
+            notice: profile.and_then(|profile| notice(profile, &name, &varbinds)),
+            version: match notification.security.version() {
+                snmp::Version::V1 => "v1",
+                snmp::Version::V2c => "v2c",
+                snmp::Version::V3 => "v3",
+            },
+            inform,
+            name,
+            uptime: notification.uptime,
+            varbinds,
+        });
+    }
+
+    /// By its unique id where the notification has one, whatever address it came from; else by that address.
+    fn device(&self, peer: IpAddr, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
+        let peer = peer.to_canonical();
+        let by_address = self.index.by_address.get(&peer).copied();
+        let by_text = |(_, value): &(Oid, Value)| self.index.by_unique_id.get(&value.text()?).copied();
+        let named = varbinds.iter().find_map(|varbind| {
+            let device = by_text(varbind)?;
+            let profile = self.index.profiles.get(&device)?;
+            profile.unique_id_in(std::slice::from_ref(varbind)).map(|_| device)
+        });
+        match (named, by_address) {
+            (Some(device), _) => Some(device),
+            // It names somebody, but nobody known: then its address says nothing either.
+            (None, Some(device)) => {
+                let profile = self.index.profiles.get(&device);
+                let names_another =
+                    profile.and_then(|profile| profile.unique_id_in(varbinds)).is_some_and(|id| {
+                        self.index.by_unique_id.iter().any(|(own, known)| *known == device && *own != id)
+                    });
+                (!names_another).then_some(device)
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+fn notice(profile: &Profile, name: &Oid, varbinds: &[(Oid, Value)]) -> Option<Notice> {
+    let kind: NotificationKind = *profile.notifications.get(name)?;
+    let reading = profile.reading(varbinds, upgrade::Time::default());
+    let told = reading.operation.unwrap_or_default();
+    let operation = Some(told.id).filter(|id| !id.is_empty());
+    Some(Notice { kind, operation, progress: Some(told.progress) })
+}
