@@ -1,0 +1,309 @@
+//! The one way into the daemon's loop: commands with their replies, and what the loop tells everybody.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use upgrade::reading::Reading;
+use upgrade::run::{Answer, Choices, Goal, Story};
+use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
+
+use crate::inventory::Access;
+use crate::store::NorthboundTarget;
+
+/// Commands that wait for the loop; more make the API wait.
+const WAITING_COMMANDS: usize = 1024;
+/// What a listener that is slow may have missed before it reads from the store instead.
+const UNHEARD: usize = 4096;
+
+/// What the API and the command line do with the daemon.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    told: broadcast::Sender<Told>,
+    traps: broadcast::Sender<Trap>,
+}
+
+/// The loop's side of a [`Handle`].
+#[derive(Debug)]
+pub struct Receiving {
+    /// What is asked of the loop.
+    pub commands: mpsc::Receiver<Command>,
+    /// To be sent each story once it is committed.
+    pub told: broadcast::Sender<Told>,
+    /// To be sent each notification once it is committed.
+    pub traps: broadcast::Sender<Trap>,
+}
+
+/// A handle and the loop's side of it.
+pub fn channel() -> (Handle, Receiving) {
+    let (commands, receiver) = mpsc::channel(WAITING_COMMANDS);
+    let (told, _) = broadcast::channel(UNHEARD);
+    let (traps, _) = broadcast::channel(UNHEARD);
+    let handle = Handle { commands, told: told.clone(), traps: traps.clone() };
+    (handle, Receiving { commands: receiver, told, traps })
+}
+
+/// Where the answer to a command goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Something asked of the loop.
+#[derive(Debug)]
+pub enum Command {
+    /// Begin a run.
+    Start {
+        /// The device.
+        device: DeviceId,
+        /// What is wanted.
+        goal: Goal,
+        /// How.
+        choices: Choices,
+        /// How files go over; none: as the device's entry says, else by TFTP.
+        protocol: Option<Protocol>,
+        /// The run, once it is committed.
+        reply: Reply<RunId>,
+    },
+    /// Answer a run's question.
+    Answer {
+        /// The run.
+        run: RunId,
+        /// The answer.
+        answer: Answer,
+        /// Once it is committed.
+        reply: Reply<()>,
+    },
+    /// End a run, with the device as it was before.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// Once it is committed.
+        reply: Reply<()>,
+    },
+    /// Stop the operation under way; the run judges that as its failure.
+    StopOperation {
+        /// The run.
+        run: RunId,
+        /// Once it is committed.
+        reply: Reply<()>,
+    },
+    /// Look at a device, whether it is in the inventory or not.
+    Probe {
+        /// How it is reached.
+        access: Access,
+        /// The name of the profile to look by.
+        profile: String,
+        /// What it says.
+        reply: Reply<Reading>,
+    },
+    /// Send a test notification.
+    TestNorthbound {
+        /// To whom.
+        target: NorthboundTarget,
+        /// Once it is sent or, for an INFORM, acknowledged.
+        reply: Reply<()>,
+    },
+    /// How the daemon is.
+    Status {
+        /// How.
+        reply: Reply<Status>,
+    },
+}
+
+/// Something told of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The run.
+    pub run: RunId,
+    /// The name of its device.
+    pub device: String,
+    /// When.
+    pub at: Time,
+    /// Its number within the run, from 1, without gaps. Progress has none of its own (it is not kept) and repeats the
+    /// last one.
+    pub n: u64,
+    /// What.
+    pub story: Story,
+}
+
+/// A notification that came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trap {
+    /// When.
+    pub at: Time,
+    /// Who sent the datagram.
+    pub from: SocketAddr,
+    /// The device in the inventory, where it could be told.
+    pub device: Option<String>,
+    /// The version of the message: `v1` or `v2c`.
+    pub version: String,
+    /// `trap` or `inform`.
+    pub kind: String,
+    /// What it tells: `snmpTrapOID`, for v1 made of generic and specific trap (RFC 3584 section 3.1).
+    pub oid: Oid,
+    /// The sender's uptime, hundredths of a second.
+    pub uptime: u32,
+    /// Its varbinds, without uptime and `snmpTrapOID`.
+    pub varbinds: Vec<(Oid, Value)>,
+}
+
+/// How the daemon is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its clock.
+    pub now: Time,
+    /// When it started.
+    pub started: Time,
+    /// Where it listens.
+    pub ports: Ports,
+    /// Runs that are not over.
+    pub open_runs: u64,
+    /// Runs that wait for an operator.
+    pub questions: u64,
+    /// Datagrams lost for want of room since the start, as far as the system tells.
+    pub datagrams_lost: u64,
+    /// Notifications taken since the start.
+    pub notifications: u64,
+    /// Transfers that are under way.
+    pub transfers: u64,
+}
+
+/// Where the daemon listens; none where it does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// SNMP notifications.
+    pub notifications: Option<SocketAddr>,
+    /// TFTP.
+    pub tftp: Option<SocketAddr>,
+    /// FTP.
+    pub ftp: Option<SocketAddr>,
+}
+
+/// Why something was not done, in one sentence, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{error}")]
+pub struct Refusal {
+    /// What kind of refusal it is.
+    pub code: RefusalCode,
+    /// One sentence that names the thing.
+    pub error: String,
+    /// What to do.
+    pub next: String,
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalCode {
+    /// What was asked makes no sense as it stands.
+    Invalid,
+    /// There is no such thing.
+    Unknown,
+    /// It is there already, or busy.
+    Conflict,
+    /// A device or target did not answer.
+    Unreachable,
+    /// The manager cannot do it now: disk, database, shutdown.
+    Unavailable,
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    pub fn new(code: RefusalCode, error: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { code, error: error.into(), next: next.into() }
+    }
+
+    fn stopping() -> Self {
+        Self::new(
+            RefusalCode::Unavailable,
+            "the daemon is stopping",
+            "start it again with `iadms serve`; runs go on where they stood",
+        )
+    }
+}
+
+impl Handle {
+    /// Begins a run; done when it is committed.
+    ///
+    /// # Errors
+    ///
+    /// The device is unknown or in another run, or the store refuses.
+    pub async fn start(
+        &self,
+        device: DeviceId,
+        goal: Goal,
+        choices: Choices,
+        protocol: Option<Protocol>,
+    ) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::Start { device, goal, choices, protocol, reply }).await
+    }
+
+    /// Answers a run's question; done when it is committed.
+    ///
+    /// # Errors
+    ///
+    /// The run is unknown, asks nothing, or not this.
+    pub async fn answer(&self, run: RunId, answer: Answer) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Answer { run, answer, reply }).await
+    }
+
+    /// Ends a run, with the device as it was before.
+    ///
+    /// # Errors
+    ///
+    /// The run is unknown or over.
+    pub async fn cancel(&self, run: RunId) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Cancel { run, reply }).await
+    }
+
+    /// Stops the operation under way of a run.
+    ///
+    /// # Errors
+    ///
+    /// The run is unknown or over, or nothing is under way.
+    pub async fn stop_operation(&self, run: RunId) -> Result<(), Refusal> {
+        self.ask(|reply| Command::StopOperation { run, reply }).await
+    }
+
+    /// Looks at a device.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or the profile is unknown.
+    pub async fn probe(&self, access: Access, profile: String) -> Result<Reading, Refusal> {
+        self.ask(|reply| Command::Probe { access, profile, reply }).await
+    }
+
+    /// Sends a test notification.
+    ///
+    /// # Errors
+    ///
+    /// It could not be sent or, for an INFORM, was not acknowledged.
+    pub async fn test_northbound(&self, target: NorthboundTarget) -> Result<(), Refusal> {
+        self.ask(|reply| Command::TestNorthbound { target, reply }).await
+    }
+
+    /// How the daemon is.
+    ///
+    /// # Errors
+    ///
+    /// It is stopping.
+    pub async fn status(&self) -> Result<Status, Refusal> {
+        self.ask(|reply| Command::Status { reply }).await
+    }
+
+    /// What is told of all runs from now on. Who lags reads what it missed from the store.
+    pub fn watch(&self) -> broadcast::Receiver<Told> {
+        self.told.subscribe()
+    }
+
+    /// All notifications from now on.
+    pub fn traps(&self) -> broadcast::Receiver<Trap> {
+        self.traps.subscribe()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Refusal::stopping())?;
+        answer.await.unwrap_or_else(|_| Err(Refusal::stopping()))
+    }
+}

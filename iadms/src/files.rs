@@ -1,0 +1,260 @@
+//! Files by what is in them: images, configurations and converters, each under the SHA-256 of its bytes.
+//!
+//! A file is written beside (`incoming/`), made durable and only then given its name. None is ever written over,
+//! but one whose bytes no longer are what its name says. All calls block: they belong on threads that may.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest as _, Sha256};
+use upgrade::{Digest, StoredFile};
+
+/// The folder of files by digest. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Files(Arc<Folders>);
+
+#[derive(Debug)]
+struct Folders {
+    kept: PathBuf,
+    incoming: PathBuf,
+    begun: AtomicU64,
+}
+
+/// What went wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("cannot {action} {}", path.display())]
+    System {
+        /// What was to be done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The bytes are not those that were stored.
+    #[error("the stored file {0} is damaged: its bytes are no longer what its digest says")]
+    Damaged(Digest),
+    /// There is no such file.
+    #[error("there is no stored file {0}")]
+    Missing(Digest),
+    /// The bytes to be stored could not be read.
+    #[error("the bytes to be stored could not be read")]
+    Source(#[source] io::Error),
+}
+
+impl FileError {
+    /// Whether the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::System { source, .. } if matches!(source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+impl Files {
+    /// Opens the folders `files` and `incoming` in `data`, and makes them where they are missing. What an earlier
+    /// program left half written in `incoming` is removed.
+    ///
+    /// # Errors
+    ///
+    /// The folders cannot be made or written.
+    pub fn open(data: &Path) -> Result<Self, FileError> {
+        let (kept, incoming) = (data.join("files"), data.join("incoming"));
+        for folder in [&kept, &incoming] {
+            make_folder(folder)?;
+        }
+        let unreadable = |source| system("read", &incoming, source);
+        for entry in fs::read_dir(&incoming).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            fs::remove_file(&path).map_err(|source| system("remove", &path, source))?;
+        }
+        Ok(Self(Arc::new(Folders { kept, incoming, begun: AtomicU64::new(0) })))
+    }
+
+    /// Begins a file of bytes that are yet to come.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    pub fn begin(&self) -> Result<Incoming, FileError> {
+        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        let path = self.0.incoming.join(number.to_string());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| system("make", &path, source))?;
+        Ok(Incoming { files: self.clone(), path, file, sum: Sha256::new(), size: 0 })
+    }
+
+    /// Stores all that `source` gives.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be read or the file not be written.
+    pub fn add(&self, source: &mut impl Read) -> Result<StoredFile, FileError> {
+        let mut incoming = self.begin()?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return incoming.keep(),
+                Ok(length) => incoming.write(piece.get(..length).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(FileError::Source(error)),
+            }
+        }
+    }
+
+    /// Opens a stored file.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or cannot be read.
+    pub fn file(&self, digest: Digest) -> Result<File, FileError> {
+        let path = self.path(digest);
+        File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => FileError::Missing(digest),
+            _ => system("read", &path, source),
+        })
+    }
+
+    /// Reads from `offset` on as many bytes as `into` takes or the file has; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or cannot be read.
+    pub fn read_range(&self, digest: Digest, offset: u64, into: &mut [u8]) -> Result<usize, FileError> {
+        let file = self.file(digest)?;
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(length) => filled += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(system("read", &self.path(digest), source)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// All bytes of a stored file, once they have proven to be what the digest says.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, cannot be read, or is damaged.
+    pub fn read(&self, digest: Digest) -> Result<Vec<u8>, FileError> {
+        let mut bytes = Vec::new();
+        let path = self.path(digest);
+        self.file(digest)?.read_to_end(&mut bytes).map_err(|source| system("read", &path, source))?;
+        let same = <[u8; 32]>::from(Sha256::digest(&bytes)) == digest.0;
+        if same { Ok(bytes) } else { Err(FileError::Damaged(digest)) }
+    }
+
+    /// Reads a stored file to its end and compares its bytes with its digest. Tells its size.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, cannot be read, or is damaged.
+    pub fn verify(&self, digest: Digest) -> Result<u64, FileError> {
+        let mut file = self.file(digest)?;
+        let mut sum = Sha256::new();
+        let mut piece = vec![0; PIECE];
+        let mut size = 0;
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => {
+                    sum.update(piece.get(..length).unwrap_or_default());
+                    size += length as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(system("read", &self.path(digest), source)),
+            }
+        }
+        let same = <[u8; 32]>::from(sum.finalize()) == digest.0;
+        if same { Ok(size) } else { Err(FileError::Damaged(digest)) }
+    }
+
+    /// Where a stored file is, or would be.
+    pub fn path(&self, digest: Digest) -> PathBuf {
+        let name = digest.to_string();
+        let (folder, rest) = name.split_at_checked(2).unwrap_or(("", &name));
+        self.0.kept.join(folder).join(rest)
+    }
+}
+
+/// A file on its way in. Dropped, it was never there.
+#[derive(Debug)]
+pub struct Incoming {
+    files: Files,
+    path: PathBuf,
+    file: File,
+    sum: Sha256,
+    size: u64,
+}
+
+impl Incoming {
+    /// Writes more bytes behind those that came.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(|source| system("write", &self.path, source))?;
+        self.sum.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes that came so far.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Keeps the file: once this returns, it outlives a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made durable; then it is not there.
+    pub fn keep(self) -> Result<StoredFile, FileError> {
+        let digest = Digest(self.sum.clone().finalize().into());
+        let stored = StoredFile { digest, size: self.size };
+        // A file that is there already and whole stays as it is; one that is damaged is replaced.
+        match self.files.verify(digest) {
+            Ok(_) => return Ok(stored),
+            Err(FileError::Missing(_) | FileError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.file.sync_all().map_err(|source| system("write", &self.path, source))?;
+        let path = self.files.path(digest);
+        let folder = path.parent().unwrap_or(&self.files.0.kept);
+        make_folder(folder)?;
+        fs::rename(&self.path, &path).map_err(|source| system("rename", &self.path, source))?;
+        for folder in [folder, &self.files.0.kept] {
+            let made_durable = File::open(folder).and_then(|folder| folder.sync_all());
+            made_durable.map_err(|source| system("write", folder, source))?;
+        }
+        Ok(stored)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Renamed away or not: what is left under this name is nobody's. What cannot be removed now is at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Bytes that are read at once.
+const PIECE: usize = 128 * 1024;
+
+fn make_folder(path: &Path) -> Result<(), FileError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| system("make the folder", path, source))
+}
+
+fn system(action: &'static str, path: &Path, source: io::Error) -> FileError {
+    FileError::System { action, path: path.to_owned(), source }
+}

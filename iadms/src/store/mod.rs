@@ -1,0 +1,95 @@
+//! What the manager remembers: devices, images, runs with their log, backups, northbound targets. SQLite in one file.
+//!
+//! One connection writes, in one transaction per commit, each made durable (WAL, `synchronous=FULL`); others read.
+
+mod backup;
+mod commit;
+mod device;
+mod error;
+mod image;
+mod northbound;
+mod notification;
+mod open;
+mod row;
+mod run;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqlitePoolOptions;
+use upgrade::Time;
+
+pub use self::backup::Backup;
+pub use self::commit::{Kept, RunChange, Transaction};
+pub use self::error::StoreError;
+pub use self::image::StoredImage;
+pub use self::northbound::{NorthboundTarget, TargetError};
+pub use self::run::{LoggedEvent, OpenRun, RunFilter, RunRecord, StoredProfile, ToldStory};
+
+/// The name of the database in the data folder.
+pub const DATABASE: &str = "iadms.db";
+
+/// The store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    path: PathBuf,
+    /// One connection: SQLite has one writer at a time, and who waits for it here waits in order.
+    writing: SqlitePool,
+    reading: SqlitePool,
+    /// Held for as long as the store is: a second manager on the same folder is refused.
+    _lock: std::sync::Arc<File>,
+}
+
+impl Store {
+    /// Opens the database in the folder `data`, makes folder and database where they are missing, brings the schema
+    /// up to date and checks that the file is sound.
+    ///
+    /// # Errors
+    ///
+    /// Another manager has the folder, the file is damaged or of a newer program, or disk or rights don't do.
+    pub async fn open(data: &Path) -> Result<Self, StoreError> {
+        open::make_folder(data)?;
+        let lock = open::lock(data)?;
+        let path = data.join(DATABASE);
+        let options = open::options(&path);
+        // A connection that lives for ever and is made at once: what is wrong with the file is known at the start.
+        let pool = SqlitePoolOptions::new().max_lifetime(None).idle_timeout(None).min_connections(1);
+        let told = |error| StoreError::of(error, &path);
+        let writing = pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(told)?;
+        open::check(&writing, &path).await?;
+        open::migrate(&writing, &path).await?;
+        let reading = pool.max_connections(2).connect_with(options.read_only(true)).await.map_err(told)?;
+        Ok(Self { path, writing, reading, _lock: std::sync::Arc::new(lock) })
+    }
+
+    /// Checks the whole file for damage, which takes as long as reading it.
+    ///
+    /// # Errors
+    ///
+    /// It is damaged, or cannot be read.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        open::check(&self.reading, &self.path).await
+    }
+
+    /// The latest time that was ever stored; the clock must not fall behind it.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be read.
+    pub async fn last_time(&self) -> Result<Time, StoreError> {
+        let told = sqlx::query_scalar::<_, i64>("SELECT value FROM meta WHERE name = 'time'");
+        let millis = told.fetch_optional(&self.reading).await.map_err(|error| self.told(error))?;
+        Ok(row::time(millis.unwrap_or(0)))
+    }
+
+    /// Ends all connections and brings what is in the write-ahead log into the database.
+    pub async fn close(&self) {
+        self.reading.close().await;
+        self.writing.close().await;
+    }
+
+    fn told(&self, error: sqlx::Error) -> StoreError {
+        StoreError::of(error, &self.path)
+    }
+}
