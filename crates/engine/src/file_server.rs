@@ -204,7 +204,7 @@ impl FileServer {
         session.into_iter().chain(self.tickets.next_expiry()).min()
     }
 
-    /// Transfers that run, or answer repetitions after their end.
+    /// Transfers that run, or have ended so recently that they may be asked to repeat themselves.
     pub fn transfers(&self) -> usize {
         self.sessions.len() + self.ftp.len()
     }

@@ -16,6 +16,10 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// power or its link and asks again. Within this time a second request is a repetition, or is refused.
 const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
 
+/// For so long after its end a transfer still takes in what was under way, silently: an error for each packet would
+/// tell nobody anything.
+const LINGER: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) owner: Owner,
@@ -25,8 +29,8 @@ pub(super) struct Session {
     pub(super) end: End,
     /// Why this side ended it, where it did.
     pub(super) cause: Option<Cause>,
-    /// Its end has been reported.
-    pub(super) concluded: bool,
+    /// When its end was reported.
+    pub(super) ended_at: Option<Duration>,
     /// It waits in the row of those that may have something to send.
     pub(super) queued: bool,
     /// The moment it is registered to be looked at again.
@@ -61,7 +65,7 @@ impl Session {
             port,
             end,
             cause: None,
-            concluded: false,
+            ended_at: None,
             queued: false,
             deadline: None,
             heard_at: now,
@@ -93,17 +97,20 @@ impl Session {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        match &self.end {
+        let transfer = match &self.end {
             End::Sends { sender, .. } => sender.next_deadline(),
             End::Receives { receiver, .. } => receiver.next_deadline(),
-        }
+        };
+        transfer.or(self.ended_at.map(|ended_at| ended_at.saturating_add(LINGER)))
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        match &self.end {
+    /// Whether it can be forgotten.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        let transfer_is_over = match &self.end {
             End::Sends { sender, .. } => sender.is_over(),
             End::Receives { receiver, .. } => receiver.is_over(),
-        }
+        };
+        transfer_is_over && self.ended_at.is_some_and(|ended_at| ended_at.saturating_add(LINGER) <= now)
     }
 
     pub(super) fn outcome(&self) -> Option<&Outcome> {

@@ -76,7 +76,7 @@ impl FileServer {
         session.cause = Some(Cause::Replaced);
         session.fail(Failure::Cancelled(String::new()));
         self.forget(id, session.peer, session.deadline);
-        if !session.concluded
+        if session.ended_at.is_none()
             && let Some(news) = session.conclusion()
         {
             self.conclude(id, session.owner, news, matches!(session.end, End::Receives { .. }));
@@ -157,14 +157,14 @@ impl FileServer {
         if let Some(bytes) = session.progress(now).filter(|_| session.outcome().is_none()) {
             self.outbox.progress(id, session.owner.clone(), bytes);
         }
-        if !session.concluded
+        if session.ended_at.is_none()
             && let Some(news) = session.conclusion()
         {
-            session.concluded = true;
+            session.ended_at = Some(now);
             let (owner, receives) = (session.owner.clone(), matches!(session.end, End::Receives { .. }));
             self.conclude(id, owner, news, receives);
         }
-        self.keep_or_forget(id);
+        self.keep_or_forget(id, now);
     }
 
     /// Tells of the end of a transfer. Its ticket is used up, or free again.
@@ -183,9 +183,9 @@ impl FileServer {
         self.outbox.end(id, owner, news);
     }
 
-    fn keep_or_forget(&mut self, id: TransferId) {
+    fn keep_or_forget(&mut self, id: TransferId, now: Duration) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.is_over() {
+        if session.is_over(now) {
             let (peer, deadline) = (session.peer, session.deadline);
             self.sessions.remove(&id);
             self.forget(id, peer, deadline);
