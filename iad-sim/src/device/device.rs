@@ -9,7 +9,6 @@ use super::counters::Counters;
 use super::durable::Durable;
 use super::effect::{Effect, TransferEvent, TransferId};
 use super::hardware::{Halt, Hardware};
-use super::operation::Command;
 use super::request::{Changes, Refused, Verdict};
 use super::running::Running;
 use super::settings::Settings;
@@ -144,15 +143,12 @@ impl Device {
         let State::Running(running) = &mut self.state else { return Ok(()) };
         let hardware = &mut self.hardware;
         let judged = changes.judge(&hardware.durable);
-        if let (Some(id), Some(command)) = (&changes.id, changes.command)
-            && command != Command::Abort
-        {
-            hardware.counters.saw(id, command, matches!(judged, Ok(Verdict::Starts { .. })));
-            hardware.changes += 1;
+        if judged.is_ok() {
+            hardware.count(changes, matches!(judged, Ok(Verdict::Starts { .. })));
         }
         match judged {
             Err(refused) => {
-                hardware.counters.sets_refused += 1;
+                self.count_refused(changes);
                 Err(refused)
             }
             Ok(Verdict::Repeats) => Ok(()),
@@ -178,6 +174,12 @@ impl Device {
     /// When it would.
     pub fn check(&self, changes: &Changes) -> Result<(), Refused> {
         changes.judge(&self.hardware.durable).map(|_| ())
+    }
+
+    /// Counts a SET that [`Self::check`] refused.
+    pub fn count_refused(&mut self, changes: &Changes) {
+        self.hardware.counters.sets_refused += 1;
+        self.hardware.count(changes, false);
     }
 
     /// Takes what the world tells of a transfer.

@@ -7,7 +7,9 @@ use super::counters::Counters;
 use super::durable::Durable;
 use super::effect::{Effect, Notification, NotificationKind, TransferId};
 use super::image::BootBehaviour;
+use super::operation::Command;
 use super::random::Random;
+use super::request::Changes;
 use super::settings::Settings;
 use crate::fault::{Fault, FaultKind, Faults, Phase};
 
@@ -59,6 +61,16 @@ impl Hardware {
     pub(crate) fn store(&mut self) -> &mut Durable {
         self.changes += 1;
         &mut self.durable
+    }
+
+    /// Counts a SET that names an operation.
+    pub(crate) fn count(&mut self, changes: &Changes, started: bool) {
+        if let (Some(id), Some(command)) = (&changes.id, changes.command)
+            && command != Command::Abort
+        {
+            self.counters.saw(id, command, started);
+            self.changes += 1;
+        }
     }
 
     /// The version of the software that runs.
