@@ -10,7 +10,7 @@ use tftp::{Direction, Options};
 #[test]
 fn block_numbers_roll_over_to_zero() {
     for (block_size, blocks, window_size, loss) in
-        [(8u16, 65_535 * 2 + 10, 1, 0), (8, 70_000, 64, 1), (512, 65_600, 16, 0)]
+        [(8u16, 65_545, 1, 0), (8, 70_000, 64, 1), (512, 65_600, 16, 0)]
     {
         for direction in [Direction::Read, Direction::Write] {
             let options = Options {

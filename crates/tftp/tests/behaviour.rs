@@ -1,0 +1,470 @@
+//! Single rules of the RFCs, packet by packet.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+use tftp::{Chunk, ErrorCode, Failure, Limits, Mode, Options, Packet, Receiver, Request, Sender, Timing};
+
+const NOW: Duration = Duration::from_secs(100);
+const MS: Duration = Duration::from_millis(1);
+const NO_LIMIT: u64 = u64::MAX;
+
+/// Everything a side has to send now, packet by packet.
+macro_rules! sent {
+    ($side:expr, $now:expr) => {{
+        let mut buffer = Vec::new();
+        let mut packets: Vec<Vec<u8>> = Vec::new();
+        while let Some(transmit) = $side.poll_transmit($now, &mut buffer) {
+            packets.extend(buffer.chunks(transmit.segment_size).map(<[u8]>::to_vec));
+        }
+        packets
+    }};
+}
+
+fn request(bytes: &[u8]) -> Request<'_> {
+    match Packet::decode(bytes) {
+        Ok(Packet::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A server that sends `file` to whoever sent this request.
+fn sender(read_request: &[u8], file: &[u8]) -> Sender {
+    let size = Some(file.len() as u64);
+    let mut sender =
+        Sender::answer(&request(read_request), size, &Limits::default(), &Timing::default(), NOW);
+    assert!(sender.poll_need().is_some());
+    sender.supply(Chunk { offset: 0, bytes: file.into(), last: true }, NOW);
+    sender
+}
+
+/// A server that receives from whoever sent this request.
+fn receiver(write_request: &[u8]) -> Receiver {
+    Receiver::answer(&request(write_request), NO_LIMIT, &Limits::default(), &Timing::default(), NOW)
+}
+
+fn ack(block: u16) -> Packet<'static> {
+    Packet::Acknowledgement { block }
+}
+
+fn data(block: u16, bytes: &[u8]) -> Packet<'_> {
+    Packet::Data { block, bytes }
+}
+
+fn bytes_of(packet: &Packet<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.encode(&mut bytes);
+    bytes
+}
+
+/// The block numbers of DATA packets.
+fn blocks(packets: &[Vec<u8>]) -> Vec<u16> {
+    let number = |bytes: &Vec<u8>| match Packet::decode(bytes) {
+        Ok(Packet::Data { block, .. }) => block,
+        other => panic!("{other:?}"),
+    };
+    packets.iter().map(number).collect()
+}
+
+fn store_all(receiver: &mut Receiver, now: Duration) -> Vec<u8> {
+    let mut file = Vec::new();
+    while let Some(write) = receiver.poll_write() {
+        file.extend(write.bytes);
+        receiver.written(file.len() as u64, now);
+        if write.last {
+            receiver.stored(now);
+        }
+    }
+    file
+}
+
+#[test]
+fn a_file_of_whole_blocks_ends_with_an_empty_one() {
+    for (size, expected) in [(0, vec![0]), (511, vec![511]), (512, vec![512, 0]), (1024, vec![512, 512, 0])] {
+        let mut sender = sender(b"\0\x01f\0octet\0", &vec![1; size]);
+        for (number, length) in expected.iter().enumerate() {
+            let packets = sent!(sender, NOW);
+            assert_eq!(packets.len(), 1);
+            assert_eq!(packets[0].len(), 4 + length, "{size} bytes, block {}", number + 1);
+            assert_eq!(sender.outcome(), None);
+            sender.handle(&ack(number as u16 + 1), NOW);
+        }
+        assert_eq!(sender.outcome(), Some(&Ok(size as u64)));
+        assert!(sender.is_over() && sent!(sender, NOW).is_empty());
+    }
+}
+
+#[test]
+fn a_repeated_ack_never_sends_data_again() {
+    let mut sender = sender(b"\0\x01f\0octet\0", &[1; 2000]);
+    assert_eq!(blocks(&sent!(sender, NOW)), [1]);
+    sender.handle(&ack(1), NOW + MS);
+    assert_eq!(blocks(&sent!(sender, NOW + MS)), [2]);
+    for _ in 0..10 {
+        sender.handle(&ack(1), NOW + MS * 2);
+        sender.handle(&ack(0), NOW + MS * 2);
+        assert!(sent!(sender, NOW + MS * 2).is_empty(), "only a time-out may");
+    }
+    assert_eq!(blocks(&sent!(sender, NOW + MS * 100)), [2]);
+}
+
+#[test]
+fn a_gap_in_a_window_is_sent_again_from_there_and_the_first_block_too() {
+    let mut sender = sender(b"\0\x01f\0octet\0windowsize\x004\0", &[1; 6000]);
+    sent!(sender, NOW);
+    sender.handle(&ack(0), NOW + MS);
+    assert_eq!(blocks(&sent!(sender, NOW + MS)), [1, 2, 3, 4]);
+    sender.handle(&ack(2), NOW + MS * 2);
+    assert_eq!(blocks(&sent!(sender, NOW + MS * 2)), [3, 4, 5, 6]);
+    // Blocks 1 and 2 were sent once, so this ACK says that block 3 is missing.
+    sender.handle(&ack(2), NOW + MS * 3);
+    assert_eq!(blocks(&sent!(sender, NOW + MS * 3)), [3, 4, 5, 6]);
+}
+
+#[test]
+fn a_gap_is_reported_at_once_even_at_the_first_block_of_the_transfer() {
+    let mut receiver = receiver(b"\0\x02f\0octet\0windowsize\x004\0");
+    assert_eq!(sent!(receiver, NOW), [b"\0\x06windowsize\x004\0"]);
+    receiver.handle(&data(2, &[2; 512]), NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(0))]);
+    receiver.handle(&data(3, &[3; 512]), NOW);
+    receiver.handle(&data(4, &[4; 512]), NOW);
+    assert!(sent!(receiver, NOW).is_empty(), "once is enough");
+    receiver.handle(&data(1, &[1; 512]), NOW);
+    receiver.handle(&data(2, &[2; 512]), NOW);
+    receiver.handle(&data(4, &[4; 512]), NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(2))]);
+}
+
+#[test]
+fn a_lost_oack_is_sent_again_when_time_is_up_or_the_request_comes_again() {
+    let read = b"\0\x01f\0octet\0blksize\x00100\0";
+    let mut sender = sender(read, &[1; 50]);
+    let oack = sent!(sender, NOW);
+    assert_eq!(oack, [b"\0\x06blksize\x00100\0"]);
+    assert_eq!(sender.next_deadline(), Some(NOW + MS * 1000));
+    assert_eq!(sent!(sender, NOW + MS * 1000), oack);
+    sender.handle(&Packet::Request(request(read)), NOW + MS * 1001);
+    assert_eq!(sent!(sender, NOW + MS * 1001), oack);
+    sender.handle(&ack(0), NOW + MS * 1002);
+    assert_eq!(blocks(&sent!(sender, NOW + MS * 1002)), [1]);
+
+    let write = b"\0\x02f\0octet\0blksize\x00100\0";
+    let mut receiver = receiver(write);
+    let oack = sent!(receiver, NOW);
+    assert_eq!(sent!(receiver, NOW + MS * 1000), oack);
+    receiver.handle(&Packet::Request(request(write)), NOW + MS * 1001);
+    assert_eq!(sent!(receiver, NOW + MS * 1001), oack);
+}
+
+#[test]
+fn a_repeated_oack_says_that_ack_0_was_lost() {
+    let options = Options { block_size: Some(100), ..Options::default() };
+    let mut receiver = Receiver::request("f", Mode::Octet, &options, NO_LIMIT, &Timing::default(), NOW);
+    assert_eq!(sent!(receiver, NOW), [b"\0\x01f\0octet\0blksize\x00100\0"]);
+    let oack = Packet::decode(b"\0\x06blksize\x00100\0").unwrap();
+    for _ in 0..2 {
+        receiver.handle(&oack, NOW);
+        assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(0))]);
+    }
+}
+
+#[test]
+fn servers_that_know_no_options_are_served_without() {
+    let options = Options { block_size: Some(1428), window_size: Some(8), ..Options::default() };
+    let mut receiver = Receiver::request("f", Mode::Octet, &options, NO_LIMIT, &Timing::default(), NOW);
+    sent!(receiver, NOW);
+    receiver.handle(&data(1, &[1; 512]), NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(1))]);
+
+    let mut sender = Sender::request("f", Mode::Octet, &options, &Timing::default(), NOW);
+    sent!(sender, NOW);
+    sender.handle(&ack(0), NOW);
+    sender.supply(Chunk { offset: 0, bytes: [1; 2000].into(), last: true }, NOW);
+    let packets = sent!(sender, NOW);
+    assert_eq!((packets.len(), packets[0].len()), (1, 516));
+}
+
+#[test]
+fn options_nobody_asked_for_are_refused_by_error_8() {
+    let options = Options { block_size: Some(100), ..Options::default() };
+    for wrong in [b"\0\x06blksize\x00101\0".as_slice(), b"\0\x06windowsize\x002\0", b"\0\x06blksize\x004\0"] {
+        let oack = Packet::decode(wrong).unwrap();
+        let mut receiver = Receiver::request("f", Mode::Octet, &options, NO_LIMIT, &Timing::default(), NOW);
+        sent!(receiver, NOW);
+        receiver.handle(&oack, NOW);
+        let mut sender = Sender::request("f", Mode::Octet, &options, &Timing::default(), NOW);
+        sent!(sender, NOW);
+        sender.handle(&oack, NOW);
+        for (packets, outcome) in
+            [(sent!(receiver, NOW), receiver.outcome()), (sent!(sender, NOW), sender.outcome())]
+        {
+            assert!(packets[0].starts_with(b"\0\x05\0\x08"), "{packets:?}");
+            assert_eq!(outcome, Some(&Err(Failure::OptionRefused)));
+        }
+    }
+}
+
+#[test]
+fn a_window_larger_than_sane_is_cut() {
+    let mut sender = sender(b"\0\x01f\0octet\0windowsize\x0065535\0", &[1; 200_000]);
+    assert_eq!(sent!(sender, NOW), [b"\0\x06windowsize\x0064\0"]);
+    sender.handle(&ack(0), NOW);
+    assert_eq!(sent!(sender, NOW).len(), 64);
+}
+
+#[test]
+fn the_timeout_option_bounds_the_first_repetition_and_only_from_1_to_255() {
+    for (asked, answered, first) in [("1", true, 1), ("255", true, 4), ("0", false, 3), ("256", false, 3)] {
+        let read = format!("\0\x01f\0octet\0tsize\x000\0timeout\0{asked}\0");
+        let timing = Timing { first: MS * 3000, ..Timing::default() };
+        let mut sender = Sender::answer(&request(read.as_bytes()), Some(9), &Limits::default(), &timing, NOW);
+        let oack = sent!(sender, NOW).remove(0);
+        assert_eq!(oack.windows(7).any(|window| window == b"timeout"), answered, "{asked}");
+        assert!(sender.next_deadline().unwrap() <= NOW + MS * 1000 * first, "{asked}");
+    }
+}
+
+#[test]
+fn a_wrong_tsize_neither_pads_nor_cuts() {
+    for told in [0, 3, 5000] {
+        let read = b"\0\x01f\0octet\0tsize\x000\0";
+        let mut sender =
+            Sender::answer(&request(read), Some(told), &Limits::default(), &Timing::default(), NOW);
+        sender.supply(Chunk { offset: 0, bytes: [1; 700].into(), last: true }, NOW);
+        assert_eq!(sent!(sender, NOW), [format!("\0\x06tsize\0{told}\0").into_bytes()]);
+        sender.handle(&ack(0), NOW);
+        assert_eq!(sent!(sender, NOW)[0].len(), 516);
+        sender.handle(&ack(1), NOW);
+        assert_eq!(sent!(sender, NOW)[0].len(), 4 + 188);
+        sender.handle(&ack(2), NOW);
+        assert_eq!(sender.outcome(), Some(&Ok(700)));
+
+        let write = format!("\0\x02f\0octet\0tsize\0{told}\0");
+        let mut receiver = receiver(write.as_bytes());
+        assert_eq!(receiver.announced_size(), Some(told));
+        receiver.handle(&data(1, &[7; 512]), NOW);
+        receiver.handle(&data(2, &[7; 188]), NOW);
+        assert_eq!(store_all(&mut receiver, NOW), [7; 700]);
+        assert_eq!(receiver.outcome(), Some(&Ok(700)));
+    }
+}
+
+#[test]
+fn netascii_leaves_tsize_unanswered() {
+    let mut sender = sender(b"\0\x01f\0netascii\0tsize\x000\0blksize\x00100\0", b"a\n");
+    assert_eq!(sent!(sender, NOW), [b"\0\x06blksize\x00100\0"]);
+    let mut without = self::sender(b"\0\x01f\0netascii\0tsize\x000\0", b"a\n");
+    assert_eq!(sent!(without, NOW), [b"\0\x03\0\x01a\r\n"], "nothing is left to agree to");
+}
+
+#[test]
+fn the_last_ack_waits_for_storage() {
+    let mut receiver = receiver(b"\0\x02f\0octet\0");
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(0))]);
+    receiver.handle(&data(1, &[1; 512]), NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(1))]);
+    receiver.handle(&data(2, b"end"), NOW);
+    let write = receiver.poll_write().unwrap();
+    assert_eq!((write.offset, write.bytes.len(), write.last), (0, 515, true));
+    assert_eq!(receiver.poll_write(), None);
+    receiver.handle(&data(2, b"end"), NOW + MS * 900);
+    assert!(sent!(receiver, NOW + MS * 5000).is_empty());
+    assert_eq!(receiver.outcome(), None);
+    receiver.stored(NOW + MS * 6000);
+    assert_eq!(sent!(receiver, NOW + MS * 6000), [bytes_of(&ack(2))]);
+    assert_eq!(receiver.outcome(), Some(&Ok(515)));
+}
+
+#[test]
+fn storage_that_fails_is_an_error_and_no_ack() {
+    for (failure, code) in [
+        (Failure::DiskFull, ErrorCode::DiskFull),
+        (Failure::Storage("gone".to_owned()), ErrorCode::NotDefined),
+    ] {
+        let mut receiver = receiver(b"\0\x02f\0octet\0");
+        sent!(receiver, NOW);
+        receiver.handle(&data(1, b"all"), NOW);
+        receiver.fail(failure.clone());
+        receiver.stored(NOW);
+        let packets = sent!(receiver, NOW);
+        assert!(matches!(Packet::decode(&packets[0]), Ok(Packet::Error { code: told, .. }) if told == code));
+        assert_eq!((packets.len(), receiver.outcome()), (1, Some(&Err(failure))));
+        assert!(receiver.is_over());
+    }
+}
+
+#[test]
+fn slow_storage_withholds_acks_and_bounds_memory() {
+    let mut receiver = receiver(b"\0\x02f\0octet\0blksize\x0065464\0");
+    sent!(receiver, NOW);
+    let mut block = 0;
+    let mut taken = 0;
+    // The peer sends the next block whenever the last one is acknowledged.
+    while taken < 10 {
+        block += 1;
+        taken += 1;
+        receiver.handle(&data(block, &[1; 65_464]), NOW);
+        if sent!(receiver, NOW).is_empty() {
+            break;
+        }
+    }
+    assert_eq!(block, 5, "a little more than 256 KiB");
+    let mut written = 0;
+    while let Some(write) = receiver.poll_write() {
+        written += write.bytes.len() as u64;
+    }
+    assert!(sent!(receiver, NOW + MS * 20_000).is_empty());
+    receiver.written(written, NOW + MS * 20_000);
+    assert_eq!(sent!(receiver, NOW + MS * 20_000), [bytes_of(&ack(5))]);
+    assert!(receiver.next_deadline().unwrap() > NOW + MS * 20_000, "the peer's silence counts from here");
+}
+
+#[test]
+fn a_repeated_last_block_is_acknowledged_for_a_while() {
+    let mut receiver = receiver(b"\0\x02f\0octet\0");
+    sent!(receiver, NOW);
+    receiver.handle(&data(1, b"all"), NOW);
+    store_all(&mut receiver, NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(1))]);
+    assert!(!receiver.is_over());
+    receiver.handle(&data(1, b"all"), NOW + MS * 9000);
+    assert_eq!(sent!(receiver, NOW + MS * 9000), [bytes_of(&ack(1))]);
+    assert_eq!(receiver.next_deadline(), Some(NOW + MS * 10_000));
+    assert!(sent!(receiver, NOW + MS * 10_000).is_empty());
+    assert!(receiver.is_over());
+    receiver.handle(&data(1, b"all"), NOW + MS * 10_001);
+    assert!(sent!(receiver, NOW + MS * 10_001).is_empty());
+}
+
+/// Drives a side until it is over, without any answer, and counts what it sends.
+macro_rules! left_alone {
+    ($side:expr) => {{
+        let mut packets = Vec::new();
+        let mut now = NOW;
+        while !$side.is_over() {
+            packets.extend(sent!($side, now));
+            now = $side.next_deadline().unwrap_or(now);
+        }
+        assert!(now <= NOW + MS * 30_000, "{now:?}");
+        packets
+    }};
+}
+
+#[test]
+fn a_sender_without_its_last_ack_gives_up_quietly() {
+    let mut sender = sender(b"\0\x01f\0octet\0", b"all");
+    let packets = left_alone!(sender);
+    assert!((5..=14).contains(&packets.len()), "{}", packets.len());
+    assert_eq!(blocks(&packets), vec![1; packets.len()], "and without an error");
+    assert_eq!(sender.outcome(), Some(&Err(Failure::Unconfirmed)));
+}
+
+#[test]
+fn everyone_gives_up_on_a_silent_peer_after_few_packets() {
+    let mut sender = sender(b"\0\x01f\0octet\0windowsize\x008\0", &[1; 100_000]);
+    assert!(left_alone!(sender).len() <= 14);
+    assert_eq!(sender.outcome(), Some(&Err(Failure::Silent)));
+    let mut client = Receiver::request("f", Mode::Octet, &Options::default(), 9, &Timing::default(), NOW);
+    assert!(left_alone!(client).len() <= 14);
+    assert_eq!(client.outcome(), Some(&Err(Failure::Silent)));
+    let mut server = receiver(b"\0\x02f\0octet\0");
+    assert!(left_alone!(server).len() <= 14);
+    assert_eq!(server.outcome(), Some(&Err(Failure::Silent)));
+}
+
+#[test]
+fn a_sender_whose_storage_is_silent_says_so() {
+    let mut sender =
+        Sender::answer(&request(b"\0\x01f\0octet\0"), None, &Limits::default(), &Timing::default(), NOW);
+    assert!(sender.poll_need().is_some());
+    assert_eq!(sender.poll_need(), None, "asked once");
+    let packets = left_alone!(sender);
+    assert!(packets[0].starts_with(b"\0\x05\0\0"), "{packets:?}");
+    assert_eq!(sender.outcome(), Some(&Err(Failure::StorageSilent)));
+}
+
+#[test]
+fn an_error_of_the_peer_ends_it_without_an_answer() {
+    let error = Packet::Error { code: ErrorCode::DiskFull, message: b"flash is full" };
+    let failure = Failure::Peer { code: ErrorCode::DiskFull, message: "flash is full".to_owned() };
+    let mut sender = sender(b"\0\x01f\0octet\0", &[1; 2000]);
+    sent!(sender, NOW);
+    sender.handle(&error, NOW);
+    assert_eq!((sent!(sender, NOW).len(), sender.outcome()), (0, Some(&Err(failure.clone()))));
+    let mut receiver = receiver(b"\0\x02f\0octet\0");
+    sent!(receiver, NOW);
+    receiver.handle(&error, NOW);
+    assert_eq!((sent!(receiver, NOW).len(), receiver.outcome()), (0, Some(&Err(failure))));
+}
+
+#[test]
+fn blocks_and_files_that_are_too_large_are_refused() {
+    let mut large_block = receiver(b"\0\x02f\0octet\0blksize\x00100\0");
+    sent!(large_block, NOW);
+    large_block.handle(&data(1, &[1; 101]), NOW);
+    assert!(sent!(large_block, NOW)[0].starts_with(b"\0\x05\0\x04"));
+    assert_eq!(large_block.outcome(), Some(&Err(Failure::OversizedBlock)));
+
+    let limited =
+        |write: &[u8]| Receiver::answer(&request(write), 600, &Limits::default(), &Timing::default(), NOW);
+    let mut announced = limited(b"\0\x02f\0octet\0tsize\x00601\0");
+    assert!(sent!(announced, NOW)[0].starts_with(b"\0\x05\0\x03"));
+    let mut grown = limited(b"\0\x02f\0octet\0");
+    sent!(grown, NOW);
+    grown.handle(&data(1, &[1; 512]), NOW);
+    sent!(grown, NOW);
+    grown.handle(&data(2, &[1; 89]), NOW);
+    assert!(sent!(grown, NOW)[0].starts_with(b"\0\x05\0\x03"));
+    assert_eq!(grown.outcome(), Some(&Err(Failure::TooLarge { limit: 600 })));
+    assert_eq!(grown.poll_write(), None);
+}
+
+proptest! {
+    #[test]
+    fn no_packets_in_any_order_make_a_side_panic_or_babble(
+        options in prop_oneof![Just(""), Just("blksize\08\0windowsize\x003\0"), Just("windowsize\x0090\0tsize\x000\0")],
+        packets in prop::collection::vec((1u8..7, 0u16..8, 0usize..20, 0u32..3000), 1..80),
+    ) {
+        let read = format!("\0\x01f\0octet\0{options}");
+        let write = format!("\0\x02f\0octet\0{options}");
+        let asked = Options { block_size: Some(8), window_size: Some(3), ..Options::default() };
+        let mut senders = [
+            sender(read.as_bytes(), &[1; 90]),
+            Sender::request("f", Mode::Netascii, &asked, &Timing::default(), NOW),
+        ];
+        senders[1].supply(Chunk { offset: 0, bytes: [b'\n'; 90].into(), last: true }, NOW);
+        let mut receivers = [
+            receiver(write.as_bytes()),
+            Receiver::request("f", Mode::Netascii, &asked, 100, &Timing::default(), NOW),
+        ];
+        let mut now = NOW;
+        let mut count = 0;
+        for (operation, number, length, pause) in packets {
+            now += Duration::from_millis(pause.into());
+            count += 1;
+            let mut bytes = vec![0, operation];
+            match operation {
+                1 | 2 => bytes.extend(b"f\0octet\0"),
+                6 => bytes.extend(b"blksize\x008\0"),
+                _ => bytes.extend(number.wrapping_sub(1).to_be_bytes()),
+            }
+            bytes.resize(bytes.len() + length, 0);
+            let Ok(packet) = Packet::decode(&bytes) else { continue };
+            for sender in &mut senders {
+                sender.handle(&packet, now);
+                sent!(sender, now);
+                prop_assert!(sender.packets_sent() <= count * 64 + 64);
+                prop_assert_eq!(sender.outcome().is_some(), sender.is_over());
+            }
+            for receiver in &mut receivers {
+                receiver.handle(&packet, now);
+                store_all(receiver, now);
+                sent!(receiver, now);
+                prop_assert!(receiver.packets_sent() <= count * 2 + 2);
+            }
+        }
+    }
+}
