@@ -53,7 +53,7 @@ impl ObjectIdentifier {
         match *arcs {
             [first, ..] if first > 2 => Err(InvalidObjectIdentifier::FirstArcs),
             [first, second, ..] if first < 2 && second > 39 => Err(InvalidObjectIdentifier::FirstArcs),
-            _ => Ok(arcs.iter().copied().collect()),
+            _ => Ok(ObjectIdentifier::from_slice(arcs)),
         }
     }
 
@@ -65,7 +65,7 @@ impl ObjectIdentifier {
         }
     }
 
-    /// The name one arc longer: a column of an entry, an instance of an object.
+    /// The name one arc longer, even past 128 arcs, which no peer will accept: a column of an entry, an instance of an object.
     #[must_use]
     pub fn child(&self, arc: u32) -> ObjectIdentifier {
         let mut longer = self.clone();
@@ -85,7 +85,7 @@ impl ObjectIdentifier {
     #[must_use]
     pub fn parent(&self) -> Option<ObjectIdentifier> {
         let (_, rest) = self.arcs().split_last()?;
-        Some(rest.iter().copied().collect())
+        Some(ObjectIdentifier::from_slice(rest))
     }
 
     /// Whether `prefix` is this name or one above it.
@@ -98,8 +98,23 @@ impl ObjectIdentifier {
         self.arcs().strip_prefix(prefix.arcs())
     }
 
-    /// Appends one arc in place. More than 128 arcs can be built this way, but no peer will accept them.
-    pub(crate) fn push(&mut self, arc: u32) {
+    /// Takes arcs without a check.
+    #[inline]
+    pub(crate) fn from_slice(slice: &[u32]) -> ObjectIdentifier {
+        let mut name = ObjectIdentifier::new([]);
+        // Filled where it is, since moving it afterwards costs more than filling it.
+        if let Arcs::Inline { length, arcs } = &mut name.0
+            && let Some(places) = arcs.get_mut(..slice.len())
+        {
+            places.copy_from_slice(slice);
+            *length = slice.len() as u8;
+            return name;
+        }
+        ObjectIdentifier(Arcs::Heap(slice.to_vec()))
+    }
+
+    /// Appends one arc in place.
+    fn push(&mut self, arc: u32) {
         match &mut self.0 {
             Arcs::Inline { length, arcs } => match arcs.get_mut(usize::from(*length)) {
                 Some(place) => {

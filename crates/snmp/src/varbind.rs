@@ -48,9 +48,13 @@ impl<B: Octets> VarBind<B> {
     }
 }
 
+/// Bytes that a variable binding seldom falls short of.
+const USUAL_SIZE: usize = 16;
+
 pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&'a [u8]>>, DecodeError> {
-    let mut list = Reader::new(reader.expect(tag::SEQUENCE)?);
-    let mut varbinds = Vec::new();
+    let content = reader.expect(tag::SEQUENCE)?;
+    let mut list = Reader::new(content);
+    let mut varbinds = Vec::with_capacity((content.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS));
     while !list.is_empty() {
         if varbinds.len() == MAXIMUM_VARBINDS {
             return Err(DecodeError::TooManyVarBinds);

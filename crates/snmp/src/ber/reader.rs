@@ -7,7 +7,7 @@ use super::tag;
 use crate::{MAXIMUM_ARCS, MAXIMUM_MESSAGE_SIZE, MAXIMUM_VARBINDS, ObjectIdentifier};
 
 /// Why bytes are no SNMP message, or none that can be handled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The datagram is longer than any UDP datagram can be.
@@ -15,7 +15,7 @@ pub enum DecodeError {
     TooLarge,
     /// A tag or length is broken off or cannot be read.
     #[error("broken BER header")]
-    Header(#[source] asn1_rs::Error),
+    Header,
     /// An element says that it is longer than what contains it, or has the indefinite length.
     #[error("BER element longer than what contains it")]
     Length,
@@ -76,10 +76,9 @@ impl<'a> Reader<'a> {
 
     /// The identifier byte and the content of the next element.
     pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
-        let (rest, header) = Header::from_ber(self.rest).map_err(|error| match error {
-            asn1_rs::Err::Error(error) | asn1_rs::Err::Failure(error) => DecodeError::Header(error),
-            asn1_rs::Err::Incomplete(needed) => DecodeError::Header(asn1_rs::Error::Incomplete(needed)),
-        })?;
+        // Looked at where it is: moving the header out first takes a third of the time of reading a message.
+        let parsed = Header::from_ber(self.rest);
+        let Ok((rest, header)) = &parsed else { return Err(DecodeError::Header) };
         let Some(&[tag]) = header.raw_tag() else { return Err(DecodeError::UnknownTag) };
         let Length::Definite(length) = header.length() else { return Err(DecodeError::Length) };
         let (content, rest) = rest.split_at_checked(length).ok_or(DecodeError::Length)?;
@@ -139,29 +138,40 @@ pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, Deco
         // Some agents send this for "none"; net-snmp reads it as 0.0 too.
         return Ok(ObjectIdentifier::ZERO_DOT_ZERO);
     }
-    let mut name = ObjectIdentifier::new([]);
-    let mut arc: u64 = 0;
-    let mut unfinished = false;
-    for &byte in content {
-        arc = (arc << 7) | u64::from(byte & 0x7f);
-        unfinished = byte & 0x80 != 0;
-        if unfinished {
-            // Refused before more groups of seven bits can overflow.
-            if arc > u64::from(u32::MAX) {
-                return Err(DecodeError::ObjectIdentifier);
-            }
-            continue;
-        }
-        if name.arcs().is_empty() {
-            // The first two arcs share one number (X.690 section 8.19.4).
-            let first = (arc / 40).min(2);
-            name.push(first as u32);
-            arc -= first * 40;
-        } else if name.arcs().len() == MAXIMUM_ARCS {
-            return Err(DecodeError::ObjectIdentifier);
-        }
-        name.push(u32::try_from(arc).map_err(|_| DecodeError::ObjectIdentifier)?);
-        arc = 0;
+    let arc = |number: u64| u32::try_from(number).map_err(|_| DecodeError::ObjectIdentifier);
+    // The first two arcs share one number (X.690 section 8.19.4).
+    let (joint, mut rest) = subidentifier(content)?;
+    let first = (joint / 40).min(2);
+    let mut arcs = [0; MAXIMUM_ARCS];
+    let mut length = 0;
+    for (place, number) in arcs.iter_mut().zip([first, joint - first * 40]) {
+        *place = arc(number)?;
+        length += 1;
     }
-    if unfinished { Err(DecodeError::ObjectIdentifier) } else { Ok(name) }
+    while !rest.is_empty() {
+        let (number, after) = subidentifier(rest)?;
+        *arcs.get_mut(length).ok_or(DecodeError::ObjectIdentifier)? = arc(number)?;
+        length += 1;
+        rest = after;
+    }
+    Ok(ObjectIdentifier::from_slice(arcs.get(..length).unwrap_or_default()))
+}
+
+/// The number at the beginning, in groups of seven bits, and what follows it.
+#[inline]
+fn subidentifier(content: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
+    let mut number: u64 = 0;
+    let mut rest = content;
+    while let Some((&byte, after)) = rest.split_first() {
+        number = (number << 7) | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Ok((number, after));
+        }
+        // Refused before more groups can overflow.
+        if number > u64::from(u32::MAX) {
+            break;
+        }
+        rest = after;
+    }
+    Err(DecodeError::ObjectIdentifier)
 }
