@@ -4,7 +4,7 @@
 //! The user is the number of the ticket's run; the password is the ticket's own.
 
 use core::time::Duration;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use upgrade::{Content, Digest, Direction, Protocol, RunId, Ticket};
 
@@ -35,13 +35,12 @@ impl FileServer {
     /// # Errors
     /// [`Refusal::WrongPassword`] whichever of them is wrong.
     pub fn ftp_login(
-        &self,
+        &mut self,
         user: &str,
         password: &str,
         address: IpAddr,
         now: Duration,
     ) -> Result<RunId, Refusal> {
-        let run = user.parse().map(RunId).map_err(|_| Refusal::WrongPassword)?;
         let opens = |ticket: &Ticket| {
             ticket.protocol == Protocol::Ftp
                 && !ticket.password.is_empty()
@@ -49,8 +48,9 @@ impl FileServer {
                 && ticket.address.to_canonical() == address.to_canonical()
                 && Duration::from(ticket.expires) > now
         };
-        let known = self.tickets.of_run(run).any(|open| opens(&open.ticket));
-        if known { Ok(run) } else { Err(Refusal::WrongPassword) }
+        let run = user.parse().map(RunId).ok();
+        let known = run.filter(|run| self.tickets.of_run(*run).any(|open| opens(&open.ticket)));
+        known.ok_or_else(|| self.ftp_refused(address, None, Refusal::WrongPassword))
     }
 
     /// The size of a file that a run's device may read (SIZE).
@@ -77,12 +77,14 @@ impl FileServer {
         direction: Direction,
         now: Duration,
     ) -> Result<FtpGrant, Refusal> {
-        let open = self.tickets.admit(name, address, direction, Protocol::Ftp, now)?;
-        if open.ticket.run != run {
-            return Err(Refusal::UnknownName);
-        }
-        let Ticket { name, content, size, .. } = open.ticket.clone();
-        if let Some(dead) = open.transfer {
+        let admitted = self.tickets.admit(name, address, direction, Protocol::Ftp, now);
+        let admitted = admitted.and_then(|open| {
+            let is_of_run = open.ticket.run == run;
+            if is_of_run { Ok((open.ticket.clone(), open.transfer)) } else { Err(Refusal::UnknownName) }
+        });
+        let (Ticket { name, content, size, .. }, running) =
+            admitted.map_err(|refusal| self.ftp_refused(address, Some(name), refusal))?;
+        if let Some(dead) = running {
             self.outbox.stop(dead);
             self.ftp_end(dead, Err(Cause::Replaced));
         }
@@ -123,6 +125,12 @@ impl FileServer {
     /// A transfer that the FTP server has to end at once: its ticket ended.
     pub fn poll_ftp_stop(&mut self) -> Option<TransferId> {
         self.outbox.next_stopped()
+    }
+
+    /// Reports a refusal; the port it came from is not known here.
+    fn ftp_refused(&mut self, address: IpAddr, name: Option<&str>, refusal: Refusal) -> Refusal {
+        self.outbox.refused(SocketAddr::new(address, 0), name, refusal);
+        refusal
     }
 
     fn ftp_owner(&self, transfer: TransferId) -> Option<Owner> {

@@ -45,7 +45,7 @@ pub enum Report {
     },
     /// Somebody was refused. Nothing has changed by it.
     Refused {
-        /// Who asked.
+        /// Who asked; port 0 by FTP, where it is not known.
         peer: SocketAddr,
         /// For what, if it could be read: printable, cut to 64 characters.
         name: Option<String>,

@@ -28,8 +28,9 @@ fn world() -> World {
 
 #[test]
 fn only_the_device_of_the_run_with_the_password_logs_in() {
-    let world = world();
-    let login = |user, password, address| world.server.ftp_login(user, password, address, world.now);
+    let mut world = world();
+    let now = world.now;
+    let mut login = |user, password, address| world.server.ftp_login(user, password, address, now);
     assert_eq!(login("7", "secret of backup1", DEVICE), Ok(RUN));
     for (user, password, address) in [
         ("7", "secret of backup", DEVICE),
@@ -41,8 +42,10 @@ fn only_the_device_of_the_run_with_the_password_logs_in() {
     ] {
         assert_eq!(login(user, password, address), Err(Refusal::WrongPassword), "{user} {password}");
     }
-    let later = world.now + SECOND * 3600;
+    let later = now + SECOND * 3600;
     assert_eq!(world.server.ftp_login("7", "secret of backup1", DEVICE, later), Err(Refusal::WrongPassword));
+    world.pump();
+    assert_eq!(world.refusals(), [Refusal::WrongPassword; 7], "the operator can see who tries");
 }
 
 #[test]
@@ -78,6 +81,8 @@ fn each_refusal_leaves_the_ticket_to_its_owner() {
     ] {
         assert_eq!(world.server.ftp_begin(run, name, address, direction, now), Err(refusal));
     }
+    world.pump();
+    assert_eq!(world.refusals().len(), 4);
     assert!(world.server.ftp_begin(RUN, "/image1", DEVICE, Direction::Read, now).is_ok());
 }
 
