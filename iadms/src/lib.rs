@@ -3,4 +3,5 @@
 pub mod daemon;
 pub mod files;
 pub mod inventory;
+pub mod profiles;
 pub mod store;

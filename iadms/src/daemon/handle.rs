@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+pub use engine::director::Told;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use upgrade::reading::Reading;
-use upgrade::run::{Answer, Choices, Goal, Story};
+use upgrade::run::{Answer, Choices, Goal};
 use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
 
 use crate::inventory::Access;
@@ -109,22 +110,6 @@ pub enum Command {
     },
 }
 
-/// Something told of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// The run.
-    pub run: RunId,
-    /// The name of its device.
-    pub device: String,
-    /// When.
-    pub at: Time,
-    /// Its number within the run, from 1, without gaps. Progress has none of its own (it is not kept) and repeats the
-    /// last one.
-    pub n: u64,
-    /// What.
-    pub story: Story,
-}
-
 /// A notification that came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trap {
@@ -140,8 +125,8 @@ pub struct Trap {
     pub kind: String,
     /// What it tells: `snmpTrapOID`, for v1 made of generic and specific trap (RFC 3584 section 3.1).
     pub oid: Oid,
-    /// The sender's uptime, hundredths of a second.
-    pub uptime: u32,
+    /// The sender's uptime, hundredths of a second, where it says.
+    pub uptime: Option<u32>,
     /// Its varbinds, without uptime and `snmpTrapOID`.
     pub varbinds: Vec<(Oid, Value)>,
 }

@@ -2,45 +2,16 @@
 //!
 //! `(run, seq)` is the optimistic lock: a run is changed only from the state that its change was computed from.
 
+use engine::director::Write;
 use sqlx::SqliteConnection;
-use upgrade::run::{Event, Run, State, Story};
+use upgrade::run::{Run, State};
 use upgrade::{ConfigurationSet, RunId, Time};
 
 use super::notification::KEPT;
 use super::row::{integer, millis, number, write};
-use super::{Store, StoreError, StoredProfile};
+use super::{Store, StoreError};
 use crate::daemon::Trap;
-
-/// What is to be stored together.
-#[derive(Debug, Clone)]
-pub struct Transaction {
-    /// Now. Becomes the last time stored.
-    pub at: Time,
-    /// The runs that changed or began, each once.
-    pub runs: Vec<RunChange>,
-    /// Notifications that came.
-    pub notifications: Vec<Trap>,
-}
-
-/// What becomes of one run.
-#[derive(Debug, Clone)]
-pub struct RunChange {
-    /// Its new state.
-    pub run: Run,
-    /// The sequence number that its state in the store has; none for a new run, which has the profile it begins with
-    /// instead.
-    pub from: Result<u64, StoredProfile>,
-    /// The sequence number of its new state.
-    pub seq: u64,
-    /// The lasting events that brought it there, in order.
-    pub events: Vec<Event>,
-    /// What is told, with the numbers within the run. Progress is not kept: leave it out.
-    pub stories: Vec<(u64, Story)>,
-    /// Backups to be kept.
-    pub kept: Vec<ConfigurationSet>,
-    /// What its device is known by from now on.
-    pub unique_id: Option<String>,
-}
+use crate::profiles::Catalogue;
 
 /// The number of a backup that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,24 +23,35 @@ pub struct Kept {
 }
 
 impl Store {
-    /// Stores it all, durably, or nothing. Tells the numbers of the backups kept, in order.
+    /// Stores what became of runs, each once, and the notifications that came: durably and all, or nothing. A run
+    /// that begins is given its profile out of `profiles`. Tells the numbers of the backups kept, in order.
     ///
     /// # Errors
     ///
     /// A run changed in between, a device is in another run, or the disk refuses.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<Vec<Kept>, StoreError> {
+    pub async fn commit(
+        &self,
+        at: Time,
+        runs: &[Write],
+        notifications: &[Trap],
+        profiles: &Catalogue,
+    ) -> Result<Vec<Kept>, StoreError> {
         let told = |error| self.told(error);
         let mut open = self.writing.begin_with("BEGIN IMMEDIATE").await.map_err(told)?;
         let mut kept = Vec::new();
-        for change in &transaction.runs {
-            self.change(&mut open, transaction.at, change, &mut kept).await?;
+        for write in runs {
+            match write.seq {
+                1 => self.insert(&mut open, at, write, profiles).await?,
+                _ => self.update(&mut open, at, write).await?,
+            }
+            self.log(&mut open, at, write, &mut kept).await?;
         }
-        self.note(&mut open, &transaction.notifications).await?;
+        self.note(&mut open, notifications).await?;
         sqlx::query(
             "INSERT INTO meta (name, value) VALUES ('time', ?) \
              ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
         )
-        .bind(millis(transaction.at))
+        .bind(millis(at))
         .execute(&mut *open)
         .await
         .map_err(told)?;
@@ -88,44 +70,42 @@ impl Store {
         Ok(RunId(number(last.unwrap_or(0)) + 1))
     }
 
-    async fn change(
+    /// What happened, what is told, what is kept.
+    async fn log(
         &self,
         open: &mut SqliteConnection,
         at: Time,
-        change: &RunChange,
+        change: &Write,
         kept: &mut Vec<Kept>,
     ) -> Result<(), StoreError> {
+        let told = |error| self.told(error);
         let run = integer(change.run.id.0);
-        match &change.from {
-            Ok(from) => self.update(open, at, change, *from).await?,
-            Err(profile) => self.insert(open, at, change, profile).await?,
-        }
-        for (part, event) in (0_i64..).zip(&change.events) {
+        for (part, (at, event)) in (0_i64..).zip(&change.events) {
             let logged =
                 sqlx::query("INSERT INTO run_event (run, seq, part, at, event) VALUES (?, ?, ?, ?, ?)")
                     .bind(run)
                     .bind(integer(change.seq))
                     .bind(part)
-                    .bind(millis(at))
+                    .bind(millis(*at))
                     .bind(write("an event", event)?);
-            logged.execute(&mut *open).await.map_err(|error| self.told(error))?;
+            logged.execute(&mut *open).await.map_err(told)?;
         }
-        for (n, story) in &change.stories {
+        for story in &change.stories {
             let logged = sqlx::query("INSERT INTO story (run, n, at, story) VALUES (?, ?, ?, ?)")
                 .bind(run)
-                .bind(integer(*n))
-                .bind(millis(at))
-                .bind(write("a story", story)?);
-            logged.execute(&mut *open).await.map_err(|error| self.told(error))?;
+                .bind(integer(story.n))
+                .bind(millis(story.at))
+                .bind(write("a story", &story.story)?);
+            logged.execute(&mut *open).await.map_err(told)?;
         }
-        for set in &change.kept {
+        for set in &change.backups {
             let backup = self.keep(open, at, &change.run, set).await?;
             kept.push(Kept { run: change.run.id, backup });
         }
         if let Some(unique_id) = &change.unique_id {
             let learnt = sqlx::query("UPDATE device SET unique_id = ? WHERE id = ?").bind(unique_id);
             let learnt = learnt.bind(integer(change.run.device.id.0));
-            learnt.execute(&mut *open).await.map_err(|error| self.told(error))?;
+            learnt.execute(&mut *open).await.map_err(told)?;
         }
         Ok(())
     }
@@ -134,10 +114,12 @@ impl Store {
         &self,
         open: &mut SqliteConnection,
         at: Time,
-        change: &RunChange,
-        profile: &StoredProfile,
+        change: &Write,
+        profiles: &Catalogue,
     ) -> Result<(), StoreError> {
         let run = &change.run;
+        let unknown = || StoreError::Unknown { what: "profile", name: run.profile.clone() };
+        let profile = &profiles.get(&run.profile).ok_or_else(unknown)?.stored;
         let kept =
             sqlx::query("INSERT INTO profile (digest, name, layers) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
                 .bind(profile.digest.to_string())
@@ -177,13 +159,7 @@ impl Store {
         })
     }
 
-    async fn update(
-        &self,
-        open: &mut SqliteConnection,
-        at: Time,
-        change: &RunChange,
-        from: u64,
-    ) -> Result<(), StoreError> {
+    async fn update(&self, open: &mut SqliteConnection, at: Time, change: &Write) -> Result<(), StoreError> {
         let run = &change.run;
         let changed = sqlx::query(
             "UPDATE run SET seq = ?, changed = ?, over = ?, asking = ?, state = ? WHERE id = ? AND seq = ? AND over = 0",
@@ -194,7 +170,7 @@ impl Store {
         .bind(matches!(run.state, State::Asking(_)))
         .bind(write("a run", run)?)
         .bind(integer(run.id.0))
-        .bind(integer(from))
+        .bind(integer(change.seq.saturating_sub(1)))
         .execute(&mut *open)
         .await
         .map_err(|error| self.told(error))?;

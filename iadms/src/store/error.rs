@@ -148,3 +148,44 @@ fn is_full(path: &Path) -> bool {
     let folder = path.parent().unwrap_or(path);
     rustix::fs::statvfs(folder).is_ok_and(|told| told.f_bavail == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_the_store_is_whole_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        // SQLite's own limit gives the very error of a full disk.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.writing).await.unwrap();
+        let entry = |number: u32| crate::inventory::DeviceEntry {
+            name: format!("iad-{number}"),
+            access: crate::inventory::Access {
+                address: [192, 0, 2, 1].into(),
+                port: 161,
+                version: crate::inventory::SnmpVersion::V1,
+                read_community: crate::inventory::Community("public".into()),
+                write_community: crate::inventory::Community("private".into()),
+            },
+            profile: "iad".into(),
+            protocol: None,
+            labels: std::collections::BTreeMap::new(),
+        };
+        let error = store.add_devices(&(0..2000).map(entry).collect::<Vec<_>>()).await.unwrap_err();
+        assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
+        store.check().await.unwrap();
+        assert!(store.devices().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_read_only_database_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        sqlx::query("PRAGMA query_only = 1").execute(&store.writing).await.unwrap();
+        let error = store.note_unique_id("iad-1", "x").await.unwrap_err();
+        assert!(matches!(error, StoreError::ReadOnly(_)), "{error}");
+        assert!(error.next().contains("right"));
+    }
+}

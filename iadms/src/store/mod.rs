@@ -21,7 +21,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 use upgrade::Time;
 
 pub use self::backup::Backup;
-pub use self::commit::{Kept, RunChange, Transaction};
+pub use self::commit::Kept;
 pub use self::error::StoreError;
 pub use self::image::StoredImage;
 pub use self::northbound::{NorthboundTarget, TargetError};

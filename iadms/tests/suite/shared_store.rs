@@ -1,0 +1,191 @@
+//! What every store must do, whatever is beneath it. Each test takes a store and may use it as it likes.
+
+use iadms::inventory::Community;
+use iadms::store::{NorthboundTarget, RunFilter, Store, StoreError};
+use upgrade::image::{ImageFile, Manifest};
+use upgrade::{DeviceId, Digest, Image, RunId, Time};
+
+use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
+
+pub(crate) async fn devices_are_added_all_or_none(store: &Store) {
+    add_device(store, "iad-2").await;
+    let error = store.add_devices(&[entry("iad-1"), entry("iad-2"), entry("iad-3")]).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Taken { name, .. } if name == "iad-2"), "{error}");
+    let names: Vec<_> = store.devices().await.unwrap().into_iter().map(|device| device.entry.name).collect();
+    assert_eq!(names, ["iad-2"], "of the others none was added");
+    assert_eq!(store.device("iad-2").await.unwrap().entry, entry("iad-2"), "it comes back as it was given");
+    assert!(matches!(store.device("iad-9").await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn a_device_at_a_new_address_is_not_taken_for_the_old_one(store: &Store) {
+    add_device(store, "iad-1").await;
+    store.note_unique_id("iad-1", "0000-1").await.unwrap();
+    let mut changed = entry("iad-1");
+    changed.access.read_community = Community("other".into());
+    store.change_device(&changed).await.unwrap();
+    assert_eq!(store.device("iad-1").await.unwrap().unique_id.as_deref(), Some("0000-1"));
+    changed.access.address = [192, 0, 2, 8].into();
+    store.change_device(&changed).await.unwrap();
+    let device = store.device("iad-1").await.unwrap();
+    assert_eq!((device.unique_id, device.entry), (None, changed));
+}
+
+pub(crate) async fn a_device_with_a_history_is_not_removed(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    add_device(store, "iad-2").await;
+    commit(store, &[write(ended(run(1, device, "iad-1")), 1)]).await.unwrap();
+    assert!(matches!(store.remove_device("iad-1").await, Err(StoreError::Referred { .. })));
+    store.remove_device("iad-2").await.unwrap();
+    assert!(matches!(store.remove_device("iad-2").await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn a_run_comes_back_with_its_log_and_its_profile(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    assert_eq!(store.next_run().await.unwrap(), RunId(1));
+    let mut begun = run(1, device, "iad-1");
+    commit(store, &[write(begun.clone(), 1)]).await.unwrap();
+    begun.operations = 1;
+    let mut change = write(begun.clone(), 2);
+    change.unique_id = Some("0000-1".into());
+    commit(store, &[change]).await.unwrap();
+
+    let open = store.open_runs().await.unwrap();
+    let [open] = &open[..] else { panic!("one run is open, not {open:?}") };
+    assert_eq!((&open.run, open.seq, open.told), (&begun, 2, 2));
+    assert_eq!(iadms::profiles::restored(&open.profile).unwrap(), *profiles().get("iad").unwrap().profile);
+    assert_eq!(store.stories(RunId(1), 1).await.unwrap().len(), 1, "only what is after the first");
+    let events = store.events(RunId(1)).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert_eq!(store.device("iad-1").await.unwrap().unique_id.as_deref(), Some("0000-1"));
+
+    commit(store, &[write(ended(begun), 3)]).await.unwrap();
+    assert!(store.open_runs().await.unwrap().is_empty());
+    assert_eq!(store.next_run().await.unwrap(), RunId(2));
+    assert!(store.run(RunId(1)).await.unwrap().run.is_over());
+}
+
+pub(crate) async fn who_was_overtaken_writes_nothing(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    let other = add_device(store, "iad-2").await;
+    let one = run(1, device, "iad-1");
+    commit(store, &[write(one.clone(), 1)]).await.unwrap();
+    commit(store, &[write(one.clone(), 2)]).await.unwrap();
+    let mut late = write(one.clone(), 2);
+    late.backups.push(configuration());
+    let error = commit(store, &[write(run(2, other, "iad-2"), 1), late]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict(RunId(1))), "{error}");
+    assert_eq!(store.run(RunId(1)).await.unwrap().seq, 2);
+    assert!(matches!(store.run(RunId(2)).await, Err(StoreError::Unknown { .. })), "nor anything beside it");
+    assert!(store.backups(None, 10).await.unwrap().is_empty());
+    assert!(
+        matches!(commit(store, &[write(one, 1)]).await, Err(StoreError::Conflict(RunId(1)))),
+        "nor begins twice"
+    );
+}
+
+pub(crate) async fn a_run_that_is_over_changes_no_more(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    let one = run(1, device, "iad-1");
+    commit(store, &[write(ended(one.clone()), 1)]).await.unwrap();
+    assert!(matches!(commit(store, &[write(one, 2)]).await, Err(StoreError::Conflict(RunId(1)))));
+}
+
+pub(crate) async fn a_device_is_in_one_run_at_a_time(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    commit(store, &[write(run(1, device, "iad-1"), 1)]).await.unwrap();
+    let error = commit(store, &[write(run(2, device, "iad-1"), 1)]).await.unwrap_err();
+    assert_eq!(error.to_string(), "device iad-1 is in run 1, which is not over");
+    assert!(error.next().contains("run cancel 1"), "{}", error.next());
+    commit(store, &[write(ended(run(1, device, "iad-1")), 2)]).await.unwrap();
+    commit(store, &[write(run(2, device, "iad-1"), 1)]).await.unwrap();
+    let unknown = commit(store, &[write(run(3, DeviceId(99), "iad-99"), 1)]).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no device \"iad-99\"");
+}
+
+pub(crate) async fn runs_are_found_by_device_and_by_what_they_wait_for(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    let other = add_device(store, "iad-2").await;
+    for id in 1..=3 {
+        commit(store, &[write(ended(run(id, device, "iad-1")), 1)]).await.unwrap();
+    }
+    let mut asking = run(4, device, "iad-1");
+    asking.state = upgrade::run::State::Asking(upgrade::run::Question {
+        failure: None,
+        answers: vec![upgrade::run::AnswerKind::End],
+        asked_at: now(),
+        limit: None,
+        lost: false,
+    });
+    commit(store, &[write(asking, 1), write(run(5, other, "iad-2"), 1)]).await.unwrap();
+    let found = async |filter: RunFilter| -> Vec<u64> {
+        store.runs(&filter).await.unwrap().into_iter().map(|record| record.run.id.0).collect()
+    };
+    let all = RunFilter { most: 100, ..RunFilter::default() };
+    assert_eq!(found(all.clone()).await, [5, 4, 3, 2, 1]);
+    assert_eq!(found(RunFilter { most: 2, ..all.clone() }).await, [5, 4]);
+    assert_eq!(found(RunFilter { open: true, ..all.clone() }).await, [5, 4]);
+    assert_eq!(found(RunFilter { asking: true, ..all.clone() }).await, [4]);
+    assert_eq!(found(RunFilter { device: Some(other), ..all }).await, [5]);
+}
+
+pub(crate) async fn backups_are_kept_and_numbered(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    let mut change = write(run(1, device, "iad-1"), 1);
+    change.backups = vec![configuration(), configuration()];
+    let kept = store.commit(now(), &[change], &[], &profiles()).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.backup).collect::<Vec<_>>(), [1, 2]);
+    let backup = store.backup(2).await.unwrap();
+    assert_eq!((backup.set, backup.device.as_str(), backup.run), (configuration(), "iad-1", RunId(1)));
+    assert_eq!(store.backups(Some(device), 10).await.unwrap().len(), 2);
+    assert!(matches!(store.backup(3).await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn notifications_are_kept_with_what_they_brought_about_and_bounded(store: &Store) {
+    let many: Vec<_> = (0..10_050).map(trap).collect();
+    store.commit(now(), &[], &many, &profiles()).await.unwrap();
+    let all = store.notifications(20_000).await.unwrap();
+    assert_eq!(all.len(), 10_000);
+    assert_eq!(all.first(), Some(&trap(50)), "the oldest went");
+    let last = store.notifications(2).await.unwrap();
+    assert_eq!(last, [trap(10_048), trap(10_049)], "oldest first");
+}
+
+pub(crate) async fn the_last_time_stored_never_goes_back(store: &Store) {
+    assert_eq!(store.last_time().await.unwrap(), Time::default());
+    let later = Time::from_millis(now().as_millis() + 5);
+    store.commit(later, &[], &[], &profiles()).await.unwrap();
+    store.commit(now(), &[], &[], &profiles()).await.unwrap();
+    assert_eq!(store.last_time().await.unwrap(), later);
+}
+
+pub(crate) async fn images_and_targets_have_names_of_their_own(store: &Store) {
+    let file = ImageFile { name: "main.img".into(), size: 9, sha256: Digest([3; 32]) };
+    let manifest = Manifest {
+        version: "2.0".into(),
+        hardware: vec!["iad-8".into()],
+        format: Some(2),
+        from: Vec::new(),
+        converter: None,
+        files: vec![file],
+    };
+    let image = Image { name: "iad-2.0".into(), manifest, digest: Digest([4; 32]) };
+    store.add_image(&image, now()).await.unwrap();
+    assert!(matches!(store.add_image(&image, now()).await, Err(StoreError::Taken { .. })));
+    assert_eq!(store.image("iad-2.0").await.unwrap().image, image);
+    assert_eq!(store.images().await.unwrap().len(), 1);
+
+    let target = NorthboundTarget {
+        name: "noc".into(),
+        address: "[2001:db8::1]:162".parse().unwrap(),
+        community: Community("noc".into()),
+        inform: true,
+        repeats: 3,
+        timeout_ms: 1500,
+    };
+    store.add_target(&target).await.unwrap();
+    assert!(matches!(store.add_target(&target).await, Err(StoreError::Taken { .. })));
+    assert_eq!(store.targets().await.unwrap(), std::slice::from_ref(&target));
+    assert_eq!(store.target("noc").await.unwrap(), target);
+    store.remove_target("noc").await.unwrap();
+    assert!(matches!(store.remove_target("noc").await, Err(StoreError::Unknown { .. })));
+}
