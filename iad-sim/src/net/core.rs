@@ -1,0 +1,330 @@
+//! The owner of all devices: it takes requests, what is told of transfers, and the time, and performs what the devices want.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use datagram::{Batch, Socket, Transmit};
+use snmp::Operation;
+use snmp::agent::{Agent, Outcome};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::ftp;
+use super::notifier::Notifier;
+use super::requests::{Request, Response};
+use super::settings::TransferSettings;
+use super::simulator::{Event, Happening};
+use super::store::Store;
+use super::tftp::TftpPool;
+use super::timers::Timers;
+use super::transfers::{Change, Job, Owner, Progress, Report};
+use super::unit::{Carrier, Unit};
+use super::view::DeviceView;
+use crate::device::{
+    Device, Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId,
+};
+use crate::fault::RequestKind;
+use crate::personality::iad::{IadObjects, event};
+
+/// The owner of all devices.
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) agent: Agent,
+    pub(crate) socket: Socket,
+    pub(crate) units: Vec<Unit>,
+    pub(crate) by_address: BTreeMap<IpAddr, usize>,
+    pub(crate) timers: Timers,
+    pub(crate) tftp: TftpPool,
+    pub(crate) transfer: TransferSettings,
+    pub(crate) notifier: Option<Notifier>,
+    pub(crate) store: Option<Store>,
+    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) waiters: Vec<Waiter>,
+    pub(crate) faults_added: u32,
+    /// The tasks of FTP transfers, which end with this.
+    pub(crate) tasks: JoinSet<()>,
+}
+
+/// What the handle sends.
+pub(crate) enum Message {
+    Ask(Request, oneshot::Sender<Response>),
+    Wait(Waiter),
+}
+
+/// Somebody who waits until a device is as wanted.
+pub(crate) struct Waiter {
+    pub(crate) device: usize,
+    pub(crate) wanted: Box<dyn Fn(&Device) -> bool + Send>,
+    pub(crate) reply: oneshot::Sender<DeviceView>,
+}
+
+impl Core {
+    /// Runs until nobody holds the other end of `messages`.
+    pub(crate) async fn run(
+        mut self,
+        mut messages: mpsc::Receiver<Message>,
+        mut inbox: mpsc::Receiver<Report>,
+    ) {
+        let (mut requests, mut acknowledgements) = (Batch::new(), Batch::new());
+        for place in 0..self.units.len() {
+            self.settle(place);
+        }
+        loop {
+            let informs = self.notifier.as_ref().and_then(Notifier::next_deadline);
+            let deadline = self.timers.next().into_iter().chain(informs).min();
+            tokio::select! {
+                received = self.socket.receive(&mut requests) => match received {
+                    Ok(()) => self.answer(&requests),
+                    Err(error) => {
+                        tracing::error!(%error, "the SNMP socket is lost");
+                        return;
+                    }
+                },
+                Some(report) = inbox.recv() => self.take(report),
+                message = messages.recv() => match message {
+                    Some(Message::Ask(request, reply)) => {
+                        let _ = reply.send(self.carry_out(request));
+                    }
+                    Some(Message::Wait(waiter)) => {
+                        let device = waiter.device;
+                        self.waiters.push(waiter);
+                        self.satisfy(device);
+                    }
+                    None => return,
+                },
+                Ok(()) = acknowledged(self.notifier.as_ref(), &mut acknowledgements) => {
+                    let now = self.clock.now();
+                    if let Some(notifier) = &mut self.notifier {
+                        notifier.take(&acknowledgements, now);
+                    }
+                }
+                Some(_) = self.tasks.join_next() => {}
+                () = self.clock.until(deadline) => self.do_due(),
+            }
+        }
+    }
+
+    fn do_due(&mut self) {
+        let now = self.clock.now();
+        while let Some(place) = self.timers.pop(now) {
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.device.tick(now);
+            }
+            self.settle(place);
+        }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.repeat(now);
+        }
+    }
+
+    /// Answers SNMP requests, each for the device whose address it came to.
+    fn answer(&mut self, batch: &Batch) {
+        let mut response = Vec::new();
+        for datagram in batch.iter() {
+            let now = self.clock.now();
+            let Some(local) = datagram.local else { continue };
+            let Some(place) = self.by_address.get(&local).copied() else { continue };
+            let Some(unit) = self.units.get_mut(place).filter(|unit| unit.device.answers()) else { continue };
+            let mut objects = IadObjects::new(&mut unit.device, now);
+            let outcome = self.agent.respond(datagram.bytes, &mut objects, &mut response);
+            objects.finish();
+            let Outcome::Answered { operation, .. } = outcome else { continue };
+            let is_set = matches!(operation, Operation::Set);
+            let is_lost = unit.device.loses_answer(if is_set { RequestKind::Set } else { RequestKind::Get });
+            // What was answered has to be true after a loss of power, too.
+            unit.save(self.store.as_ref());
+            if !is_lost {
+                let transmit = Transmit {
+                    peer: datagram.peer,
+                    local: Some(local),
+                    bytes: &response,
+                    segment_size: None,
+                };
+                if let Err(error) = self.socket.try_send(&transmit) {
+                    tracing::debug!(%error, device = %local, "an answer is lost");
+                }
+            }
+            if is_set {
+                self.settle(place);
+            }
+        }
+    }
+
+    /// Takes what is told of a transfer.
+    fn take(&mut self, report: Report) {
+        let now = self.clock.now();
+        let Owner { device: place, transfer } = report.owner;
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.carriers.contains_key(&transfer))
+        else {
+            return;
+        };
+        let event = match &report.progress {
+            Progress::Received(bytes) => {
+                unit.spool(report.owner, bytes);
+                TransferEvent::Received(bytes)
+            }
+            Progress::Sent(bytes) => TransferEvent::Sent(*bytes),
+            Progress::Finished => TransferEvent::Finished,
+            Progress::Failed(error) => TransferEvent::Failed(*error),
+        };
+        if matches!(event, TransferEvent::Finished | TransferEvent::Failed(_)) {
+            unit.carriers.remove(&transfer);
+        }
+        unit.device.transfer(transfer, event, now);
+        self.settle(place);
+    }
+
+    /// Stores what changed of a device, performs what it wants, and tells those who wait.
+    pub(crate) fn settle(&mut self, place: usize) {
+        let now = self.clock.now();
+        loop {
+            let Some(unit) = self.units.get_mut(place) else { return };
+            let effects: Vec<Effect> = std::iter::from_fn(|| unit.device.next_effect()).collect();
+            for effect in &effects {
+                if let Effect::KeepImage(digest) = effect {
+                    unit.keep_spool(self.store.as_ref(), *digest);
+                }
+            }
+            if !unit.device.durable().operation.is_busy() || !unit.device.answers() {
+                unit.discard_spool();
+            }
+            unit.save(self.store.as_ref());
+            if effects.is_empty() {
+                break;
+            }
+            effects.into_iter().for_each(|effect| self.perform(place, effect, now));
+        }
+        let Some(unit) = self.units.get_mut(place) else { return };
+        self.timers.arm(place, unit.deadline(now));
+        let power = unit.device.power();
+        if std::mem::replace(&mut unit.told_power, power) != power {
+            if let Some(notifier) = self.notifier.as_mut().filter(|_| !unit.device.answers()) {
+                notifier.forget(unit.address);
+            }
+            self.tell(place, Happening::Power(power));
+        }
+        self.satisfy(place);
+    }
+
+    fn perform(&mut self, place: usize, effect: Effect, now: Duration) {
+        match effect {
+            Effect::Fetch(fetch) => {
+                if let Some(unit) = self.units.get_mut(place) {
+                    unit.begin_spool(self.store.as_ref(), &fetch);
+                }
+                self.begin(place, fetch.transfer, &fetch.server, fetch.name, None);
+            }
+            Effect::Send(send) => {
+                self.begin(place, send.transfer, &send.server, send.name, Some(send.content.into()));
+            }
+            Effect::Stall(transfer, time) => self.stall(place, transfer, time),
+            Effect::Cancel { transfer, silent } => self.cancel(place, transfer, silent),
+            Effect::Notify(notification) => self.notify(place, notification, now),
+            Effect::KeepImage(_) => {}
+        }
+    }
+
+    /// Begins to move a file.
+    fn begin(
+        &mut self,
+        place: usize,
+        transfer: TransferId,
+        server: &Server,
+        name: String,
+        content: Option<Arc<[u8]>>,
+    ) {
+        let owner = Owner { device: place, transfer };
+        let Some(unit) = self.units.get_mut(place) else { return };
+        let address = server.address.parse::<IpAddr>().ok();
+        // An IPv4 device reaches no IPv6 server, nor the other way round.
+        let Some(address) = address.filter(|address| address.is_ipv4() == unit.address.is_ipv4()) else {
+            let now = self.clock.now();
+            unit.device.transfer(transfer, TransferEvent::Failed(TransferError::Unreachable), now);
+            return;
+        };
+        let usual_port = if server.protocol == ServerProtocol::Tftp { 69 } else { 21 };
+        let port = if server.port == 0 { usual_port } else { server.port };
+        let job = Job { owner, local: unit.address, server: SocketAddr::new(address, port), name, content };
+        match server.protocol {
+            ServerProtocol::Tftp => {
+                self.tftp.begin(job);
+                unit.carriers.insert(transfer, Carrier::Tftp);
+            }
+            ServerProtocol::Ftp => {
+                let login = ftp::Login { user: server.user.clone(), password: server.password.clone() };
+                let (switch, stalled) = watch::channel(false);
+                let carried = ftp::carry(job, login, self.transfer.give_up, self.reports.clone(), stalled);
+                let task = self.tasks.spawn(carried);
+                unit.carriers.insert(transfer, Carrier::Ftp(task, switch));
+            }
+        }
+    }
+
+    fn stall(&mut self, place: usize, transfer: TransferId, time: Option<Duration>) {
+        match self.units.get(place).and_then(|unit| unit.carriers.get(&transfer)) {
+            Some(Carrier::Tftp) => self.tftp.change(Owner { device: place, transfer }, Change::Stall(time)),
+            Some(Carrier::Ftp(_, switch)) => {
+                let _ = switch.send(true);
+                let switch = switch.clone();
+                let clock = self.clock;
+                let until = time.map(|time| clock.now() + time);
+                self.tasks.spawn(async move {
+                    clock.until(until).await;
+                    let _ = switch.send(false);
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn cancel(&mut self, place: usize, transfer: TransferId, silent: bool) {
+        match self.units.get_mut(place).and_then(|unit| unit.carriers.remove(&transfer)) {
+            Some(Carrier::Tftp) => {
+                self.tftp.change(Owner { device: place, transfer }, Change::Cancel { silent })
+            }
+            Some(Carrier::Ftp(task, _)) => task.abort(),
+            None => {}
+        }
+    }
+
+    fn notify(&mut self, place: usize, notification: Notification, now: Duration) {
+        if let (Some(unit), Some(notifier)) = (self.units.get(place), &mut self.notifier) {
+            notifier.notify(unit.address, event(&unit.device, &notification, now), now);
+        }
+        self.tell(place, Happening::Notified(notification));
+    }
+
+    fn tell(&self, place: usize, happening: Happening) {
+        if let Some(unit) = self.units.get(place) {
+            // Nobody has to listen.
+            let _ = self.events.send(Event { device: unit.device.settings().unique_id.clone(), happening });
+        }
+    }
+
+    fn satisfy(&mut self, place: usize) {
+        let (now, Some(unit)) = (self.clock.now(), self.units.get_mut(place)) else { return };
+        let mut satisfied = Vec::new();
+        for (number, waiter) in self.waiters.iter().enumerate().rev() {
+            if waiter.reply.is_closed() || waiter.device == place && (waiter.wanted)(&unit.device) {
+                satisfied.push(number);
+            }
+        }
+        for number in satisfied {
+            unit.device.refresh(now);
+            let address = SocketAddr::new(unit.address, self.socket.address().port());
+            let _ = self.waiters.swap_remove(number).reply.send(DeviceView::of(&unit.device, address, now));
+        }
+    }
+}
+
+/// Waits for acknowledgements; for ever if no notifications are sent.
+async fn acknowledged(notifier: Option<&Notifier>, batch: &mut Batch) -> std::io::Result<()> {
+    match notifier {
+        Some(notifier) => notifier.receive(batch).await,
+        None => core::future::pending().await,
+    }
+}

@@ -1,0 +1,110 @@
+//! Notifications of all devices over one socket: traps, or INFORMs that are repeated until they are acknowledged.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use datagram::{Batch, Socket, Transmit};
+use snmp::Security;
+use snmp::manager::{Manager, Settings as ManagerSettings, Target};
+use snmp::notification::Event;
+
+use super::settings::NotifySettings;
+
+/// Sends the notifications of all devices.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    socket: Socket,
+    settings: NotifySettings,
+    seed: u64,
+    trap_id: i32,
+    /// The INFORMs that are not acknowledged yet, by the address of the device.
+    informs: BTreeMap<IpAddr, Manager>,
+    buffer: Vec<u8>,
+}
+
+impl Notifier {
+    pub(crate) fn new(socket: Socket, settings: NotifySettings, seed: u64) -> Self {
+        Self { socket, settings, seed, trap_id: 0, informs: BTreeMap::new(), buffer: Vec::new() }
+    }
+
+    /// Sends a notification of the device with this address.
+    pub(crate) fn notify(&mut self, device: IpAddr, event: Event, now: Duration) {
+        let security = Security::v2c(self.settings.community.as_str());
+        if !self.settings.inform {
+            self.trap_id = self.trap_id.wrapping_add(1) & i32::MAX;
+            self.buffer.clear();
+            if let Err(error) = event.trap(security, self.trap_id).encode(&mut self.buffer) {
+                tracing::error!(%error, "cannot write a notification");
+                return;
+            }
+            self.send(device, self.settings.address);
+            return;
+        }
+        let target = Target {
+            address: self.settings.address,
+            security,
+            timeout: self.settings.timeout,
+            retries: self.settings.retries,
+        };
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let seed = self.seed;
+        let manager =
+            self.informs.entry(device).or_insert_with(|| Manager::new(ManagerSettings::default(), seed));
+        if let Err(error) = manager.request(&target, event.inform()) {
+            tracing::error!(%error, "cannot write an INFORM");
+        }
+        self.repeat(now);
+    }
+
+    /// Takes acknowledgements.
+    pub(crate) fn take(&mut self, batch: &Batch, now: Duration) {
+        for datagram in batch.iter() {
+            if let Some(manager) = datagram.local.and_then(|local| self.informs.get_mut(&local)) {
+                manager.handle(datagram.peer, datagram.bytes, now);
+            }
+        }
+        self.repeat(now);
+    }
+
+    /// Sends what is due.
+    pub(crate) fn repeat(&mut self, now: Duration) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut due = Vec::new();
+        for (device, manager) in &mut self.informs {
+            while let Some(peer) = manager.poll_transmit(now, &mut buffer) {
+                due.push((*device, peer, buffer.clone()));
+            }
+            while manager.poll_event().is_some() {}
+        }
+        self.informs.retain(|_, manager| manager.outstanding() > 0);
+        for (device, peer, datagram) in due {
+            buffer = datagram;
+            std::mem::swap(&mut self.buffer, &mut buffer);
+            self.send(device, peer);
+            std::mem::swap(&mut self.buffer, &mut buffer);
+        }
+        self.buffer = buffer;
+    }
+
+    /// A device that has lost power repeats nothing.
+    pub(crate) fn forget(&mut self, device: IpAddr) {
+        self.informs.remove(&device);
+    }
+
+    /// Waits for acknowledgements.
+    pub(crate) async fn receive(&self, batch: &mut Batch) -> std::io::Result<()> {
+        self.socket.receive(batch).await
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.informs.values().filter_map(Manager::next_deadline).min()
+    }
+
+    fn send(&self, device: IpAddr, peer: std::net::SocketAddr) {
+        let transmit = Transmit { peer, local: Some(device), bytes: &self.buffer, segment_size: None };
+        if let Err(error) = self.socket.try_send(&transmit) {
+            tracing::debug!(%error, %device, "a notification is lost");
+        }
+    }
+}
