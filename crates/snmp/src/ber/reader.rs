@@ -59,6 +59,9 @@ pub enum DecodeError {
     HeaderV3,
 }
 
+/// The bits of an identifier byte that say that more bytes of the tag follow (X.690 section 8.1.2.4).
+const MORE_TAG_BYTES: u8 = 0x1f;
+
 /// Walks the elements of one BER content, front to back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -76,7 +79,15 @@ impl<'a> Reader<'a> {
 
     /// The identifier byte and the content of the next element.
     pub(crate) fn element(&mut self) -> Result<(u8, &'a [u8]), DecodeError> {
-        // Looked at where it is: moving the header out first takes a third of the time of reading a message.
+        // Nearly every header is two bytes; the general way to read one takes a quarter of the time of a message.
+        if let &[tag, length @ ..0x80, ref rest @ ..] = self.rest
+            && tag & MORE_TAG_BYTES != MORE_TAG_BYTES
+        {
+            let (content, rest) = rest.split_at_checked(usize::from(length)).ok_or(DecodeError::Length)?;
+            self.rest = rest;
+            return Ok((tag, content));
+        }
+        // Looked at where it is, since moving a header out takes longer than reading it.
         let parsed = Header::from_ber(self.rest);
         let Ok((rest, header)) = &parsed else { return Err(DecodeError::Header) };
         let Some(&[tag]) = header.raw_tag() else { return Err(DecodeError::UnknownTag) };
