@@ -376,6 +376,17 @@ fn everyone_gives_up_on_a_silent_peer_after_few_packets() {
 }
 
 #[test]
+fn a_receiver_waits_longer_than_a_sender_so_that_not_both_send_again() {
+    let mut sender = sender(b"\0\x01f\0octet\0", &[1; 2000]);
+    sent!(sender, NOW);
+    let mut receiver = receiver(b"\0\x02f\0octet\0");
+    sent!(receiver, NOW);
+    assert_eq!(sender.next_deadline(), Some(NOW + MS * 1000));
+    assert_eq!(receiver.next_deadline(), Some(NOW + MS * 2000));
+    assert_eq!(sent!(receiver, NOW + MS * 2000), [bytes_of(&ack(0))]);
+}
+
+#[test]
 fn a_sender_whose_storage_is_silent_says_so() {
     let mut sender =
         Sender::answer(&request(b"\0\x01f\0octet\0"), None, &Limits::default(), &Timing::default(), NOW);
