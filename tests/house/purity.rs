@@ -52,6 +52,11 @@ const THREAD: &str = "threads belong to the shell";
 const STORAGE: &str = "storage is an input";
 const OUTPUT: &str = "talking to the world belongs to the shell";
 
+/// Whether a source is tests and nothing else. These may print: a seed, above all.
+fn is_tests(path: &Path) -> bool {
+    path.with_extension("").components().any(|part| part.as_os_str() == "tests")
+}
+
 /// Everything in this source that pure code may not name.
 fn violations(source: &str) -> Vec<String> {
     let tokens: TokenStream = source.parse().expect("Rust source");
@@ -125,9 +130,11 @@ fn pure_code_names_nothing_that_differs_from_run_to_run() {
         let sources = sources(&root.join(folder));
         assert!(!sources.is_empty(), "{folder} has no sources");
         for path in sources {
-            let shown = path.strip_prefix(&root).unwrap().display().to_string();
+            let place = path.strip_prefix(&root).unwrap();
             let source = std::fs::read_to_string(&path).unwrap();
-            found.extend(violations(&source).into_iter().map(|violation| format!("{shown}, {violation}")));
+            let mut violations = violations(&source);
+            violations.retain(|violation| !(is_tests(place) && violation.ends_with(OUTPUT)));
+            found.extend(violations.into_iter().map(|violation| format!("{}, {violation}", place.display())));
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));

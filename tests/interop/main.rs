@@ -1,5 +1,7 @@
 //! Our protocols against foreign implementations: net-snmp, tftp-hpa, atftp, curl, async-tftp.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod file_server;
+mod files;
 mod snmp;
 mod tftp_core;

@@ -10,4 +10,5 @@ pub mod net_snmp;
 pub mod peers;
 pub mod process;
 pub mod programs;
+pub mod tftp_client;
 pub mod tftpd;

@@ -1,6 +1,5 @@
-//! The core as a client of foreign servers: as a simulated device uses it.
+//! What survives a way to a foreign server and back, and what is refused.
 
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,8 @@ use tests::process::eventually;
 use tests::tftpd::Server;
 use tftp::{ErrorCode, Failure, Mode, Options, Receiver, Sender, Timing};
 
-use super::drive::{Peer, Transfer, drive};
-use super::{MORE_THAN_BLOCK_NUMBERS, SIZES, contents};
+use super::drive::{Transfer, drive};
+use crate::files::{MORE_THAN_BLOCK_NUMBERS, SIZES, contents};
 
 const BEGINNING: Duration = Duration::ZERO;
 
@@ -23,17 +22,12 @@ fn option_sets() -> [Options; 4] {
 fn put(server: &Server, name: &str, file: &[u8], options: &Options) -> Result<Vec<u8>, Failure> {
     let options = Options { transfer_size: options.transfer_size.map(|_| file.len() as u64), ..*options };
     let sender = Sender::request(name, Mode::Octet, &options, &Timing::default(), BEGINNING);
-    transfer(server, Transfer::Sending(sender, Arc::from(file)))
+    drive(Transfer::Sending(sender, Arc::from(file)), server.address())
 }
 
 fn get(server: &Server, name: &str, mode: Mode, options: &Options) -> Result<Vec<u8>, Failure> {
     let receiver = Receiver::request(name, mode, options, u64::MAX, &Timing::default(), BEGINNING);
-    transfer(server, Transfer::Receiving(receiver, Vec::new()))
-}
-
-fn transfer(server: &Server, transfer: Transfer) -> Result<Vec<u8>, Failure> {
-    let socket = UdpSocket::bind((server.address().ip(), 0)).unwrap();
-    drive(transfer, &socket, Peer::Asked(server.address()))
+    drive(Transfer::Receiving(receiver, Vec::new()), server.address())
 }
 
 /// Some servers acknowledge the last block before they have written it.

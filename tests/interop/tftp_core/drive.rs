@@ -14,17 +14,14 @@ pub(super) enum Transfer {
     Receiving(Receiver, Vec<u8>),
 }
 
-/// Where packets go: a client knows its peer's port only after the first answer.
-pub(super) enum Peer {
-    Asked(SocketAddr),
-    Known(SocketAddr),
-}
-
-/// Drives a transfer to its end and returns the file as it is then.
+/// Asks `server`, carries the transfer to its end and returns the file as it is then.
 ///
 /// The file is all there is at the end: nobody waits for the time in which a peer might miss the last acknowledgement,
 /// as nothing is lost here.
-pub(super) fn drive(mut transfer: Transfer, socket: &UdpSocket, mut peer: Peer) -> Result<Vec<u8>, Failure> {
+pub(super) fn drive(mut transfer: Transfer, server: SocketAddr) -> Result<Vec<u8>, Failure> {
+    let socket = UdpSocket::bind((server.ip(), 0)).unwrap();
+    // The first answer of the server says where it sends all others from (RFC 1350 section 4).
+    let (mut peer, mut is_answered) = (server, false);
     let began = Instant::now();
     let mut outgoing = Vec::new();
     let mut incoming = vec![0; 65_536];
@@ -33,7 +30,7 @@ pub(super) fn drive(mut transfer: Transfer, socket: &UdpSocket, mut peer: Peer) 
         transfer.exchange_with_storage(began.elapsed());
         while let Some(transmit) = transfer.poll_transmit(began.elapsed(), &mut outgoing) {
             for packet in outgoing[..transmit.length].chunks(transmit.segment_size) {
-                socket.send_to(packet, peer.address()).unwrap();
+                socket.send_to(packet, peer).unwrap();
             }
         }
         if let Some(outcome) = transfer.outcome() {
@@ -43,33 +40,14 @@ pub(super) fn drive(mut transfer: Transfer, socket: &UdpSocket, mut peer: Peer) 
         socket.set_read_timeout(Some(wait.max(Duration::from_millis(1)))).unwrap();
         match socket.recv_from(&mut incoming) {
             Ok((length, from)) => {
-                if peer.accepts(from) {
+                if from == peer || (!is_answered && from.ip() == server.ip()) {
+                    (peer, is_answered) = (from, true);
                     let packet = Packet::decode(&incoming[..length]).expect("a packet of TFTP");
                     transfer.handle(&packet, began.elapsed());
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-impl Peer {
-    fn address(&self) -> SocketAddr {
-        match self {
-            Self::Asked(address) | Self::Known(address) => *address,
-        }
-    }
-
-    /// The first answer of the host that was asked says where all others come from (RFC 1350 section 4).
-    fn accepts(&mut self, from: SocketAddr) -> bool {
-        match self {
-            Self::Asked(asked) if asked.ip() == from.ip() => {
-                *self = Self::Known(from);
-                true
-            }
-            Self::Asked(_) => false,
-            Self::Known(known) => *known == from,
         }
     }
 }
