@@ -1,7 +1,10 @@
 //! Management system that upgrades access devices over SNMP, TFTP and FTP.
 
+pub mod config;
+pub mod api;
 pub mod daemon;
 pub mod files;
 pub mod inventory;
+pub mod net;
 pub mod profiles;
 pub mod store;

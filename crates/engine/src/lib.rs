@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod director;
 pub mod file_server;
 pub mod listener;
+pub mod northbound;
 
 pub use access::Access;
 pub use commander::Commander;

@@ -115,6 +115,11 @@ impl Listener {
         std::mem::take(&mut self.gap)
     }
 
+    /// Datagrams were lost before they came here.
+    pub const fn note_gap(&mut self) {
+        self.gap = true;
+    }
+
     /// What was told by the notification of this receipt is safe: an INFORM is answered.
     pub fn committed(&mut self, receipt: u64) {
         self.due.extend(self.owed.remove(&receipt));

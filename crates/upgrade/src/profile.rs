@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::document::{ProfileError, load};
+pub use self::document::{ProfileError, load, name_of};
 pub use self::read::Scope;
 pub use self::write::{CannotWrite, Order, OrderFile, Server};
 use crate::configuration::Kind;

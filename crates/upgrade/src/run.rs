@@ -82,6 +82,27 @@ pub struct Run {
     pub last: LeftWith,
 }
 
+/// What a run begins with; see [`Run`] for each field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// Its number.
+    pub id: RunId,
+    /// The device.
+    pub device: Subject,
+    /// What is wanted.
+    pub goal: Goal,
+    /// How it is wanted.
+    pub choices: Choices,
+    /// The name of the profile.
+    pub profile: String,
+    /// The file server the device is told.
+    pub server: Server,
+    /// Random, at least 16 hexadecimal digits.
+    pub secret: String,
+    /// When it begins.
+    pub begun: Time,
+}
+
 /// The device of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -255,6 +276,36 @@ pub struct Failure {
 }
 
 impl Run {
+    /// A run at its beginning, to which [`Event::Begin`] is due.
+    pub fn new(beginning: Beginning) -> Self {
+        let Beginning { id, device, goal, choices, profile, server, secret, begun } = beginning;
+        Self {
+            id,
+            device,
+            goal,
+            choices,
+            profile,
+            server,
+            secret,
+            begun,
+            state: State::Preflight(Waiting { since: begun, next: None }),
+            operations: 0,
+            asked: 0,
+            old: None,
+            backup: None,
+            conversion: None,
+            converted: None,
+            failure: None,
+            returning: false,
+            activated: None,
+            calls_closed: false,
+            repeats: 0,
+            drifts: 0,
+            cancelled: false,
+            last: LeftWith::default(),
+        }
+    }
+
     /// The version wanted, where one is.
     pub fn target_version(&self) -> Option<&str> {
         match (&self.goal, &self.old) {

@@ -10,7 +10,7 @@ use upgrade::run::{Answer, Choices, Goal};
 use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
 
 use crate::inventory::Access;
-use crate::store::NorthboundTarget;
+use crate::store::{NorthboundTarget, StoreError};
 
 /// Commands that wait for the loop; more make the API wait.
 const WAITING_COMMANDS: usize = 1024;
@@ -103,6 +103,8 @@ pub enum Command {
         /// Once it is sent or, for an INFORM, acknowledged.
         reply: Reply<()>,
     },
+    /// Devices were added, changed or removed.
+    InventoryChanged,
     /// How the daemon is.
     Status {
         /// How.
@@ -206,6 +208,35 @@ impl Refusal {
     }
 }
 
+impl From<&StoreError> for Refusal {
+    fn from(error: &StoreError) -> Self {
+        let code = match error {
+            StoreError::Unknown { .. } => RefusalCode::Unknown,
+            StoreError::Taken { .. }
+            | StoreError::OpenRun { .. }
+            | StoreError::Conflict(_)
+            | StoreError::Referred { .. } => RefusalCode::Conflict,
+            _ => RefusalCode::Unavailable,
+        };
+        Self::new(code, with_causes(error), error.next())
+    }
+}
+
+/// The error and what it came from, in one sentence.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = deeper.source();
+    }
+    text
+}
+
 impl Handle {
     /// Begins a run; done when it is committed.
     ///
@@ -265,6 +296,12 @@ impl Handle {
     /// It could not be sent or, for an INFORM, was not acknowledged.
     pub async fn test_northbound(&self, target: NorthboundTarget) -> Result<(), Refusal> {
         self.ask(|reply| Command::TestNorthbound { target, reply }).await
+    }
+
+    /// Has the loop read the inventory again: devices were added, changed or removed.
+    pub async fn inventory_changed(&self) {
+        // A loop that has ended reads it at its next start.
+        let _ = self.commands.send(Command::InventoryChanged).await;
     }
 
     /// How the daemon is.

@@ -1,7 +1,12 @@
 //! The daemon: the loop that gives each part of the engine its sockets, commits, and then performs.
 
+pub mod clock;
+mod converter;
+pub mod director;
 mod handle;
+mod start;
 
 pub use self::handle::{
-    Command, Handle, Ports, Receiving, Refusal, RefusalCode, Reply, Status, Told, Trap, channel,
+    Command, Handle, Ports, Receiving, Refusal, RefusalCode, Reply, Status, Told, Trap, channel, with_causes,
 };
+pub use self::start::{PartError, Running, StartError, start};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use upgrade::image::Converter;
 use upgrade::run::{Answer, Event, Story};
-use upgrade::{ConfigurationSet, DeviceId, Kind, Run, RunId, StoredFile, Time};
+use upgrade::{ConfigurationSet, Kind, Run, RunId, StoredFile, Time};
 
 use super::Entry;
 use crate::commander::{self, Ask};
@@ -60,6 +60,13 @@ pub struct Turn {
     pub(crate) entries: BTreeMap<RunId, Entry>,
 }
 
+impl Turn {
+    /// A run that it touched, as it becomes.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        self.entries.get(&id).map(|entry| &entry.run)
+    }
+}
+
 /// What is committed.
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -85,18 +92,19 @@ pub struct Write {
     pub unique_id: Option<String>,
 }
 
-/// A story, as it is kept and shown.
+/// Something told of a run.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Told {
-    /// Of which run.
+    /// The run.
     pub run: RunId,
-    /// Of which device.
-    pub device: DeviceId,
-    /// The how-manieth of the run, from 1. What is not kept has the number of the last that is.
-    pub n: u64,
+    /// The name of its device.
+    pub device: String,
     /// When.
     pub at: Time,
-    /// The story.
+    /// Its number within the run, from 1, without gaps. Progress has none of its own (it is not kept) and repeats
+    /// the last one.
+    pub n: u64,
+    /// What.
     pub story: Story,
 }
 

@@ -220,7 +220,8 @@ impl<'a> Working<'a> {
             run::Effect::Tell(story) => {
                 let kept = !matches!(story, Story::Progress { .. });
                 entry.told += u64::from(kept);
-                let told = Told { run: id, device: entry.run.device.id, n: entry.told, at: now, story };
+                let told =
+                    Told { run: id, device: entry.run.device.name.clone(), at: now, n: entry.told, story };
                 if let (true, Some(write)) = (kept, write) {
                     write.stories.push(told.clone());
                 }

@@ -55,6 +55,15 @@ pub fn load<'a>(
     Builder::default().build(&layers)
 }
 
+/// The name that a profile gives itself.
+///
+/// # Errors
+///
+/// The file is no profile.
+pub fn name_of(file: &str, text: &str) -> Result<String, ProfileError> {
+    Layer::read(file, text).map(|layer| layer.document.name.into_inner())
+}
+
 /// How long a chain of profiles that extend one another may be.
 const MOST_LAYERS: usize = 8;
 

@@ -1,0 +1,232 @@
+//! Starting the daemon: each part of the engine gets its sockets and its task, and all of them each other's messages.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use datagram::BindError;
+use engine::file_server::Settings;
+use engine::listener::DeviceIndex;
+use engine::{Commander, FileServer};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::director::{Addresses, Connections};
+use super::{Handle, Ports, channel, director};
+use crate::config::{FtpListen, ServeOptions};
+use crate::files::{FileError, Files};
+use crate::net::ftp::{self, FtpCall, FtpServer, FtpSettings};
+use crate::net::sockets::Sockets;
+use crate::net::storage::Storage;
+use crate::net::{commander, file_server, listener, northbound};
+use crate::profiles::{Catalogue, CatalogueError};
+use crate::store::{Store, StoreError};
+
+/// Notifications that wait for the director; more wait in the listener, where their number is bounded too.
+const WAITING_NEWS: usize = 4096;
+
+/// FTP's questions that wait for the file server.
+const WAITING_FTP: usize = 1024;
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// What the API does with it.
+    pub handle: Handle,
+    /// Its store.
+    pub store: Store,
+    /// Its files.
+    pub files: Files,
+    /// Its profiles.
+    pub catalogue: Arc<Catalogue>,
+    /// Its clock.
+    pub clock: Clock,
+    /// Where it listens.
+    pub ports: Ports,
+    parts: JoinSet<Result<(), PartError>>,
+}
+
+/// Why a daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folders of files.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// The profiles.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// A UDP port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The FTP port.
+    #[error(transparent)]
+    Ftp(#[from] ftp::BindError),
+    /// The system.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] std::io::Error),
+}
+
+/// Why a daemon that ran ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// A socket cannot be used any more.
+    #[error("the {part} cannot go on")]
+    Socket {
+        /// Which part.
+        part: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part ended by itself.
+    #[error("a part of the daemon ended unexpectedly")]
+    Ended,
+}
+
+/// Starts the daemon.
+///
+/// # Errors
+///
+/// What cannot be had, with its name.
+pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
+    let catalogue = Arc::new(Catalogue::open(&options.profiles)?);
+    let store = Store::open(&options.data).await?;
+    let files = Files::open(&options.data)?;
+    let clock = Clock::after(store.last_time().await?);
+    let seed = seed()?;
+
+    let notifications = Sockets::bind(options.notifications)?;
+    let requests = Sockets::bind(options.tftp)?;
+    let transfers = requests.beside()?;
+    let commands = match options.snmp_address {
+        Some(address) => Sockets::bind(SocketAddr::new(address, 0))?,
+        None => Sockets::unbound()?,
+    };
+    let (calls, ftp) = mpsc::channel(WAITING_FTP);
+    let ftp_servers = match options.ftp {
+        FtpListen::At(address) => ftp_servers(address, &calls, &files)?,
+        FtpListen::Off => Vec::new(),
+    };
+    let ports = Ports {
+        notifications: notifications.address(),
+        tftp: requests.address(),
+        ftp: ftp_servers.last().map(FtpServer::address),
+    };
+
+    let (handle, receiving) = channel();
+    let (asks, asked) = mpsc::unbounded_channel();
+    let (answering, answers) = mpsc::unbounded_channel();
+    let (hearing, news) = mpsc::channel(WAITING_NEWS);
+    let (committed, receipts) = mpsc::unbounded_channel();
+    let (index, indexed) = watch::channel(Arc::new(DeviceIndex::default()));
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let (reporting, reports) = mpsc::unbounded_channel();
+    let (telling, told) = mpsc::unbounded_channel();
+    let (storing, stored) = mpsc::unbounded_channel();
+    let storage = Storage::start(&files, &storing).map_err(|error| StartError::System("start a thread", error))?;
+    let figures = Arc::default();
+    let running = Arc::default();
+
+    let mut parts = JoinSet::new();
+    let answered = move |answer| drop(answering.send(answer));
+    let run = commander::run(Commander::new(seed), commands, asked, answered, clock);
+    parts.spawn(part("SNMP commander", run));
+    let run = listener::run(notifications, indexed, receipts, hearing, Arc::clone(&figures));
+    parts.spawn(part("notification receiver", run));
+    let connections = file_server::Connections {
+        requests,
+        transfers,
+        orders: ordered,
+        reports: reporting,
+        storage,
+        stored,
+        ftp,
+        running: Arc::clone(&running),
+    };
+    parts.spawn(part("file server", file_server::run(FileServer::new(Settings::default()), connections, clock)));
+    let run = northbound::run(seed.rotate_left(32), Sockets::unbound()?, told, clock);
+    parts.spawn(part("northbound sender", run));
+    for server in ftp_servers {
+        parts.spawn(async move {
+            server.run(std::future::pending()).await;
+            Err(PartError::Ended)
+        });
+    }
+    let connections = Connections {
+        store: store.clone(),
+        files: files.clone(),
+        folder: options.data.clone(),
+        catalogue: Arc::clone(&catalogue),
+        addresses: Addresses { told: options.server_address.clone(), ports },
+        asks,
+        answers,
+        news,
+        committed,
+        index,
+        orders,
+        reports,
+        northbound: telling,
+        receiving,
+        figures,
+        transfers: running,
+    };
+    parts.spawn(async move { director::run(connections, clock).await.map_err(PartError::from) });
+    tracing::info!(data = %Path::new(&options.data).display(), ?ports, "the daemon runs");
+    Ok(Running { handle, store, files, catalogue, clock, ports, parts })
+}
+
+impl Running {
+    /// Waits until a part of the daemon ends, which none does by itself.
+    pub async fn ended(&mut self) -> PartError {
+        match self.parts.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Ok(Ok(()))) | None => PartError::Ended,
+            Some(Err(error)) => {
+                PartError::Socket { part: "daemon", source: std::io::Error::other(error.to_string()) }
+            }
+        }
+    }
+
+    /// Ends all parts at once, as a loss of power would, and closes the store in good order.
+    pub async fn stop(mut self) {
+        self.parts.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+/// As with UDP, `[::]` stands for all addresses of both families, on the same port; where the system has no IPv6, of
+/// IPv4. The last one's address tells of all.
+fn ftp_servers(
+    address: SocketAddr,
+    calls: &mpsc::Sender<FtpCall>,
+    files: &Files,
+) -> Result<Vec<FtpServer>, ftp::BindError> {
+    let bind = |address| FtpServer::bind(address, calls.clone(), files.clone(), FtpSettings::default());
+    if address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        return Ok(vec![bind(address)?]);
+    }
+    let v4 = bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()))?;
+    let same_port = SocketAddr::new(address.ip(), v4.address().port());
+    match bind(same_port) {
+        Ok(v6) => Ok(vec![v4, v6]),
+        Err(error @ ftp::BindError::InUse { .. }) => Err(error),
+        Err(_) => Ok(vec![v4]),
+    }
+}
+
+async fn part(
+    part: &'static str,
+    run: impl Future<Output = std::io::Result<()>>,
+) -> Result<(), PartError> {
+    run.await.map_err(|source| PartError::Socket { part, source })
+}
+
+fn seed() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::System("get random numbers", std::io::Error::other(error)))
+}

@@ -1,0 +1,49 @@
+//! The socket of the commander: requests to all devices, and their answers.
+
+use engine::Commander;
+use engine::commander::{Answer, Ask};
+use tokio::sync::mpsc;
+
+use super::sockets::{Batches, Sockets};
+use crate::daemon::clock::Clock;
+
+/// Carries requests and answers until nobody asks any more.
+///
+/// # Errors
+///
+/// The socket cannot be read any more.
+pub async fn run(
+    mut commander: Commander,
+    sockets: Sockets,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
+    mut answered: impl FnMut(Answer) + Send,
+    clock: Clock,
+) -> std::io::Result<()> {
+    let mut batches = Batches::default();
+    let mut buffer = Vec::new();
+    let mut asked = Vec::new();
+    loop {
+        while let Some(transmit) = commander.poll_transmit(clock.elapsed(), &mut buffer) {
+            sockets.send(&transmit, &buffer).await;
+        }
+        while let Some(answer) = commander.poll_answer() {
+            answered(answer);
+        }
+        tokio::select! {
+            received = sockets.receive(&mut batches) => {
+                received?;
+                commander.handle(&batches.datagrams(), clock.elapsed());
+            }
+            count = asks.recv_many(&mut asked, MOST_AT_ONCE) => {
+                if count == 0 {
+                    return Ok(());
+                }
+                asked.drain(..).for_each(|ask| commander.ask(ask));
+            }
+            () = clock.sleep_until(commander.next_deadline()) => {}
+        }
+    }
+}
+
+/// Requests taken before answers are looked for again.
+const MOST_AT_ONCE: usize = 256;

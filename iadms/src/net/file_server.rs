@@ -1,0 +1,133 @@
+//! The sockets of the file server: TFTP transfers of all devices, and what FTP asks of the same tickets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use engine::FileServer;
+use engine::file_server::{FromStorage, Order, Port, Report, TransferId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ftp::FtpCall;
+use super::sockets::{Batches, Sockets};
+use super::storage::Storage;
+use crate::daemon::clock::Clock;
+
+/// Everything a file server is connected to.
+#[derive(Debug)]
+pub struct Connections {
+    /// The well-known port.
+    pub requests: Sockets,
+    /// The port of all transfers.
+    pub transfers: Sockets,
+    /// The director's orders.
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    /// Reports to the director.
+    pub reports: mpsc::UnboundedSender<Report>,
+    /// The threads of storage.
+    pub storage: Storage,
+    /// Their answers.
+    pub stored: mpsc::UnboundedReceiver<FromStorage>,
+    /// What FTP asks.
+    pub ftp: mpsc::Receiver<FtpCall>,
+    /// How many transfers run, for operators.
+    pub running: Arc<AtomicU64>,
+}
+
+/// Carries datagrams and messages until the director gives no orders any more.
+///
+/// # Errors
+///
+/// A socket cannot be read any more.
+pub async fn run(mut server: FileServer, connections: Connections, clock: Clock) -> std::io::Result<()> {
+    let Connections { requests, transfers, mut orders, reports, storage, mut stored, mut ftp, running } =
+        connections;
+    let (mut asked, mut moved) = (Batches::default(), Batches::default());
+    let mut buffer = Vec::new();
+    let mut answers = Vec::new();
+    let mut stops: BTreeMap<TransferId, oneshot::Sender<()>> = BTreeMap::new();
+    loop {
+        let mut busy = false;
+        for sent in 0..MOST_AT_ONCE {
+            let Some((port, transmit)) = server.poll_transmit(clock.elapsed(), &mut buffer) else { break };
+            let sockets = if port == Port::Requests { &requests } else { &transfers };
+            sockets.send(&transmit, &buffer).await;
+            busy = sent + 1 == MOST_AT_ONCE;
+        }
+        while let Some(work) = server.poll_storage() {
+            storage.ask(work);
+        }
+        while let Some(report) = server.poll_report() {
+            // A director that ended hears nothing; its orders have ended too.
+            let _ = reports.send(report);
+        }
+        while let Some(transfer) = server.poll_ftp_stop() {
+            let _ = stops.remove(&transfer).map(|stop| stop.send(()));
+        }
+        running.store(server.transfers() as u64, Ordering::Relaxed);
+        if busy {
+            // There is more to send; acknowledgements that came meanwhile are taken first.
+            requests.try_receive(&mut asked)?;
+            server.handle(Port::Requests, &asked.datagrams(), clock.elapsed());
+            transfers.try_receive(&mut moved)?;
+            server.handle(Port::Transfers, &moved.datagrams(), clock.elapsed());
+            tokio::task::yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            received = transfers.receive(&mut moved) => {
+                received?;
+                server.handle(Port::Transfers, &moved.datagrams(), clock.elapsed());
+            }
+            received = requests.receive(&mut asked) => {
+                received?;
+                server.handle(Port::Requests, &asked.datagrams(), clock.elapsed());
+            }
+            count = stored.recv_many(&mut answers, MOST_AT_ONCE) => {
+                if count == 0 {
+                    return Ok(());
+                }
+                answers.drain(..).for_each(|answer| server.storage(answer, clock.elapsed()));
+            }
+            order = orders.recv() => match order {
+                Some(order) => server.order(order, clock.elapsed()),
+                None => return Ok(()),
+            },
+            Some(call) = ftp.recv() => answer_ftp(&mut server, call, &mut stops, clock),
+            () = clock.sleep_until(server.next_deadline()) => {}
+        }
+    }
+}
+
+/// Datagrams sent, or messages taken, before the other side is looked after again.
+const MOST_AT_ONCE: usize = 64;
+
+/// Answers what FTP asks. One that no longer waits for its answer has closed its connection.
+fn answer_ftp(
+    server: &mut FileServer,
+    call: FtpCall,
+    stops: &mut BTreeMap<TransferId, oneshot::Sender<()>>,
+    clock: Clock,
+) {
+    let now = clock.elapsed();
+    match call {
+        FtpCall::Login { user, password, address, reply } => {
+            let _ = reply.send(server.ftp_login(&user, &password, address, now));
+        }
+        FtpCall::Size { run, name, address, reply } => {
+            let _ = reply.send(server.ftp_size(run, &name, address, now));
+        }
+        FtpCall::Begin { run, name, address, direction, stop, reply } => {
+            let granted = server.ftp_begin(run, &name, address, direction, now);
+            if let Ok(grant) = &granted {
+                stops.insert(grant.transfer, stop);
+            }
+            let _ = reply.send(granted);
+        }
+        FtpCall::Progress { transfer, bytes } => server.ftp_progress(transfer, bytes),
+        FtpCall::End { transfer, outcome } => {
+            stops.remove(&transfer);
+            server.ftp_end(transfer, outcome);
+        }
+    }
+}
