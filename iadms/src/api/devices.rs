@@ -1,0 +1,147 @@
+//! `/devices`: the inventory, and looks at devices.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use upgrade::{DeviceId, Reading};
+
+use super::{Api, Body, Refused};
+use crate::inventory::{Access, Device, DeviceEntry};
+
+/// Devices to be added, all or none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewDevices {
+    /// Their entries.
+    pub devices: Vec<DeviceEntry>,
+}
+
+/// Devices that were added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Added {
+    /// Their numbers, in order.
+    pub ids: Vec<DeviceId>,
+}
+
+/// What is wrong with one of several entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which, from 0.
+    pub index: usize,
+    /// One sentence.
+    pub error: String,
+}
+
+/// A device to be looked at that need not be in the inventory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProbeRequest {
+    /// How it is reached.
+    pub access: Access,
+    /// The profile to look by.
+    pub profile: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Shown {
+    #[serde(default)]
+    secrets: bool,
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    Query(shown): Query<Shown>,
+) -> Result<Body<Vec<Device>>, Refused> {
+    let devices = api.store.devices().await?;
+    Ok(Body(if shown.secrets { devices } else { devices.into_iter().map(Device::masked).collect() }))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Result<Body<Device>, Refused> {
+    let device = api.store.device(&name).await?;
+    Ok(Body(if shown.secrets { device } else { device.masked() }))
+}
+
+pub(super) async fn add(State(api): State<Api>, Body(new): Body<NewDevices>) -> Result<Body<Added>, Refused> {
+    for entry in &new.devices {
+        if let Some(error) = problem(&api, entry) {
+            return Err(Refused::invalid(error, "correct it; nothing was added"));
+        }
+    }
+    let ids = api.store.add_devices(&new.devices).await?;
+    api.handle.inventory_changed().await;
+    Ok(Body(Added { ids }))
+}
+
+/// What would be wrong with adding these, all of it; adds nothing.
+pub(super) async fn check(
+    State(api): State<Api>,
+    Body(new): Body<NewDevices>,
+) -> Result<Body<Vec<Problem>>, Refused> {
+    let known: BTreeSet<String> = api.store.devices().await?.into_iter().map(|device| device.entry.name).collect();
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    for (index, entry) in new.devices.iter().enumerate() {
+        let error = problem(&api, entry).or_else(|| {
+            let taken = known.contains(&entry.name);
+            taken.then(|| format!("there is already a device {:?}; choose another name", entry.name))
+        });
+        let twice = !seen.insert(&entry.name);
+        let error = error.or_else(|| {
+            twice.then(|| format!("the name {:?} is given twice; choose another name", entry.name))
+        });
+        problems.extend(error.map(|error| Problem { index, error }));
+    }
+    Ok(Body(problems))
+}
+
+pub(super) async fn change(State(api): State<Api>, Body(entry): Body<DeviceEntry>) -> Result<Body<()>, Refused> {
+    if let Some(error) = problem(&api, &entry) {
+        return Err(Refused::invalid(error, "correct it; nothing was changed"));
+    }
+    api.store.change_device(&entry).await?;
+    api.handle.inventory_changed().await;
+    Ok(Body(()))
+}
+
+pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Result<Body<()>, Refused> {
+    api.store.remove_device(&name).await?;
+    api.handle.inventory_changed().await;
+    Ok(Body(()))
+}
+
+/// Looks at a device of the inventory and notes what it says it is, where that was not known.
+pub(super) async fn probe_known(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Body<Reading>, Refused> {
+    let device = api.store.device(&name).await?;
+    let reading = api.handle.probe(device.entry.access, device.entry.profile).await?;
+    if let (None, Some(unique_id)) = (&device.unique_id, &reading.unique_id) {
+        api.store.note_unique_id(&name, unique_id).await?;
+        api.handle.inventory_changed().await;
+    }
+    Ok(Body(reading))
+}
+
+pub(super) async fn probe(
+    State(api): State<Api>,
+    Body(request): Body<ProbeRequest>,
+) -> Result<Body<Reading>, Refused> {
+    Ok(Body(api.handle.probe(request.access, request.profile).await?))
+}
+
+fn problem(api: &Api, entry: &DeviceEntry) -> Option<String> {
+    if let Err(error) = entry.check() {
+        return Some(error.to_string());
+    }
+    if api.catalogue.get(&entry.profile).is_none() {
+        let known: Vec<_> = api.catalogue.all().map(|known| known.profile.name.as_str()).collect();
+        let (name, profile) = (&entry.name, &entry.profile);
+        let known = known.join(", ");
+        return Some(format!("device {name:?}: there is no profile {profile:?}; there are: {known}"));
+    }
+    None
+}

@@ -1,0 +1,108 @@
+//! How a manager is set up: the options of `iadms serve`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+/// Where the data is, unless told otherwise.
+pub const DATA: &str = "/var/lib/iadms";
+/// The name of the command socket in the data folder.
+pub const SOCKET: &str = "iadms.sock";
+
+/// Options of `iadms serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Folder of database, images and backups; made where it is missing
+    #[arg(long, value_name = "DIR", default_value = DATA, env = "IADMS_DATA")]
+    pub data: PathBuf,
+
+    /// Unix socket that the other commands talk to; default: iadms.sock in the data folder
+    #[arg(long, value_name = "PATH", env = "IADMS_SOCKET")]
+    pub socket: Option<PathBuf>,
+
+    /// Where SNMP notifications arrive; port 0: one that the system chooses
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:162")]
+    pub notifications: SocketAddr,
+
+    /// Where the TFTP server listens
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:69")]
+    pub tftp: SocketAddr,
+
+    /// Where the FTP server listens; off: nowhere
+    #[arg(long, value_name = "ADDRESS:PORT|off", default_value = "[::]:21")]
+    pub ftp: FtpListen,
+
+    /// Address by which devices reach the file server, one each of IPv4 and IPv6; default: the address from which
+    /// this machine reaches the device
+    #[arg(long, value_name = "ADDRESS")]
+    pub server_address: Vec<IpAddr>,
+
+    /// Address that SNMP requests are sent from; default: what the system chooses
+    #[arg(long, value_name = "ADDRESS")]
+    pub snmp_address: Option<IpAddr>,
+
+    /// Folder of more device profiles (*.toml); may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub profiles: Vec<PathBuf>,
+
+    /// Print one line of JSON with the ports once all of them listen
+    #[arg(long)]
+    pub ready: bool,
+}
+
+/// Where FTP listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FtpListen {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+/// What stands there is neither an address with a port nor `off`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an address with a port, such as [::]:21, or off was expected")]
+pub struct NotAnFtpAddress;
+
+impl FromStr for FtpListen {
+    type Err = NotAnFtpAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnFtpAddress> {
+        match text {
+            "off" => Ok(Self::Off),
+            text => text.parse().map(Self::At).map_err(|_| NotAnFtpAddress),
+        }
+    }
+}
+
+impl ServeOptions {
+    /// The path of the command socket.
+    pub fn socket_path(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| self.data.join(SOCKET))
+    }
+
+    /// The address that a device at `device` is told for the file server, where one was given for its family.
+    pub fn server_address_for(&self, device: IpAddr) -> Option<IpAddr> {
+        self.server_address.iter().copied().find(|address| address.is_ipv4() == device.is_ipv4())
+    }
+
+    /// Checks what the form alone cannot: at most one server address of each family, none that stands for all.
+    ///
+    /// # Errors
+    ///
+    /// One sentence about the first that will not do.
+    pub fn check(&self) -> Result<(), String> {
+        for address in &self.server_address {
+            if address.is_unspecified() || address.is_multicast() || *address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+                return Err(format!("--server-address {address}: devices cannot reach a server there"));
+            }
+            let same_family = self.server_address.iter().filter(|other| other.is_ipv4() == address.is_ipv4());
+            if same_family.count() > 1 {
+                return Err(format!("--server-address {address}: only one address of each family can be given"));
+            }
+        }
+        Ok(())
+    }
+}
