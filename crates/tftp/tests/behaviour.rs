@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use tftp::{Chunk, ErrorCode, Failure, Limits, Mode, Options, Packet, Receiver, Request, Sender, Timing};
@@ -276,6 +277,43 @@ fn the_last_ack_waits_for_storage() {
     receiver.stored(NOW + MS * 6000);
     assert_eq!(sent!(receiver, NOW + MS * 6000), [bytes_of(&ack(2))]);
     assert_eq!(receiver.outcome(), Some(&Ok(515)));
+}
+
+#[test]
+fn an_ack_that_was_due_does_not_go_out_for_the_last_block_too_early() {
+    let mut receiver = receiver(b"\0\x02f\0octet\0windowsize\x002\0");
+    sent!(receiver, NOW);
+    // They come in one batch: the ACK of the window is due when the end of the file is there.
+    receiver.handle(&data(1, &[1; 512]), NOW);
+    receiver.handle(&data(2, &[1; 512]), NOW);
+    receiver.handle(&data(3, b"end"), NOW);
+    assert!(sent!(receiver, NOW).is_empty(), "storage has nothing yet");
+    store_all(&mut receiver, NOW);
+    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(3))]);
+}
+
+#[test]
+fn a_carriage_return_at_the_very_end_is_kept() {
+    let mut receiver = receiver(b"\0\x02f\0netascii\0");
+    sent!(receiver, NOW);
+    receiver.handle(&data(1, b"a\r\nb\r"), NOW);
+    assert_eq!(store_all(&mut receiver, NOW), b"a\nb\r");
+}
+
+#[test]
+fn a_sender_lets_go_of_what_was_acknowledged() {
+    let mut sender =
+        Sender::answer(&request(b"\0\x01f\0octet\0"), None, &Limits::default(), &Timing::default(), NOW);
+    let piece: Arc<[u8]> = [1; 1024].into();
+    sender.poll_need();
+    sender.supply(Chunk { offset: 0, bytes: Arc::clone(&piece), last: false }, NOW);
+    for block in 1..=2 {
+        assert_eq!(Arc::strong_count(&piece), 2, "block {block} may have to be sent again");
+        assert_eq!(blocks(&sent!(sender, NOW)), [block]);
+        sender.handle(&ack(block), NOW);
+    }
+    assert_eq!(Arc::strong_count(&piece), 1);
+    assert_eq!(sender.poll_need().map(|need| need.offset), Some(1024));
 }
 
 #[test]
