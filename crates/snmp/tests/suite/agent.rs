@@ -109,6 +109,9 @@ fn an_object_that_cannot_be_read_now_is_a_general_error() {
         let pdu = ask(&mut device, security, Operation::GetNext, &["1.3.6.1.2.1.1.1.0"]);
         assert_eq!(outcome_of(&pdu), (ErrorStatus::GenErr, 1));
     }
+    let operation = Operation::GetBulk { non_repeaters: 1, max_repetitions: 1 };
+    let pdu = ask(&mut device, v2c(), operation, &["1.3.6.1.2.1", "1.3.6.1.2.1.1.1.0"]);
+    assert_eq!(outcome_of(&pdu), (ErrorStatus::GenErr, 2));
 }
 
 #[test]
@@ -180,6 +183,18 @@ fn an_answer_that_would_be_too_long_says_so_in_each_versions_way() {
     assert_eq!((outcome_of(&pdu), pdu.varbinds), ((ErrorStatus::TooBig, 0), vec![]));
     let pdu = ask_within(484, &mut device, v1(), Operation::Get, unset(&names));
     assert_eq!((outcome_of(&pdu), pdu.varbinds), ((ErrorStatus::TooBig, 0), unset(&names)));
+}
+
+#[test]
+fn an_answer_of_just_the_longest_length_is_given() {
+    let mut device = Device::with([("1.3.6.1.2.1.1.1.0", Value::from("x".repeat(100)))]);
+    let get = |device: &mut Device, limit| {
+        ask_within(limit, device, v2c(), Operation::Get, unset(&["1.3.6.1.2.1.1.1.0"]))
+    };
+    let answer = Message::new(v2c(), get(&mut device, LIMIT));
+    let length = encoded(&answer).len();
+    assert_eq!(outcome_of(&get(&mut device, length)), (ErrorStatus::NoError, 0));
+    assert_eq!(outcome_of(&get(&mut device, length - 1)), (ErrorStatus::TooBig, 0));
 }
 
 #[test]

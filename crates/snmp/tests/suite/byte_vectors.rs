@@ -63,6 +63,18 @@ fn a_response_with_one_value_of_every_type() {
 }
 
 #[test]
+fn the_uinteger32_of_old_agents_is_read_as_gauge32() {
+    let mut datagram = GET_V1.to_vec();
+    datagram[39] = 0x47;
+    assert_eq!(Message::decode(&datagram), Err(DecodeError::Integer));
+    datagram.splice(39.., [0x47, 0x01, 0x09]);
+    for place in [1, 14, 26, 28] {
+        datagram[place] += 1;
+    }
+    assert_eq!(Message::decode(&datagram).unwrap().body.varbinds()[0].value, Value::Gauge32(9));
+}
+
+#[test]
 fn a_get_bulk_keeps_its_two_numbers_and_negative_ones_mean_none() {
     let mut datagram = encoded(&get(Security::v2c));
     datagram[13] = 0xa5;
@@ -88,10 +100,13 @@ fn lengths_in_long_form_and_padding_after_the_message_are_read() {
 
 #[test]
 fn an_indefinite_length_is_refused() {
-    let mut datagram = vec![0x30, 0x80];
-    datagram.extend(&GET_V1[2..]);
-    datagram.extend([0x00; 2]);
-    assert_eq!(Message::decode(&datagram), Err(DecodeError::Length));
+    // Both before fewer and before more bytes than 128, which is what the length byte would mean as a number.
+    for padding in [2, 200] {
+        let mut datagram = vec![0x30, 0x80];
+        datagram.extend(&GET_V1[2..]);
+        datagram.extend(vec![0x00; padding]);
+        assert_eq!(Message::decode(&datagram), Err(DecodeError::Length));
+    }
 }
 
 #[test]
@@ -126,6 +141,9 @@ fn an_empty_name_is_read_as_zero_dot_zero_and_an_arc_above_32_bits_refused() {
     assert_eq!(read(&[0x90, 0x80, 0x80, 0x80, 0x4f]), Ok(name("2.4294967295")));
     assert_eq!(read(&[0x2b, 0x80]), Err(DecodeError::ObjectIdentifier));
     assert_eq!(read(&[0xff; 30]), Err(DecodeError::ObjectIdentifier));
+    // 2^70 + 5, of which 64 bits would keep only the 5.
+    let wrapping = [0x2b, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x05];
+    assert_eq!(read(&wrapping), Err(DecodeError::ObjectIdentifier));
 }
 
 #[test]
@@ -139,6 +157,9 @@ fn pdus_that_a_version_does_not_have_are_neither_read_nor_written() {
     let inform = Pdu { request_id: 1, operation: Operation::Inform, varbinds: vec![] };
     let refused = Message::new(Security::v1("public"), inform).encode(&mut Vec::new());
     assert_eq!(refused, Err(EncodeError::NotInVersion(Version::V1)));
+    let report = Pdu { request_id: 1, operation: Operation::Report, varbinds: vec![] };
+    let refused = Message::new(Security::v2c("public"), report).encode(&mut Vec::new());
+    assert_eq!(refused, Err(EncodeError::NotInVersion(Version::V2c)));
     let varbinds = vec![VarBind { name: name("1.3"), value: Value::Counter64(1) }];
     let counter64 = Pdu { request_id: 1, operation: Operation::Set, varbinds };
     let refused = Message::new(Security::v1("public"), counter64).encode(&mut Vec::new());

@@ -194,6 +194,24 @@ fn an_answer_from_another_address_or_port_is_none() {
 }
 
 #[test]
+fn a_link_local_answer_must_come_over_the_same_link_where_the_system_tells() {
+    for (asked, answering, counts) in [
+        ("[fe80::1%3]:161", "[fe80::1%3]:161", true),
+        ("[fe80::1%3]:161", "[fe80::1%4]:161", false),
+        ("[fe80::1%3]:161", "[fe80::1]:161", true),
+        ("[fe80::1]:161", "[fe80::1%4]:161", true),
+    ] {
+        let mut asking = Asking::new();
+        let target = Target { address: asked.parse().unwrap(), ..target() };
+        asking.manager.request(&target, get()).unwrap();
+        asking.transmit();
+        let good = answer(asking.last_sent());
+        asking.manager.handle(answering.parse().unwrap(), &good, asking.now);
+        assert_eq!(asking.manager.poll_event().is_some(), counts, "{asked} {answering}");
+    }
+}
+
+#[test]
 fn an_answer_with_another_version_or_community_is_none() {
     let mut asking = Asking::new();
     asking.ask(get());

@@ -62,6 +62,17 @@ fn a_trap_that_puts_its_name_last_or_leaves_the_uptime_out_is_read_all_the_same(
 }
 
 #[test]
+fn only_the_first_uptime_is_the_notifications_own() {
+    let mut event = done();
+    event.varbinds = vec![VarBind::new(SYS_UP_TIME, Value::TimeTicks(5))];
+    let datagram = encoded(&event.trap(Security::v2c("traps"), 1));
+    let notification = Notification::decode(&datagram).unwrap();
+    assert_eq!(notification.uptime, Some(123_456));
+    assert_eq!(notification.varbinds.len(), 1);
+    assert_eq!(notification.varbinds[0].value, Value::TimeTicks(5));
+}
+
+#[test]
 fn what_has_no_name_or_notifies_of_nothing_is_refused() {
     let read = |operation, varbinds| {
         let pdu = Pdu { request_id: 9, operation, varbinds };
@@ -168,6 +179,12 @@ fn the_enterprise_of_a_trap_in_version_1_follows_from_its_name() {
     assert_eq!(told(stated), (ENTERPRISE, GenericTrap::ColdStart, 0));
     // The standard traps end at the sixth.
     assert_eq!(told(named(SNMP_TRAPS.child(7))), (SNMP_TRAPS, specific, 7));
+}
+
+#[test]
+fn a_sender_that_does_not_know_its_address_says_none() {
+    let datagram = encoded(&done().trap_v1("traps", [0, 0, 0, 0].into()).unwrap());
+    assert_eq!(Notification::decode(&datagram).unwrap().agent_address(), None);
 }
 
 #[test]
