@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod cli;
 pub mod device;
 pub mod fault;
 pub mod net;

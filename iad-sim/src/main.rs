@@ -1,2 +1,6 @@
 //! Simulated access devices for laboratories and tests.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    iad_sim::cli::main().await
+}
