@@ -91,3 +91,46 @@ impl Chunks {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PLACE: Place = (Digest([1; 32]), 0);
+
+    fn at_hand(chunks: &mut Chunks) -> bool {
+        matches!(chunks.find(PLACE, TransferId(9), SECOND), Found::AtHand(..))
+    }
+
+    #[test]
+    fn a_piece_is_asked_for_once_until_storage_has_been_silent_for_long() {
+        let mut chunks = Chunks::default();
+        assert!(matches!(chunks.find(PLACE, TransferId(1), SECOND), Found::ToRead));
+        assert!(matches!(chunks.find(PLACE, TransferId(2), SECOND * 10), Found::OnItsWay));
+        assert!(matches!(chunks.find(PLACE, TransferId(3), SECOND * 11), Found::ToRead));
+        assert!(matches!(chunks.find(PLACE, TransferId(4), SECOND * 12), Found::OnItsWay));
+        chunks.ended(TransferId(2));
+        let bytes: Arc<[u8]> = [0].into();
+        assert_eq!(chunks.arrived(PLACE, &bytes, true), [1, 3, 4].map(TransferId));
+    }
+
+    #[test]
+    fn when_nobody_waits_any_more_the_next_one_asks() {
+        let mut chunks = Chunks::default();
+        chunks.find(PLACE, TransferId(1), SECOND);
+        chunks.ended(TransferId(1));
+        assert!(chunks.awaited.is_empty());
+        assert!(matches!(chunks.find(PLACE, TransferId(2), SECOND), Found::ToRead));
+    }
+
+    #[test]
+    fn a_piece_lives_as_long_as_a_transfer_holds_it() {
+        let mut chunks = Chunks::default();
+        let bytes: Arc<[u8]> = [0].into();
+        chunks.arrived(PLACE, &bytes, false);
+        assert!(at_hand(&mut chunks));
+        drop(bytes);
+        assert!(!at_hand(&mut chunks));
+    }
+}

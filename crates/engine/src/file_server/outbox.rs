@@ -111,3 +111,24 @@ impl Outbox {
         self.refusals_uncounted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file_server::Cause;
+
+    #[test]
+    fn the_latest_progress_wins_and_none_comes_after_the_end() {
+        let owner = Owner { name: TicketName("image1".to_owned()), run: RunId(1) };
+        let report = |news| Some(Report::Ticket { name: owner.name.clone(), run: owner.run, news });
+        let mut outbox = Outbox::default();
+        outbox.progress(TransferId(1), owner.clone(), 5);
+        outbox.progress(TransferId(1), owner.clone(), 9);
+        assert_eq!(outbox.next_report(), report(News::Progress { bytes: 9 }));
+        assert_eq!(outbox.next_report(), None);
+        outbox.progress(TransferId(1), owner.clone(), 10);
+        outbox.end(TransferId(1), owner.clone(), News::Failed { cause: Cause::Silent });
+        assert_eq!(outbox.next_report(), report(News::Failed { cause: Cause::Silent }));
+        assert_eq!(outbox.next_report(), None);
+    }
+}

@@ -200,9 +200,7 @@ impl FileServer {
     }
 
     fn forget(&mut self, id: TransferId, peer: SocketAddr, deadline: Option<Duration>) {
-        if self.by_peer.get(&peer) == Some(&id) {
-            self.by_peer.remove(&peer);
-        }
+        self.by_peer.remove(&peer);
         deadline.map(|deadline| self.deadlines.remove(&(deadline, id)));
     }
 

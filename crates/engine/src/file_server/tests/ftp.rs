@@ -30,6 +30,9 @@ fn world() -> World {
 fn only_the_device_of_the_run_with_the_password_logs_in() {
     let mut world = world();
     let now = world.now;
+    let mut without_password = ticket("open", Direction::Read, Content::Arriving, 1);
+    without_password.protocol = Protocol::Ftp;
+    world.order(Order::Open(without_password));
     let mut login = |user, password, address| world.server.ftp_login(user, password, address, now);
     assert_eq!(login("7", "secret of backup1", DEVICE), Ok(RUN));
     for (user, password, address) in [
@@ -83,6 +86,9 @@ fn each_refusal_leaves_the_ticket_to_its_owner() {
     }
     world.pump();
     assert_eq!(world.refusals().len(), 4);
+    let later = now + SECOND * 3600;
+    let expired = world.server.ftp_begin(RUN, "image1", DEVICE, Direction::Read, later);
+    assert_eq!(expired, Err(Refusal::UnknownName));
     assert!(world.server.ftp_begin(RUN, "/image1", DEVICE, Direction::Read, now).is_ok());
 }
 

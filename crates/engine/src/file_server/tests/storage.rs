@@ -113,3 +113,33 @@ fn answers_for_transfers_that_are_gone_are_ignored() {
     world.server.storage(chunk, world.now);
     assert_eq!(world.server.poll_report(), None);
 }
+
+#[test]
+fn storage_that_kept_another_size_has_failed() {
+    let mut world = World::new();
+    world.storage.health = Health::Silent;
+    world.expect("backup1", 100);
+    world.write(DEVICE, "backup1", b"whole", &Options::default());
+    world.run_for(SECOND);
+    let stored = FromStorage::Stored { transfer: TransferId(1), size: 4, sha256: digest(b"whol") };
+    world.server.storage(stored, world.now);
+    world.run_for(SECOND);
+    let cause = Cause::Storage("it kept 4 bytes".to_owned());
+    assert_eq!(world.news("backup1").last(), Some(&News::Failed { cause }));
+    assert!(matches!(world.device(DEVICE).outcome(), Some(Err(Failure::Peer { .. }))));
+}
+
+#[test]
+fn a_device_that_comes_later_shares_what_is_in_memory() {
+    let mut world = World::new();
+    let image = bytes(200_000, 1);
+    let sha256 = world.offer("image1", &image);
+    let content = Content::Stored { digest: sha256 };
+    world.order(Order::Open(ticket("image2", Direction::Read, content, 200_000)));
+    world.read(DEVICE, "image1", &Options::default());
+    world.run_for(SECOND / 2);
+    world.read("127.0.5.1:2001", "image2", &Options::default());
+    world.run_for(SECOND * 10);
+    assert!(world.device("127.0.5.1:2001").received == image);
+    assert_eq!(world.storage.reads, 1);
+}

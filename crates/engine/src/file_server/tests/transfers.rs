@@ -144,6 +144,29 @@ fn a_restarted_device_need_not_wait_for_its_dead_transfer() {
 }
 
 #[test]
+fn a_transfer_that_never_moved_makes_room_at_once() {
+    let mut world = World::new();
+    let image = bytes(400_000, 2);
+    world.offer("image1", &image);
+    world.packet(Port::Requests, DEVICE, b"\0\x01image1\0octet\0");
+    world.read(SAME_DEVICE_ANOTHER_PORT, "image1", &fast());
+    world.run_for(SECOND * 20);
+    assert!(world.refusals().is_empty());
+    assert_eq!(world.device(SAME_DEVICE_ANOTHER_PORT).received, image);
+}
+
+#[test]
+fn a_ticket_whose_transfer_broke_still_expires() {
+    let mut world = World::new();
+    world.offer("image1", &bytes(1000, 2));
+    world.packet(Port::Requests, DEVICE, b"\0\x01image1\0octet\0");
+    world.run_for(SECOND * 4000);
+    let failed = |cause| News::Failed { cause };
+    let begun = News::Begun { size: Some(1000) };
+    assert_eq!(world.news("image1"), [News::Ready, begun, failed(Cause::Silent), failed(Cause::Expired)]);
+}
+
+#[test]
 fn a_second_request_while_the_transfer_moves_is_refused_and_disturbs_nothing() {
     let mut world = World::new();
     let image = bytes(400_000, 2);

@@ -287,6 +287,7 @@ impl World {
             }
         }
         self.collect();
+        self.assert_tidy();
         let mut outgoing = Vec::new();
         for (peer, device) in self.devices.iter_mut().filter(|(_, device)| !device.dead) {
             device.work(self.now);
@@ -300,6 +301,14 @@ impl World {
             }
         }
         outgoing.into_iter().for_each(|event| self.carry(event));
+    }
+
+    /// Nothing is kept of what is gone.
+    fn assert_tidy(&self) {
+        let FileServer { sessions, by_peer, deadlines, row, .. } = &self.server;
+        assert_eq!(by_peer.len(), sessions.len());
+        assert!(deadlines.len() <= sessions.len());
+        assert!(row.is_empty());
     }
 
     fn collect(&mut self) {
