@@ -7,8 +7,7 @@ use snmp::{ErrorStatus, ObjectIdentifier, Security, Value, VarBind};
 use tests::net_snmp::Snmpd;
 use tests::process::succeed;
 
-use super::asking::{Asking, target};
-use super::oid;
+use crate::asking::{Asking, oid, target};
 
 /// An object of the agent's configuration; its values are below.
 fn object(arc: u32) -> ObjectIdentifier {

@@ -7,8 +7,7 @@ use snmp::notification::{Event, Notification, NotificationKind};
 use snmp::{Security, Value, VarBind};
 use tests::process::LIMIT;
 
-use super::asking::{Asking, target};
-use super::oid;
+use crate::asking::{Asking, oid, target};
 
 const FAILED: &str = "1.3.6.1.4.1.32473.1.0.4";
 const UNIQUE_ID: &str = "1.3.6.1.4.1.32473.1.1.1.3.0";

@@ -5,28 +5,33 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use snmp::manager::{Failure, Manager, Request, Response, Settings, Target, Walk, WalkStep};
-use snmp::{Security, VarBind};
+use snmp::{ObjectIdentifier, Security, VarBind};
 use tests::process::LIMIT;
 
-pub(super) struct Asking {
+pub(crate) struct Asking {
     manager: Manager,
     socket: UdpSocket,
     began: Instant,
 }
 
+/// An object identifier as people write it.
+pub(crate) fn oid(text: &str) -> ObjectIdentifier {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
 /// Somebody to ask, who answers sooner or later.
-pub(super) fn target(address: SocketAddr, security: Security) -> Target {
+pub(crate) fn target(address: SocketAddr, security: Security) -> Target {
     Target { address, security, timeout: Duration::from_secs(2), retries: 3 }
 }
 
 impl Asking {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self { manager: Manager::new(Settings::default(), 4711), socket, began: Instant::now() }
     }
 
     /// Makes one request and returns its outcome.
-    pub(super) fn ask(&mut self, target: &Target, request: Request) -> Result<Response, Failure> {
+    pub(crate) fn ask(&mut self, target: &Target, request: Request) -> Result<Response, Failure> {
         let key = self.manager.request(target, request).unwrap();
         let asked = Instant::now();
         let mut datagram = Vec::new();
@@ -51,7 +56,7 @@ impl Asking {
     }
 
     /// Everything a walk finds.
-    pub(super) fn walk(&mut self, target: &Target, mut walk: Walk) -> Vec<VarBind> {
+    pub(crate) fn walk(&mut self, target: &Target, mut walk: Walk) -> Vec<VarBind> {
         let mut found = Vec::new();
         loop {
             let outcome = self.ask(target, walk.request());

@@ -1,0 +1,68 @@
+//! One simulated device in this process, on an address of its own, which loses no time.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use iad_sim::device::{Timing, settings::Settings};
+use iad_sim::net::{DeviceView, Simulator, SimulatorSettings};
+use tests::loopback;
+use tests::process::LIMIT;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+/// A device that runs beside the test until this is dropped.
+pub(super) struct Lab {
+    runtime: Runtime,
+    simulator: Simulator,
+    device: String,
+}
+
+impl Lab {
+    /// Starts a device of the usual kind, with what `change` changes.
+    pub(super) fn start(change: impl FnOnce(&mut SimulatorSettings)) -> Self {
+        let at_once = Timing {
+            boot: Duration::ZERO,
+            erase: Duration::ZERO,
+            activate: Duration::ZERO,
+            convert: Duration::ZERO,
+            apply: Duration::ZERO,
+            ..Timing::default()
+        };
+        let mut settings = SimulatorSettings {
+            bind: IpAddr::V4(loopback::own_address()),
+            device: Settings { timing: at_once, ..Settings::numbered(0) },
+            ..SimulatorSettings::default()
+        };
+        change(&mut settings);
+        let runtime = Runtime::new().unwrap();
+        let simulator = runtime.block_on(async {
+            let simulator = Simulator::start(settings).await.unwrap();
+            simulator.all_started().await.unwrap();
+            simulator
+        });
+        let device = simulator.devices().next().unwrap().to_owned();
+        Self { runtime, simulator, device }
+    }
+
+    /// Where the device answers SNMP.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.simulator.address(&self.device).unwrap()
+    }
+
+    /// What the laboratory knows of the device.
+    pub(super) fn show(&self) -> DeviceView {
+        self.runtime.block_on(self.simulator.show(&self.device)).unwrap()
+    }
+
+    /// Waits until the operation of this id has ended, well or not.
+    pub(super) fn wait_for_end(&self, operation: &str) -> DeviceView {
+        let operation = operation.to_owned();
+        let has_ended = move |device: &iad_sim::device::Device| {
+            let record = &device.durable().operation;
+            record.id == operation && !record.is_busy()
+        };
+        let ended = self.simulator.wait(&self.device, has_ended);
+        let ended = self.runtime.block_on(async { timeout(LIMIT, ended).await });
+        ended.expect("the operation ends").unwrap()
+    }
+}
