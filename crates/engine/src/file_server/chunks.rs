@@ -83,6 +83,12 @@ impl Chunks {
         self.awaited.remove(&place).map(|awaited| awaited.transfers).unwrap_or_default()
     }
 
+    /// How many transfers wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.awaited.values().map(|awaited| awaited.transfers.len()).sum()
+    }
+
     /// A transfer has ended and waits no longer.
     pub(super) fn ended(&mut self, transfer: TransferId) {
         self.awaited.retain(|_, awaited| {

@@ -305,9 +305,10 @@ impl World {
 
     /// Nothing is kept of what is gone.
     fn assert_tidy(&self) {
-        let FileServer { sessions, by_peer, deadlines, row, .. } = &self.server;
+        let FileServer { sessions, by_peer, deadlines, row, chunks, .. } = &self.server;
         assert_eq!(by_peer.len(), sessions.len());
         assert!(deadlines.len() <= sessions.len());
+        assert!(chunks.waiting() <= sessions.len());
         assert!(row.is_empty());
     }
 
