@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use iad_sim::device::{Plan, make};
+use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::fault::Fault;
 use iad_sim::net::{DeviceView, NotifySettings, Simulator, SimulatorSettings};
 use iadms::config::{FtpListen, ServeOptions};
@@ -263,7 +263,7 @@ pub(crate) fn plan(version: &str) -> Plan {
         hardware: vec!["iad-8".to_owned()],
         format: 1,
         converts_from: vec![1],
-        boot: iad_sim::device::BootBehaviour::Ok,
+        boot: BootBehaviour::Ok,
         payload_size: 100_000,
         seed: 7,
         files: 1,

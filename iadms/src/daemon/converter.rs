@@ -29,7 +29,7 @@ const MOST_STARTS: u32 = 10;
 /// # Errors
 ///
 /// What went wrong, for people.
-pub async fn convert(
+pub(super) async fn convert(
     files: Files,
     convert: Convert,
     folder: PathBuf,
@@ -66,7 +66,11 @@ async fn convert_all(
             Ok(Ok(output)) => output,
             Ok(Err(error)) => return Err(format!("{} on {kind}: {error}", convert.converter.name)),
             Err(_) => {
-                return Err(format!("{} on {kind}: not done after {} s", convert.converter.name, limit.as_secs()));
+                return Err(format!(
+                    "{} on {kind}: not done after {} s",
+                    convert.converter.name,
+                    limit.as_secs()
+                ));
             }
         };
         if output.is_empty() {

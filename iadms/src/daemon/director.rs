@@ -244,7 +244,10 @@ impl Loop {
                 None
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be stored; trying again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing can be stored; trying again"
+                );
                 let refusal = Refusal::from(&error);
                 started.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
                 asked.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
@@ -310,13 +313,18 @@ impl Loop {
         }
         match self.connections.store.targets().await {
             Ok(targets) => {
-                for (target, event) in targets.iter().flat_map(|target| events.iter().map(move |e| (target, e))) {
+                for (target, event) in
+                    targets.iter().flat_map(|target| events.iter().map(move |e| (target, e)))
+                {
                     let (target, event) = (target.clone(), event.clone());
                     let _ = self.connections.northbound.send(Notification { target, event, reply: None });
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the northbound targets cannot be read");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the northbound targets cannot be read"
+                );
             }
         }
     }
@@ -377,7 +385,8 @@ impl Loop {
         protocol: Option<Protocol>,
         batch: &Batch,
     ) -> Result<Entry, Refusal> {
-        let device = self.connections.store.device_by_id(device).await.map_err(|error| Refusal::from(&error))?;
+        let device =
+            self.connections.store.device_by_id(device).await.map_err(|error| Refusal::from(&error))?;
         let begun = |input: &Input| match input {
             Input::Start(entry) if entry.run.device.id == device.id => Some(entry.run.id),
             _ => None,
@@ -414,7 +423,13 @@ impl Loop {
     }
 
     /// The file server as this device is told it.
-    fn server(&self, run: RunId, device: &Device, protocol: Protocol, secret: &str) -> Result<Server, Refusal> {
+    fn server(
+        &self,
+        run: RunId,
+        device: &Device,
+        protocol: Protocol,
+        secret: &str,
+    ) -> Result<Server, Refusal> {
         let towards = device.entry.access.address;
         let Addresses { told, ports } = &self.connections.addresses;
         let listening = match protocol {
@@ -432,7 +447,10 @@ impl Loop {
         let address = same_family.or_else(|| local_address(towards)).ok_or_else(|| {
             Refusal::new(
                 RefusalCode::Unreachable,
-                format!("there is no way from here to {towards}, the address of device {:?}", device.entry.name),
+                format!(
+                    "there is no way from here to {towards}, the address of device {:?}",
+                    device.entry.name
+                ),
                 "check the address and the routes of this host, or give `iadms serve` a --server-address",
             )
         })?;
@@ -557,10 +575,7 @@ impl Loop {
 }
 
 const fn is_of_operator(input: &Input) -> bool {
-    matches!(
-        input,
-        Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_)
-    )
+    matches!(input, Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_))
 }
 
 fn access(device: &Device, profile: &upgrade::Profile) -> engine::Access {

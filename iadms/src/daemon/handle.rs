@@ -49,6 +49,8 @@ pub fn channel() -> (Handle, Receiving) {
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// Something asked of the loop.
+// Few wait at any time, and each is moved once: a box would cost more than the room.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Command {
     /// Begin a run.

@@ -129,7 +129,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let (reporting, reports) = mpsc::unbounded_channel();
     let (telling, told) = mpsc::unbounded_channel();
     let (storing, stored) = mpsc::unbounded_channel();
-    let storage = Storage::start(&files, &storing).map_err(|error| StartError::System("start a thread", error))?;
+    let storage =
+        Storage::start(&files, &storing).map_err(|error| StartError::System("start a thread", error))?;
     let figures = Arc::default();
     let running = Arc::default();
 
@@ -149,7 +150,10 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         ftp,
         running: Arc::clone(&running),
     };
-    parts.spawn(part("file server", file_server::run(FileServer::new(Settings::default()), connections, clock)));
+    parts.spawn(part(
+        "file server",
+        file_server::run(FileServer::new(Settings::default()), connections, clock),
+    ));
     let run = northbound::run(seed.rotate_left(32), Sockets::unbound()?, told, clock);
     parts.spawn(part("northbound sender", run));
     for server in ftp_servers {
@@ -220,10 +224,7 @@ fn ftp_servers(
     }
 }
 
-async fn part(
-    part: &'static str,
-    run: impl Future<Output = std::io::Result<()>>,
-) -> Result<(), PartError> {
+async fn part(part: &'static str, run: impl Future<Output = std::io::Result<()>>) -> Result<(), PartError> {
     run.await.map_err(|source| PartError::Socket { part, source })
 }
 
