@@ -18,8 +18,8 @@ pub struct ServeOptions {
     #[arg(long, value_name = "DIR", default_value = DATA, env = "IADMS_DATA")]
     pub data: PathBuf,
 
-    /// Unix socket that the other commands talk to; default: iadms.sock in the data folder
-    #[arg(long, value_name = "PATH", env = "IADMS_SOCKET")]
+    /// Unix socket that the other commands talk to, where one is given; default: iadms.sock in the data folder
+    #[arg(skip)]
     pub socket: Option<PathBuf>,
 
     /// Where SNMP notifications arrive; port 0: one that the system chooses
@@ -95,12 +95,17 @@ impl ServeOptions {
     /// One sentence about the first that will not do.
     pub fn check(&self) -> Result<(), String> {
         for address in &self.server_address {
-            if address.is_unspecified() || address.is_multicast() || *address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+            if address.is_unspecified()
+                || address.is_multicast()
+                || *address == IpAddr::V4(Ipv4Addr::BROADCAST)
+            {
                 return Err(format!("--server-address {address}: devices cannot reach a server there"));
             }
             let same_family = self.server_address.iter().filter(|other| other.is_ipv4() == address.is_ipv4());
             if same_family.count() > 1 {
-                return Err(format!("--server-address {address}: only one address of each family can be given"));
+                return Err(format!(
+                    "--server-address {address}: only one address of each family can be given"
+                ));
             }
         }
         Ok(())

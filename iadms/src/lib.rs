@@ -1,7 +1,8 @@
 //! Management system that upgrades access devices over SNMP, TFTP and FTP.
 
-pub mod config;
 pub mod api;
+pub mod cli;
+pub mod config;
 pub mod daemon;
 pub mod files;
 pub mod inventory;

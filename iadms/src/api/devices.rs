@@ -80,7 +80,8 @@ pub(super) async fn check(
     State(api): State<Api>,
     Body(new): Body<NewDevices>,
 ) -> Result<Body<Vec<Problem>>, Refused> {
-    let known: BTreeSet<String> = api.store.devices().await?.into_iter().map(|device| device.entry.name).collect();
+    let known: BTreeSet<String> =
+        api.store.devices().await?.into_iter().map(|device| device.entry.name).collect();
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for (index, entry) in new.devices.iter().enumerate() {
@@ -97,7 +98,10 @@ pub(super) async fn check(
     Ok(Body(problems))
 }
 
-pub(super) async fn change(State(api): State<Api>, Body(entry): Body<DeviceEntry>) -> Result<Body<()>, Refused> {
+pub(super) async fn change(
+    State(api): State<Api>,
+    Body(entry): Body<DeviceEntry>,
+) -> Result<Body<()>, Refused> {
     if let Some(error) = problem(&api, &entry) {
         return Err(Refused::invalid(error, "correct it; nothing was changed"));
     }

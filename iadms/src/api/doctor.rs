@@ -75,12 +75,8 @@ fn ports(status: &Status) -> Check {
         None => format!("{name} off"),
     };
     let ports = status.ports;
-    let text = [
-        told("notifications", ports.notifications),
-        told("TFTP", ports.tftp),
-        told("FTP", ports.ftp),
-    ]
-    .join(", ");
+    let text = [told("notifications", ports.notifications), told("TFTP", ports.tftp), told("FTP", ports.ftp)]
+        .join(", ");
     Check::good("ports", text)
 }
 
@@ -114,7 +110,9 @@ fn disk(api: &Api) -> Check {
     let next = "make room, or move the data folder to a larger disk";
     match free {
         _ if free < NO_BYTES => Check::wrong("disk", Finding::Bad, text, next),
-        _ if free < FEW_BYTES && per_cent < FEW_PER_CENT => Check::wrong("disk", Finding::Warning, text, next),
+        _ if free < FEW_BYTES && per_cent < FEW_PER_CENT => {
+            Check::wrong("disk", Finding::Warning, text, next)
+        }
         _ => Check::good("disk", text),
     }
 }
@@ -169,7 +167,9 @@ async fn images(api: &Api) -> Result<Check, Refused> {
     let wrong = blocking(move || {
         let wrong = |stored: crate::store::StoredImage| {
             let image = stored.image;
-            super::images::whole(&files, &image.manifest).err().map(|error| format!("{}: {error}", image.name))
+            super::images::whole(&files, &image.manifest)
+                .err()
+                .map(|error| format!("{}: {error}", image.name))
         };
         Ok(images.into_iter().filter_map(wrong).collect::<Vec<_>>())
     })
@@ -195,7 +195,10 @@ fn questions(status: &Status) -> Check {
 
 fn lost(status: &Status) -> Check {
     match status.datagrams_lost {
-        0 => Check::good("notifications", format!("{} taken, none lost for want of room", status.notifications)),
+        0 => Check::good(
+            "notifications",
+            format!("{} taken, none lost for want of room", status.notifications),
+        ),
         lost => Check::wrong(
             "notifications",
             Finding::Warning,

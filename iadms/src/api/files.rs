@@ -23,9 +23,9 @@ pub(super) async fn store(State(api): State<Api>, bytes: Bytes) -> Result<Body<S
 
 /// The bytes of a stored file, once they have proven whole.
 pub(super) async fn fetch(State(api): State<Api>, Path(digest): Path<String>) -> Result<Vec<u8>, Refused> {
-    let digest: Digest = digest
-        .parse()
-        .map_err(|error: upgrade::digest::NotADigest| Refused::invalid(error.to_string(), "name a whole digest"))?;
+    let digest: Digest = digest.parse().map_err(|error: upgrade::digest::NotADigest| {
+        Refused::invalid(error.to_string(), "name a whole digest")
+    })?;
     let bytes = blocking(move || api.files.read(digest)).await;
     bytes.map_err(|error| match error {
         FileError::Missing(digest) => {

@@ -25,7 +25,10 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Body<Vec<StoredImage>
     Ok(Body(api.store.images().await?))
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Body<StoredImage>, Refused> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Body<StoredImage>, Refused> {
     Ok(Body(api.store.image(&name).await?))
 }
 

@@ -17,7 +17,10 @@ pub(super) async fn show(
     Ok(Body(masked(api.store.target(&name).await?)))
 }
 
-pub(super) async fn add(State(api): State<Api>, Body(target): Body<NorthboundTarget>) -> Result<Body<()>, Refused> {
+pub(super) async fn add(
+    State(api): State<Api>,
+    Body(target): Body<NorthboundTarget>,
+) -> Result<Body<()>, Refused> {
     let refused = |error: crate::store::TargetError| Refused::invalid(error.to_string(), "correct it");
     target.check().map_err(refused)?;
     Ok(Body(api.store.add_target(&target).await?))

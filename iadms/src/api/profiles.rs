@@ -34,7 +34,10 @@ pub(super) async fn list(State(api): State<Api>) -> Body<Vec<ProfileSummary>> {
     Body(api.catalogue.all().map(summary).collect())
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Body<ProfileText>, Refused> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Body<ProfileText>, Refused> {
     let unknown = || Refused::unknown(format!("there is no profile {name:?}"), "see `iadms profile list`");
     let known = api.catalogue.get(&name).ok_or_else(unknown)?;
     let layers = known.stored.layers.iter().map(|(_, file, text)| (file.clone(), text.clone())).collect();

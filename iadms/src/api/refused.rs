@@ -58,7 +58,9 @@ impl From<FileError> for Refused {
     fn from(error: FileError) -> Self {
         let next = match &error {
             FileError::Missing(_) => "`iadms doctor` tells which files are missing",
-            FileError::Damaged(_) => "add the same image again, or restore the file from a copy of the data folder",
+            FileError::Damaged(_) => {
+                "add the same image again, or restore the file from a copy of the data folder"
+            }
             FileError::System { .. } if error.is_disk_full() => "make room on the disk of the data folder",
             FileError::System { .. } => "check the rights and the disk of the data folder",
             FileError::Source(_) => "try again",

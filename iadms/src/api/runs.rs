@@ -127,7 +127,8 @@ pub(super) async fn start(
     }
     let mut begun = Vec::with_capacity(started.len());
     for (device, run) in started {
-        let ended = |error| Refused::conflict(format!("the request ended early: {error}"), "see `iadms run list`");
+        let ended =
+            |error| Refused::conflict(format!("the request ended early: {error}"), "see `iadms run list`");
         begun.push(match run.await.map_err(ended)? {
             Ok(run) => Begun { device, run: Some(run), refused: None },
             Err(refusal) => Begun { device, run: None, refused: Some(refusal) },
@@ -200,7 +201,10 @@ pub(super) async fn cancel(State(api): State<Api>, Path(run): Path<u64>) -> Resu
     Ok(Body(api.handle.cancel(RunId(run)).await?))
 }
 
-pub(super) async fn stop_operation(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<()>, Refused> {
+pub(super) async fn stop_operation(
+    State(api): State<Api>,
+    Path(run): Path<u64>,
+) -> Result<Body<()>, Refused> {
     api.store.run(RunId(run)).await?;
     Ok(Body(api.handle.stop_operation(RunId(run)).await?))
 }

@@ -29,7 +29,10 @@ pub(super) async fn tail(State(api): State<Api>, Query(tail): Query<Tail>) -> Re
                 return;
             }
         }
-        while tail.follow {
+        if !tail.follow {
+            return;
+        }
+        loop {
             let next = tokio::select! {
                 next = traps.recv() => next,
                 () = lines.closed() => return,

@@ -31,7 +31,10 @@ struct Reader {
 }
 
 /// Streams what is told of runs, one JSON object a line, until all of them are over or nobody reads.
-pub(super) async fn watch(State(api): State<Api>, Query(watched): Query<Watched>) -> Result<Response, Refused> {
+pub(super) async fn watch(
+    State(api): State<Api>,
+    Query(watched): Query<Watched>,
+) -> Result<Response, Refused> {
     let numbers = watched.runs.as_deref().map(numbers).transpose()?;
     let mut after = watched.after.as_deref().map(self::numbers).transpose()?.unwrap_or_default().into_iter();
     let mut readers = BTreeMap::new();
@@ -46,13 +49,20 @@ pub(super) async fn watch(State(api): State<Api>, Query(watched): Query<Watched>
             None => write_all(&api, &lines).await,
         };
         if let Err(error) = written {
-            tracing::error!(error = &error as &dyn std::error::Error, "a story cannot be read from the store");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a story cannot be read from the store"
+            );
         }
     });
     Ok(response)
 }
 
-async fn write_some(api: &Api, mut readers: BTreeMap<RunId, Reader>, lines: &Lines) -> Result<(), StoreError> {
+async fn write_some(
+    api: &Api,
+    mut readers: BTreeMap<RunId, Reader>,
+    lines: &Lines,
+) -> Result<(), StoreError> {
     // Listening begins before the store is read: what is told in between comes twice and is written once.
     let mut told = api.handle.watch();
     for (run, reader) in &mut readers {
@@ -130,7 +140,10 @@ async fn write_all(api: &Api, lines: &Lines) -> Result<(), StoreError> {
         let goes_on = match next {
             Ok(next) => lines.write(&next).await,
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "who watches all runs reads too slowly and missed some of what was told");
+                tracing::warn!(
+                    missed,
+                    "who watches all runs reads too slowly and missed some of what was told"
+                );
                 true
             }
             Err(RecvError::Closed) => false,

@@ -1,0 +1,74 @@
+//! `iadms device change`.
+
+use std::net::IpAddr;
+
+use clap::Args;
+use upgrade::Protocol;
+
+use super::access::version;
+use crate::cli::choices::{label, protocol};
+use crate::cli::{Context, Exit, Failure, encoded, output};
+use crate::inventory::{Community, Device, SnmpVersion};
+
+/// Change what is known of a device; what is not named stays. A run under way goes on with what it began with
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Change {
+    /// The device's name
+    device: String,
+
+    /// Its address
+    #[arg(long)]
+    address: Option<IpAddr>,
+
+    /// The UDP port of its SNMP agent
+    #[arg(long)]
+    port: Option<u16>,
+
+    /// The version of SNMP
+    #[arg(long, value_name = "v1|v2c", value_parser = version)]
+    snmp_version: Option<SnmpVersion>,
+
+    /// The community it is read with
+    #[arg(long, value_name = "COMMUNITY")]
+    read_community: Option<String>,
+
+    /// The community it is commanded with
+    #[arg(long, value_name = "COMMUNITY")]
+    write_community: Option<String>,
+
+    /// The profile that says what it is like
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// How it transfers files, unless a run says otherwise
+    #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
+    protocol: Option<Protocol>,
+
+    /// A label to set; an empty value takes it away
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+}
+
+impl Change {
+    pub(in crate::cli) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let path = format!("/devices/{}?secrets=true", encoded(&self.device));
+        let mut entry = context.client.get::<Device>(&path).await?.entry;
+        entry.access.address = self.address.unwrap_or(entry.access.address);
+        entry.access.port = self.port.unwrap_or(entry.access.port);
+        entry.access.version = self.snmp_version.unwrap_or(entry.access.version);
+        entry.access.read_community = self.read_community.map_or(entry.access.read_community, Community);
+        entry.access.write_community = self.write_community.map_or(entry.access.write_community, Community);
+        entry.profile = self.profile.unwrap_or(entry.profile);
+        entry.protocol = self.protocol.or(entry.protocol);
+        for (key, value) in self.label {
+            if value.is_empty() {
+                entry.labels.remove(&key);
+            } else {
+                entry.labels.insert(key, value);
+            }
+        }
+        context.client.put::<()>("/devices", &entry).await?;
+        output::note(&format!("device {} was changed", self.device));
+        Ok(Exit::Success)
+    }
+}

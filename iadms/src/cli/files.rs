@@ -1,0 +1,77 @@
+//! Configuration files between the daemon and an operator's folder: one file for each kind, named as the kind.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use upgrade::{ConfigurationSet, Kind, StoredFile};
+
+use super::{Context, Failure};
+
+/// Writes the files of a configuration into `folder`, which is made where it is missing. No file is written over. They
+/// hold secrets: only their owner may read them.
+///
+/// # Errors
+///
+/// A file is there already, or cannot be written.
+pub(super) async fn export(
+    context: &Context,
+    set: &ConfigurationSet,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Failure> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::file("make the folder", folder, &error))?;
+    let mut paths = Vec::with_capacity(set.files.len());
+    for (kind, file) in &set.files {
+        let path = folder.join(file_name(kind)?);
+        let bytes = context.client.fetch(file).await?;
+        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let written = opened.and_then(|mut opened| opened.write_all(&bytes).and_then(|()| opened.sync_all()));
+        written.map_err(|error| Failure::file("write", &path, &error))?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Hands the daemon one file of each kind out of `folder`.
+///
+/// # Errors
+///
+/// A file is missing, empty or cannot be read.
+pub(super) async fn hand_in(
+    context: &Context,
+    folder: &Path,
+    kinds: &[Kind],
+) -> Result<BTreeMap<Kind, StoredFile>, Failure> {
+    // All are looked at before the first is sent.
+    let mut opened = Vec::with_capacity(kinds.len());
+    for kind in kinds {
+        let path = folder.join(file_name(kind)?);
+        let unreadable = |error| Failure::file("read", &path, &error);
+        let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+        let size = file.metadata().await.map_err(unreadable)?.len();
+        if size == 0 {
+            let error = format!("{} is empty; the edited {kind} was expected", path.display());
+            return Err(Failure::new(error, "write the file, then answer again"));
+        }
+        opened.push((kind.clone(), file));
+    }
+    let mut files = BTreeMap::new();
+    for (kind, file) in opened {
+        files.insert(kind, context.client.upload(file).await?);
+    }
+    Ok(files)
+}
+
+/// A profile names its kinds; none may lead out of the folder.
+fn file_name(kind: &Kind) -> Result<&str, Failure> {
+    let plain = !kind.0.is_empty() && !kind.0.starts_with('.') && !kind.0.contains(['/', '\0']);
+    let refused = || {
+        Failure::new(
+            format!("the kind {:?} cannot be the name of a file", kind.0),
+            "give the kind another name in its profile",
+        )
+    };
+    if plain { Ok(&kind.0) } else { Err(refused()) }
+}

@@ -1,0 +1,55 @@
+//! `iadms run list`.
+
+use clap::Args;
+
+use crate::cli::{Context, Exit, Failure, Output, encoded, narrate, output};
+use crate::store::RunRecord;
+
+/// List runs, the latest first
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Only runs of this device
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Only runs that are not over
+    #[arg(long)]
+    open: bool,
+
+    /// Only runs that wait for an operator
+    #[arg(long)]
+    asking: bool,
+
+    /// At most so many
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    most: u32,
+}
+
+impl List {
+    pub(in crate::cli) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Self { device, open, asking, most } = self;
+        let mut path = format!("/runs?open={open}&asking={asking}&most={most}");
+        if let Some(device) = device {
+            path.push_str(&format!("&device={}", encoded(&device)));
+        }
+        let records: Vec<RunRecord> = context.client.get(&path).await?;
+        if context.output == Output::Json {
+            output::json(&records)?;
+            return Ok(Exit::Success);
+        }
+        let row = |record: &RunRecord| {
+            let run = &record.run;
+            [
+                run.id.to_string(),
+                run.device.name.clone(),
+                narrate::goal(&run.goal),
+                narrate::standing(run),
+                output::date_time(run.begun),
+                output::date_time(record.changed),
+            ]
+        };
+        let headers = ["RUN", "DEVICE", "GOAL", "STANDING", "BEGUN", "CHANGED"];
+        output::table(headers, records.iter().map(row).collect(), "no run is like that")?;
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,53 @@
+//! `iadms upgrade`.
+
+use clap::Args;
+use upgrade::{Kind, Time};
+
+use super::choices::{Devices, Manner, kind, moment};
+use super::{Context, Exit, Failure, follow};
+use crate::api::{StartRuns, Wanted};
+
+/// Upgrade devices to an image: back up, load, activate, convert, restore, confirm
+///
+/// After a failure each device is brought back to its old software and configuration before anybody is asked.
+#[derive(Debug, Args)]
+pub(super) struct Upgrade {
+    #[command(flatten)]
+    devices: Devices,
+
+    /// The image, as `iadms image list` names it
+    #[arg(long, value_name = "NAME")]
+    image: String,
+
+    /// Not to activate before, such as 02:00 or '2026-11-22 02:00'; the image is loaded at once
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    at: Option<Time>,
+
+    /// The kinds of configuration to back up and restore; default: all
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    kinds: Vec<Kind>,
+
+    /// Upgrade devices with a single software buffer too: the old software is lost as the new one comes, and a
+    /// failure in between leaves the device without any
+    #[arg(long)]
+    single_storage: bool,
+
+    #[command(flatten)]
+    manner: Manner,
+}
+
+impl Upgrade {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut choices = self.manner.choices();
+        choices.kinds = self.kinds;
+        choices.activate_at = self.at;
+        choices.single_storage = self.single_storage;
+        let request = StartRuns {
+            devices: self.devices.names(context).await?,
+            wanted: Wanted::Upgrade { image: self.image },
+            choices,
+            protocol: self.manner.protocol,
+        };
+        follow::begin(context, &request, self.manner.wait).await
+    }
+}
