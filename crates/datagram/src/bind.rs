@@ -1,4 +1,5 @@
-//! Opening a socket with the options it needs.
+//! Opening a socket with the options it needs: socket2 has most of them, rustix those for path MTU and forced buffer
+//! sizes, nix the one that lets IPv6 fragment.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};

@@ -3,7 +3,7 @@
 //! One [`Socket`] on a wildcard address serves any number of local addresses: each datagram tells which of them it
 //! came to, and an answer goes out from there. Many datagrams are taken in one call into a [`Batch`] that is
 //! used again and again, and datagrams of equal size to one peer go out in one segmented call where the kernel
-//! can do that. Made for Linux; elsewhere quinn-udp does what it can.
+//! can do that. For Linux.
 
 mod batch;
 mod bind;

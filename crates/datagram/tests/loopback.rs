@@ -169,18 +169,18 @@ async fn a_socket_that_is_not_emptied_counts_its_drops() {
     for _ in 0..100 {
         send(&client, server.address(), None, &[0; 1000], None).await;
     }
+    // Nobody takes any, so sooner or later the kernel has no room.
+    while server.dropped() == Some(0) {
+        tokio::task::yield_now().await;
+    }
     let mut batch = Batch::new();
     let mut taken = 0;
-    loop {
+    while server.dropped() != Some(100 - taken) {
         server.try_receive(&mut batch).unwrap();
-        if batch.is_empty() {
-            break;
-        }
-        taken += batch.iter().count();
+        taken += batch.iter().count() as u64;
+        tokio::task::yield_now().await;
     }
-    // Over loopback what is sent has arrived, or was dropped, when the call returns.
-    assert!(taken < 100);
-    assert_eq!(server.dropped(), Some(100 - taken as u64));
+    assert!((1..100).contains(&taken), "{taken}");
 }
 
 #[tokio::test]
