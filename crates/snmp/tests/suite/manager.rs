@@ -104,6 +104,16 @@ fn a_request_is_sent_answered_and_over() {
 }
 
 #[test]
+fn a_request_that_waits_to_be_sent_is_due_at_once() {
+    let mut asking = Asking::new();
+    assert_eq!(asking.manager.next_deadline(), None);
+    asking.manager.request(&target(), get()).unwrap();
+    assert_eq!(asking.manager.next_deadline(), Some(Duration::ZERO));
+    asking.transmit();
+    assert_eq!(asking.manager.next_deadline(), Some(102 * SECOND));
+}
+
+#[test]
 fn a_lost_answer_leads_to_the_same_datagram_again_after_twice_the_wait_each_time() {
     let mut asking = Asking::new();
     let key = asking.ask(get());

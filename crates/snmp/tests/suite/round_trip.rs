@@ -2,11 +2,13 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use snmp::agent::Agent;
 use snmp::manager::{Manager, Request, Settings, Target};
 use snmp::notification::Notification;
 use snmp::*;
 use std::time::Duration;
 
+use crate::device::Device;
 use crate::samples::{any_message, any_name, any_value, encoded};
 
 /// All that takes bytes from the network.
@@ -16,6 +18,8 @@ fn read_every_way(datagram: &[u8]) {
     let peer = "127.0.0.1:161".parse().unwrap();
     let mut manager = Manager::new(Settings::default(), 1);
     manager.handle(peer, datagram, Duration::ZERO);
+    let _ =
+        Agent::new(agent::Settings::default()).respond(datagram, &mut Device::with_holes(), &mut Vec::new());
 }
 
 proptest! {
