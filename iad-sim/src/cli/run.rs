@@ -37,7 +37,7 @@ pub(super) struct Run {
     state: Option<PathBuf>,
     /// Store so that even a crash of this host loses nothing; slow
     #[arg(long)]
-    synchronous: bool,
+    durable: bool,
     /// Where notifications go
     #[arg(long, value_name = "ADDRESS:PORT")]
     notify: Option<SocketAddr>,
@@ -214,7 +214,7 @@ impl Run {
                 ..TransferSettings::default()
             },
             state: self.state.clone(),
-            synchronous: self.synchronous,
+            synchronous: self.durable,
             control: self.control.clone(),
             faults: self.script()?,
             seed: self.seed,

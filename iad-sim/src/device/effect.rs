@@ -13,8 +13,6 @@ pub enum Effect {
     Fetch(Fetch),
     /// Send a file to the server.
     Send(Send),
-    /// Let a transfer stand still, for a time or for ever.
-    Stall(TransferId, Option<Duration>),
     /// End a transfer: with a word to the server, or without one as when power is lost.
     Cancel {
         /// Which one.
@@ -43,6 +41,17 @@ pub struct Fetch {
     pub name: String,
     /// What the file is.
     pub purpose: Purpose,
+    /// Where the transfer stands still.
+    pub stall: Option<Stall>,
+}
+
+/// A transfer stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stall {
+    /// Once so many bytes have been moved.
+    pub at: u64,
+    /// For so long; without it, for good.
+    pub time: Option<Duration>,
 }
 
 /// What a file is.
@@ -65,6 +74,8 @@ pub struct Send {
     pub name: String,
     /// What is sent.
     pub content: Vec<u8>,
+    /// Where the transfer stands still.
+    pub stall: Option<Stall>,
 }
 
 /// What the world tells of a transfer.

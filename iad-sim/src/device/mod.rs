@@ -43,7 +43,8 @@ pub use device::{Device, Power};
 pub use digest::{Digest, Hasher};
 pub use durable::{Durable, Server, ServerProtocol};
 pub use effect::{
-    Effect, Fetch, Notification, NotificationKind, Purpose, Send, TransferError, TransferEvent, TransferId,
+    Effect, Fetch, Notification, NotificationKind, Purpose, Send, Stall, TransferError, TransferEvent,
+    TransferId,
 };
 pub use operation::{Command, ErrorCode, OperationState, Parameters, Record};
 pub use request::{Changes, Object, Refused};

@@ -3,12 +3,11 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use datagram::{Batch, Socket, Transmit};
 use snmp::Operation;
 use snmp::agent::{Agent, Outcome};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
@@ -20,7 +19,7 @@ use super::simulator::{Event, Happening};
 use super::store::Store;
 use super::tftp::TftpPool;
 use super::timers::Timers;
-use super::transfers::{Change, Job, Owner, Progress, Report};
+use super::transfers::{Job, Owner, Progress, Report};
 use super::unit::{Carrier, Unit};
 use super::view::DeviceView;
 use crate::device::{
@@ -213,15 +212,25 @@ impl Core {
     fn perform(&mut self, place: usize, effect: Effect, now: Duration) {
         match effect {
             Effect::Fetch(fetch) => {
-                if let Some(unit) = self.units.get_mut(place) {
-                    unit.begin_spool(self.store.as_ref(), &fetch);
-                }
-                self.begin(place, fetch.transfer, &fetch.server, fetch.name, None);
+                let Some(unit) = self.units.get_mut(place) else { return };
+                unit.begin_spool(self.store.as_ref(), &fetch);
+                let Some(server) = reachable(&fetch.server, unit.address) else {
+                    return self.give_up(place, fetch.transfer);
+                };
+                let (owner, local) = (Owner { device: place, transfer: fetch.transfer }, unit.address);
+                let job = Job { owner, local, server, name: fetch.name, content: None, stall: fetch.stall };
+                self.begin(place, job, &fetch.server);
             }
             Effect::Send(send) => {
-                self.begin(place, send.transfer, &send.server, send.name, Some(send.content.into()));
+                let Some(unit) = self.units.get_mut(place) else { return };
+                let Some(server) = reachable(&send.server, unit.address) else {
+                    return self.give_up(place, send.transfer);
+                };
+                let (owner, local) = (Owner { device: place, transfer: send.transfer }, unit.address);
+                let content = Some(send.content.into());
+                let job = Job { owner, local, server, name: send.name, content, stall: send.stall };
+                self.begin(place, job, &send.server);
             }
-            Effect::Stall(transfer, time) => self.stall(place, transfer, time),
             Effect::Cancel { transfer, silent } => self.cancel(place, transfer, silent),
             Effect::Notify(notification) => self.notify(place, notification, now),
             Effect::KeepImage(_) => {}
@@ -229,64 +238,35 @@ impl Core {
     }
 
     /// Begins to move a file.
-    fn begin(
-        &mut self,
-        place: usize,
-        transfer: TransferId,
-        server: &Server,
-        name: String,
-        content: Option<Arc<[u8]>>,
-    ) {
-        let owner = Owner { device: place, transfer };
+    fn begin(&mut self, place: usize, job: Job, server: &Server) {
         let Some(unit) = self.units.get_mut(place) else { return };
-        let address = server.address.parse::<IpAddr>().ok();
-        // An IPv4 device reaches no IPv6 server, nor the other way round.
-        let Some(address) = address.filter(|address| address.is_ipv4() == unit.address.is_ipv4()) else {
-            let now = self.clock.now();
-            unit.device.transfer(transfer, TransferEvent::Failed(TransferError::Unreachable), now);
-            return;
-        };
-        let usual_port = if server.protocol == ServerProtocol::Tftp { 69 } else { 21 };
-        let port = if server.port == 0 { usual_port } else { server.port };
-        let job = Job { owner, local: unit.address, server: SocketAddr::new(address, port), name, content };
-        match server.protocol {
+        let transfer = job.owner.transfer;
+        let carrier = match server.protocol {
             ServerProtocol::Tftp => {
                 self.tftp.begin(job);
-                unit.carriers.insert(transfer, Carrier::Tftp);
+                Carrier::Tftp
             }
             ServerProtocol::Ftp => {
                 let login = ftp::Login { user: server.user.clone(), password: server.password.clone() };
-                let (switch, stalled) = watch::channel(false);
-                let carried = ftp::carry(job, login, self.transfer.give_up, self.reports.clone(), stalled);
-                let task = self.tasks.spawn(carried);
-                unit.carriers.insert(transfer, Carrier::Ftp(task, switch));
+                let carried = ftp::carry(job, login, self.transfer.give_up, self.reports.clone());
+                Carrier::Ftp(self.tasks.spawn(carried))
             }
-        }
+        };
+        unit.carriers.insert(transfer, carrier);
     }
 
-    fn stall(&mut self, place: usize, transfer: TransferId, time: Option<Duration>) {
-        match self.units.get(place).and_then(|unit| unit.carriers.get(&transfer)) {
-            Some(Carrier::Tftp) => self.tftp.change(Owner { device: place, transfer }, Change::Stall(time)),
-            Some(Carrier::Ftp(_, switch)) => {
-                let _ = switch.send(true);
-                let switch = switch.clone();
-                let clock = self.clock;
-                let until = time.map(|time| clock.now() + time);
-                self.tasks.spawn(async move {
-                    clock.until(until).await;
-                    let _ = switch.send(false);
-                });
-            }
-            None => {}
+    /// The device cannot reach its server.
+    fn give_up(&mut self, place: usize, transfer: TransferId) {
+        let now = self.clock.now();
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.device.transfer(transfer, TransferEvent::Failed(TransferError::Unreachable), now);
         }
     }
 
     fn cancel(&mut self, place: usize, transfer: TransferId, silent: bool) {
         match self.units.get_mut(place).and_then(|unit| unit.carriers.remove(&transfer)) {
-            Some(Carrier::Tftp) => {
-                self.tftp.change(Owner { device: place, transfer }, Change::Cancel { silent })
-            }
-            Some(Carrier::Ftp(task, _)) => task.abort(),
+            Some(Carrier::Tftp) => self.tftp.cancel(Owner { device: place, transfer }, silent),
+            Some(Carrier::Ftp(task)) => task.abort(),
             None => {}
         }
     }
@@ -327,4 +307,12 @@ async fn acknowledged(notifier: Option<&Notifier>, batch: &mut Batch) -> std::io
         Some(notifier) => notifier.receive(batch).await,
         None => core::future::pending().await,
     }
+}
+
+/// Where a server is, as far as a device at `local` can reach it: an IPv4 device reaches no IPv6 server, nor the other way round.
+fn reachable(server: &Server, local: IpAddr) -> Option<SocketAddr> {
+    let address: IpAddr = server.address.parse().ok()?;
+    let usual_port = if server.protocol == ServerProtocol::Tftp { 69 } else { 21 };
+    let port = if server.port == 0 { usual_port } else { server.port };
+    (address.is_ipv4() == local.is_ipv4()).then(|| SocketAddr::new(address, port))
 }

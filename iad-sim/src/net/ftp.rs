@@ -11,10 +11,10 @@ use suppaftp::types::FileType;
 use suppaftp::{FtpError, Mode, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::transfers::{Job, Owner, Progress, Report};
-use crate::device::TransferError;
+use crate::device::{Stall, TransferError};
 
 /// How many bytes are moved at a time.
 const CHUNK: usize = 32 * 1024;
@@ -26,18 +26,12 @@ pub(crate) struct Login {
     pub(crate) password: String,
 }
 
-/// Moves one file, and reports. While `stalled` shows true nothing moves; the transfer is cancelled by dropping it.
-pub(crate) async fn carry(
-    job: Job,
-    login: Login,
-    give_up: Duration,
-    reports: mpsc::Sender<Report>,
-    mut stalled: watch::Receiver<bool>,
-) {
+/// Moves one file, and reports. The transfer is cancelled by dropping it.
+pub(crate) async fn carry(job: Job, login: Login, give_up: Duration, reports: mpsc::Sender<Report>) {
     let owner = job.owner;
     let moved = match &job.content {
-        None => fetch(&job, &login, give_up, &reports, &mut stalled).await,
-        Some(content) => send(&job, content, &login, give_up, &reports, &mut stalled).await,
+        None => fetch(&job, &login, give_up, &reports).await,
+        Some(content) => send(&job, content, &login, give_up, &reports).await,
     };
     let progress = match moved {
         Ok(()) => Progress::Finished,
@@ -51,16 +45,17 @@ async fn fetch(
     login: &Login,
     give_up: Duration,
     reports: &mpsc::Sender<Report>,
-    stalled: &mut watch::Receiver<bool>,
 ) -> Result<(), TransferError> {
     let mut server = connect(job, login, give_up).await?;
     let opened = within(give_up, server.retr_as_stream(&job.name)).await?;
     let mut stream = opened.map_err(|error| refusal(&error, TransferError::NotFound))?;
     let mut buffer = vec![0; CHUNK];
+    let (mut stalls, mut received) = (job.stall, 0);
     loop {
-        wait_while(stalled).await;
+        stall(&mut stalls, received).await;
         let count = within(give_up, stream.read(&mut buffer)).await?.map_err(|_| TransferError::Broken)?;
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        received += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         report(reports, job.owner, Progress::Received(bytes.to_vec())).await?;
     }
     within(give_up, stream.finish()).await?.map_err(|error| refusal(&error, TransferError::Broken))?;
@@ -74,14 +69,13 @@ async fn send(
     login: &Login,
     give_up: Duration,
     reports: &mpsc::Sender<Report>,
-    stalled: &mut watch::Receiver<bool>,
 ) -> Result<(), TransferError> {
     let mut server = connect(job, login, give_up).await?;
     let opened = within(give_up, server.put_with_stream(&job.name)).await?;
     let mut stream = opened.map_err(|error| refusal(&error, TransferError::Refused))?;
-    let mut sent = 0;
+    let (mut stalls, mut sent) = (job.stall, 0);
     for bytes in content.chunks(CHUNK) {
-        wait_while(stalled).await;
+        stall(&mut stalls, sent).await;
         within(give_up, stream.write_all(bytes)).await?.map_err(|_| TransferError::Broken)?;
         sent += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         report(reports, job.owner, Progress::Sent(sent)).await?;
@@ -143,8 +137,13 @@ async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Result<T, T
     tokio::time::timeout(time, work).await.map_err(|_| TransferError::Broken)
 }
 
-async fn wait_while(stalled: &mut watch::Receiver<bool>) {
-    let _ = stalled.wait_for(|stalled| !stalled).await;
+/// Stands still if so many bytes are where it has to.
+async fn stall(stall: &mut Option<Stall>, moved: u64) {
+    match stall.take_if(|stall| moved >= stall.at).map(|stall| stall.time) {
+        Some(Some(time)) => tokio::time::sleep(time).await,
+        Some(None) => core::future::pending().await,
+        None => {}
+    }
 }
 
 async fn report(

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::settings::{SimulatorSettings, TransferSettings};
-use super::transfers::{Change, Job, Owner, Progress, Report};
-use crate::device::TransferError;
+use super::transfers::{Job, Owner, Progress, Report};
+use crate::device::{Stall, TransferError};
 
 /// A file with more bytes is not taken; devices have smaller buffers.
 const SIZE_LIMIT: u64 = 1 << 40;
@@ -27,7 +27,11 @@ pub(crate) struct TftpPool {
 #[derive(Debug)]
 enum Order {
     Begin(Job),
-    Change(Owner, Change),
+    /// It ends, with a word to the server or without.
+    Cancel {
+        owner: Owner,
+        silent: bool,
+    },
 }
 
 impl TftpPool {
@@ -57,9 +61,9 @@ impl TftpPool {
         self.tell(job.owner, Order::Begin(job));
     }
 
-    /// Changes a transfer that was begun.
-    pub(crate) fn change(&self, owner: Owner, change: Change) {
-        self.tell(owner, Order::Change(owner, change));
+    /// Ends a transfer, with a word to the server or without.
+    pub(crate) fn cancel(&self, owner: Owner, silent: bool) {
+        self.tell(owner, Order::Cancel { owner, silent });
     }
 
     /// Each transfer of a device has another socket than the one before: a server may still wait for something from there.
@@ -89,6 +93,8 @@ struct Session {
     /// The address that the server chose for this transfer (RFC 1350 section 4).
     peer: Option<SocketAddr>,
     side: Side,
+    /// Where it is to stand still.
+    stall: Option<Stall>,
     /// It stands still until then; `Some(None)`: for good.
     stalled: Option<Option<Duration>>,
     sent: u64,
@@ -130,16 +136,10 @@ impl Carrier {
         let now = self.clock.now();
         match order {
             Order::Begin(job) => self.sessions.push(Session::begin(job, &self.settings, now)),
-            Order::Change(owner, Change::Stall(time)) => {
-                let session = self.sessions.iter_mut().find(|session| session.owner == owner);
-                if let Some(session) = session {
-                    session.stalled = Some(time.map(|time| now + time));
-                }
-            }
-            Order::Change(owner, Change::Cancel { silent: true }) => {
+            Order::Cancel { owner, silent: true } => {
                 self.sessions.retain(|session| session.owner != owner);
             }
-            Order::Change(owner, Change::Cancel { silent: false }) => {
+            Order::Cancel { owner, silent: false } => {
                 let session = self.sessions.iter_mut().find(|session| session.owner == owner);
                 if let Some(session) = session {
                     session.is_reported = true;
@@ -190,10 +190,12 @@ impl Carrier {
                 continue;
             }
             loop {
+                // Only asking what to send shows that the time is up, and only then is there something to report.
+                let transmit = session.poll_transmit(now, buffer);
                 for progress in session.progress(now) {
                     self.reports.send(Report { owner: session.owner, progress }).await?;
                 }
-                let Some(transmit) = session.poll_transmit(now, buffer) else { break };
+                let Some(transmit) = transmit.or_else(|| session.poll_transmit(now, buffer)) else { break };
                 let datagrams = datagram::Transmit {
                     peer: session.peer.unwrap_or(session.server),
                     local: Some(session.local),
@@ -240,6 +242,7 @@ impl Session {
             server: job.server,
             peer: None,
             side,
+            stall: job.stall,
             stalled: None,
             sent: 0,
             is_reported: false,
@@ -251,9 +254,18 @@ impl Session {
             return;
         }
         self.peer = Some(peer);
-        match &mut self.side {
-            Side::Receives(receiver) => receiver.handle(packet, now),
-            Side::Sends(sender, _) => sender.handle(packet, now),
+        let moved = match &mut self.side {
+            Side::Receives(receiver) => {
+                receiver.handle(packet, now);
+                receiver.received_bytes()
+            }
+            Side::Sends(sender, _) => {
+                sender.handle(packet, now);
+                sender.acknowledged_bytes()
+            }
+        };
+        if let Some(stall) = self.stall.take_if(|stall| moved >= stall.at) {
+            self.stalled = Some(stall.time.map(|time| now + time));
         }
     }
 

@@ -1,10 +1,9 @@
 //! What the owner of the devices and those who move their files say to each other.
 
-use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::device::{TransferError, TransferId};
+use crate::device::{Stall, TransferError, TransferId};
 
 /// Whose transfer, among all devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,18 +24,8 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// The content of a file that is sent; `None`: it is loaded.
     pub(crate) content: Option<Arc<[u8]>>,
-}
-
-/// Something about a transfer that has begun.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Change {
-    /// It stands still for a time, or for good.
-    Stall(Option<Duration>),
-    /// It ends, with a word to the server or without.
-    Cancel {
-        /// Without a word.
-        silent: bool,
-    },
+    /// Where it stands still.
+    pub(crate) stall: Option<Stall>,
 }
 
 /// What became of a transfer so far.

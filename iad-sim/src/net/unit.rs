@@ -4,7 +4,6 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::spool::Spool;
@@ -31,8 +30,8 @@ pub(crate) struct Unit {
 pub(crate) enum Carrier {
     /// A socket of the TFTP pool.
     Tftp,
-    /// A task of its own, and the switch by which it stands still.
-    Ftp(AbortHandle, watch::Sender<bool>),
+    /// A task of its own.
+    Ftp(AbortHandle),
 }
 
 impl Unit {

@@ -186,11 +186,13 @@ impl World {
             match effect {
                 Effect::Fetch(fetch) => match self.files.get(&fetch.name) {
                     Some(content) => {
-                        let bytes = content
-                            .chunks(CHUNK)
-                            .map(|bytes| (fetch.transfer, Coming::Bytes(bytes.to_vec())));
-                        self.coming.extend(bytes);
-                        self.coming.push_back((fetch.transfer, Coming::End));
+                        let stops_at = fetch.stall.filter(|stall| stall.time.is_none()).map(|stall| stall.at);
+                        let moved = stops_at.map_or(content.len(), |at| usize::try_from(at).unwrap());
+                        let bytes = content[..moved].chunks(CHUNK).map(|bytes| Coming::Bytes(bytes.to_vec()));
+                        self.coming.extend(bytes.map(|bytes| (fetch.transfer, bytes)));
+                        if stops_at.is_none() {
+                            self.coming.push_back((fetch.transfer, Coming::End));
+                        }
                     }
                     None => self.coming.push_back((fetch.transfer, Coming::Error(TransferError::NotFound))),
                 },
@@ -199,10 +201,9 @@ impl World {
                     self.coming.push_back((send.transfer, Coming::Sent(half)));
                     self.coming.push_back((send.transfer, Coming::Stored(send.name, send.content)));
                 }
-                Effect::Cancel { transfer, .. } | Effect::Stall(transfer, None) => {
+                Effect::Cancel { transfer, .. } => {
                     self.coming.retain(|(other, _)| *other != transfer);
                 }
-                Effect::Stall(_, Some(_)) => {}
                 Effect::Notify(notification) => self.notifications.push(notification),
                 Effect::KeepImage(digest) => self.kept.push(digest),
             }

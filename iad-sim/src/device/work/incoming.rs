@@ -1,11 +1,9 @@
 //! One file on its way in: what faults do to it, and whether it is the one announced.
 
-use core::time::Duration;
 use std::borrow::Cow;
 
 use super::Context;
 use crate::device::digest::{Digest, Hasher};
-use crate::device::effect::Effect;
 use crate::device::operation::ErrorCode;
 use crate::fault::{Fault, FaultKind};
 
@@ -16,7 +14,6 @@ pub(super) struct Incoming {
     hasher: Hasher,
     ends_at: Option<u64>,
     changed_at: Option<u64>,
-    stalls: Option<(u64, Option<Duration>)>,
 }
 
 impl Incoming {
@@ -39,8 +36,6 @@ impl Incoming {
             hasher: Hasher::default(),
             ends_at: strike(FaultKind::TruncateTransfer).map(|fault| place(&fault)),
             changed_at: strike(FaultKind::CorruptTransfer).map(|fault| place(&fault)),
-            stalls: strike(FaultKind::StallTransfer)
-                .map(|fault| (place(&fault), fault.for_ms.map(Duration::from_millis))),
         }
     }
 
@@ -50,7 +45,7 @@ impl Incoming {
     }
 
     /// Takes the next bytes, and gives back what the device believes to have received. True: it believes the file to be whole.
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8], context: &mut Context<'_>) -> (Cow<'b, [u8]>, bool) {
+    pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> (Cow<'b, [u8]>, bool) {
         let begin = self.size;
         let mut taken = Cow::Borrowed(bytes);
         let mut ends = false;
@@ -69,14 +64,6 @@ impl Incoming {
         }
         self.hasher.update(&taken);
         self.size += length(&taken);
-        if let Some((at, duration)) = self.stalls
-            && self.size >= at
-        {
-            self.stalls = None;
-            if let Some(transfer) = *context.transfer {
-                context.hardware.effects.push_back(Effect::Stall(transfer, duration));
-            }
-        }
         (taken, ends)
     }
 

@@ -123,8 +123,9 @@ impl Load {
             }
             return self.finish(context);
         };
-        context.fetch(&self.server, name, Purpose::Image(self.file));
-        self.incoming = Some(Incoming::begin(context, self.parameters.sizes.get(self.file).copied()));
+        let expected = self.parameters.sizes.get(self.file).copied();
+        context.fetch(&self.server, name, Purpose::Image(self.file), expected);
+        self.incoming = Some(Incoming::begin(context, expected));
         Ok(Outcome::Wait(Work::Load(self)))
     }
 
@@ -132,7 +133,7 @@ impl Load {
         let Some(mut incoming) = self.incoming.take() else { return Ok(Outcome::Wait(Work::Load(self))) };
         let mut is_whole = matches!(event, TransferEvent::Finished);
         if let TransferEvent::Received(bytes) = event {
-            let (bytes, ends) = incoming.take(bytes, context);
+            let (bytes, ends) = incoming.take(bytes);
             is_whole = ends;
             self.is_changed |= ends || incoming.is_changed();
             self.hasher.update(&bytes);

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::durable::Server;
 use super::effect::{
-    Effect, Fetch, NotificationKind, Purpose, Send, TransferError, TransferEvent, TransferId,
+    Effect, Fetch, NotificationKind, Purpose, Send, Stall, TransferError, TransferEvent, TransferId,
 };
 use super::hardware::{Halt, Hardware};
 use super::operation::ErrorCode;
@@ -144,10 +144,11 @@ impl Context<'_> {
     }
 
     /// Begins to load a file.
-    pub(crate) fn fetch(&mut self, server: &Server, name: &str, purpose: Purpose) {
+    pub(crate) fn fetch(&mut self, server: &Server, name: &str, purpose: Purpose, expected: Option<u64>) {
         let transfer = self.hardware.next_transfer();
         *self.transfer = Some(transfer);
-        let fetch = Fetch { transfer, server: server.clone(), name: name.to_owned(), purpose };
+        let stall = self.stall(expected.unwrap_or_default());
+        let fetch = Fetch { transfer, server: server.clone(), name: name.to_owned(), purpose, stall };
         self.hardware.effects.push_back(Effect::Fetch(fetch));
     }
 
@@ -155,8 +156,19 @@ impl Context<'_> {
     pub(crate) fn send(&mut self, server: &Server, name: &str, content: Vec<u8>) {
         let transfer = self.hardware.next_transfer();
         *self.transfer = Some(transfer);
-        let send = Send { transfer, server: server.clone(), name: name.to_owned(), content };
+        let stall = self.stall(u64::try_from(content.len()).unwrap_or(u64::MAX));
+        let send = Send { transfer, server: server.clone(), name: name.to_owned(), content, stall };
         self.hardware.effects.push_back(Effect::Send(send));
+    }
+
+    /// Where a transfer of so many bytes stands still, if a fault says so.
+    fn stall(&mut self, expected: u64) -> Option<Stall> {
+        let phase = self.phase();
+        let fault = self.hardware.faults.strike_during(|fault| {
+            fault.kind == FaultKind::StallTransfer && fault.during.is_none_or(|during| Some(during) == phase)
+        })?;
+        let at = fault.byte.unwrap_or(expected * u64::from(fault.percent) / 100);
+        Some(Stall { at, time: fault.for_ms.map(Duration::from_millis) })
     }
 
     /// Work that takes this time, and brings the operation from one part done to another.

@@ -47,9 +47,9 @@ impl Collect {
             let span = context.span(COLLECTED, 9900, context.hardware.settings.timing.apply);
             return Outcome::Again(Work::Apply(Apply { span, documents: self.documents }));
         };
-        context.fetch(&self.server, name, Purpose::Configuration);
-        let size = self.parameters.sizes.get(self.documents.len()).copied();
-        self.incoming = Some(Incoming::begin(context, size));
+        let expected = self.parameters.sizes.get(self.documents.len()).copied();
+        context.fetch(&self.server, name, Purpose::Configuration, expected);
+        self.incoming = Some(Incoming::begin(context, expected));
         Outcome::Wait(Work::Collect(self))
     }
 
@@ -57,7 +57,7 @@ impl Collect {
         let Some(mut incoming) = self.incoming.take() else { return Ok(Outcome::Wait(Work::Collect(self))) };
         let mut is_whole = event == TransferEvent::Finished;
         if let TransferEvent::Received(bytes) = event {
-            let (bytes, ends) = incoming.take(bytes, context);
+            let (bytes, ends) = incoming.take(bytes);
             is_whole = ends;
             if self.current.len() + bytes.len() > FILE_LIMIT {
                 return failed(ErrorCode::ApplyFailed, "the file is too large for a configuration");

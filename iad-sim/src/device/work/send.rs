@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Context, Outcome, Span, Step, Work, failed};
 use crate::device::configuration::Document;
 use crate::device::conversion::convert;
-use crate::device::effect::{Effect, TransferEvent};
+use crate::device::effect::TransferEvent;
 use crate::device::operation::ErrorCode;
 use crate::fault::FaultKind;
 
@@ -28,7 +28,6 @@ pub(crate) struct Sending {
     sent: u64,
     /// How large the file is that is being sent.
     current: u64,
-    stall: Option<crate::fault::Fault>,
 }
 
 impl Convert {
@@ -96,12 +95,8 @@ impl Sending {
             let kept = fault.byte.unwrap_or(length(content.len()) * u64::from(fault.percent) / 100);
             content.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         }
-        let phase = context.phase();
-        let stall = context.hardware.faults.strike_during(|fault| {
-            fault.kind == FaultKind::StallTransfer && fault.during.is_none_or(|during| Some(during) == phase)
-        });
         let total = files.iter().map(|(_, content)| length(content.len())).sum();
-        Outcome::Again(Work::Send(Self { files, from, total, sent: 0, current: 0, stall }))
+        Outcome::Again(Work::Send(Self { files, from, total, sent: 0, current: 0 }))
     }
 
     pub(super) fn step(mut self, context: &mut Context<'_>) -> Outcome {
@@ -126,22 +121,11 @@ impl Sending {
         let sent = self.sent + of_file;
         let part = u128::from(9900 - self.from) * u128::from(sent) / u128::from(self.total.max(1));
         context.advance(self.from + u32::try_from(part).unwrap_or_default(), sent)?;
-        self.stall_if_due(sent, context);
         if event == TransferEvent::Finished {
             self.sent = sent;
             return Ok(Outcome::Again(Work::Send(self)));
         }
         Ok(Outcome::Wait(Work::Send(self)))
-    }
-
-    fn stall_if_due(&mut self, sent: u64, context: &mut Context<'_>) {
-        let due = |fault: &mut crate::fault::Fault| {
-            sent >= fault.byte.unwrap_or(self.total * u64::from(fault.percent) / 100)
-        };
-        if let (Some(transfer), Some(fault)) = (*context.transfer, self.stall.take_if(due)) {
-            let duration = fault.for_ms.map(core::time::Duration::from_millis);
-            context.hardware.effects.push_back(Effect::Stall(transfer, duration));
-        }
     }
 }
 
