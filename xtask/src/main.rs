@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: the tasks of this repository, one file per task.
 
+mod demo;
 mod fetch;
 mod step;
 mod test;
@@ -12,6 +13,7 @@ The tasks of this repository.
 Usage: cargo xtask <TASK>
 
 Tasks:
+  demo              Upgrade simulated devices on which much goes wrong, and show that nothing is lost
   fetch             Get the foreign programs that some tests run, from Debian; test does it too
   test [FILTER]...  Check formatting, lints and documentation, then run every test
                     (or those whose names contain a FILTER)
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let mut words = arguments.iter().map(String::as_str);
     let finished = match words.next() {
         Some("test") => test::run(&words.collect::<Vec<_>>()),
+        Some("demo") => demo::run(),
         Some("fetch") => fetch::run(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
