@@ -5,9 +5,9 @@
 //! at any moment is: drop the [`Device`], keep its [`Durable`], [`Device::boot`] again.
 //!
 //! ```text
-//! Device          power switch, boot loader, faults, counters          (device.rs, boot.rs)
+//! Device          power switch, boot loader, faults, counters          (power.rs, boot.rs)
 //!   Hardware      what the running software works with: flash, …       (hardware.rs, durable.rs, buffer.rs)
-//!   Running       the software while it runs: the operation, calls     (running.rs, operation/)
+//!   Running       the software while it runs: the operation, calls     (running.rs, work/)
 //! ```
 
 pub mod buffer;
@@ -23,10 +23,9 @@ mod boot;
 mod calls;
 mod conversion;
 mod counters;
-#[allow(clippy::module_inception)]
-mod device;
 mod digest;
 mod hardware;
+mod power;
 mod random;
 mod running;
 mod work;
@@ -39,7 +38,6 @@ pub use buffer::{Buffer, BufferState};
 pub use calls::CallAdmission;
 pub use configuration::{ConfigurationKind, Document};
 pub use counters::{Counters, IdCount};
-pub use device::{Device, Power};
 pub use digest::{Digest, Hasher};
 pub use durable::{Durable, Server, ServerProtocol};
 pub use effect::{
@@ -47,5 +45,6 @@ pub use effect::{
     TransferId,
 };
 pub use operation::{Command, ErrorCode, OperationState, Parameters, Record};
+pub use power::{Device, Power};
 pub use request::{Changes, Object, Refused};
 pub use settings::{Capabilities, Settings, Timing};

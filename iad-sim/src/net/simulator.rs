@@ -38,7 +38,7 @@ pub struct Simulator {
     port: u16,
     places: BTreeMap<String, usize>,
     addresses: Vec<IpAddr>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// Something that happened to a device.
@@ -158,7 +158,7 @@ impl Simulator {
                 .map(|(place, unit)| (unit.device.settings().unique_id.clone(), place))
                 .collect(),
             addresses: core.units.iter().map(|unit| unit.address).collect(),
-            _tasks: {
+            tasks: {
                 tasks.spawn(core.run(messages, inbox));
                 tasks
             },
@@ -175,6 +175,11 @@ impl Simulator {
             self.wait_at(place, |device| device.power() != Power::Booting).await?;
         }
         Ok(())
+    }
+
+    /// Cuts the power of all devices, and waits until nothing of them is left: no socket is open, nothing more is stored.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
     }
 
     /// The UDP port on which all devices answer.

@@ -25,7 +25,7 @@ async fn a_device_is_what_it_was_when_the_simulator_starts_again() {
     done(&simulator, "IAD-000001", "d").await;
     asker.set(device, vec![text(VERSION, "2.0"), text(ID, "r"), integer(COMMAND, RESET)]).await.unwrap();
     let before = done(&simulator, "IAD-000001", "r").await;
-    drop(simulator);
+    simulator.stop().await;
 
     let simulator = start(stored(1, folder.path())).await;
     let after = simulator.show("IAD-000001").await.unwrap();
@@ -49,7 +49,7 @@ async fn the_end_of_the_simulator_in_the_middle_of_a_download_is_a_power_failure
         device.durable().standby().is_some_and(|buffer| buffer.size > 100_000)
     };
     soon(simulator.wait("IAD-000001", half)).await.unwrap();
-    drop(simulator);
+    simulator.stop().await;
 
     let simulator = start(stored(1, folder.path())).await;
     let view = simulator.show("IAD-000001").await.unwrap();

@@ -3,6 +3,7 @@
 mod boot;
 mod download;
 mod faults;
+mod histories;
 mod operation;
 mod power;
 mod restore;

@@ -114,21 +114,16 @@ impl Context<'_> {
     pub(crate) fn advance(&mut self, reached: u32, bytes: u64) -> Result<(), Halt> {
         // 100 % is evidence of success, so it is told only once that is stored.
         let mut percent = (reached / 100).min(99);
-        let lie = self.hardware.faults.pending().find(|fault| {
-            fault.kind == FaultKind::FalseProgress
-                && fault.during.is_none_or(|during| Some(during) == self.phase())
+        let phase = self.phase();
+        let lie = self.hardware.faults.strike_during(|fault| {
+            fault.kind == FaultKind::FalseProgress && fault.during.is_none_or(|during| Some(during) == phase)
         });
-        if lie.is_some()
-            && let Some(fault) =
-                self.hardware.faults.strike_during(|fault| fault.kind == FaultKind::FalseProgress)
-        {
-            percent = fault.percent;
-            *self.told = 0;
-            self.hardware.durable.operation.progress = percent;
+        if let Some(lie) = lie {
+            percent = lie.percent;
         }
         let operation = &mut self.hardware.durable.operation;
         operation.progress = operation.progress.max(percent);
-        if let Some(phase) = self.phase() {
+        if let Some(phase) = phase {
             self.hardware.stops(phase, reached, bytes)?;
         }
         let step = self.hardware.settings.progress_step_percent.max(1);
