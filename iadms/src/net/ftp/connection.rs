@@ -110,18 +110,18 @@ pub(super) async fn serve(
             std::future::pending::<()>().await;
         }
     };
-    let ended = tokio::select! {
+    let (ended, may_read_on) = tokio::select! {
         // Nothing but the end of it is told.
-        _ = &mut served => Line::Lost,
+        _ = &mut served => (Line::Lost, false),
         // Nobody sends urgent data. The closed reading side, which is told along with it, is what is waited for.
-        _ = watched.ready(Interest::PRIORITY) => Line::Lost,
-        () = too_late => Line::Closed,
+        _ = watched.ready(Interest::PRIORITY) => (Line::Lost, true),
+        () = too_late => (Line::Closed, false),
         // Whether told or dropped: it has to leave.
-        _ = leave => Line::Closed,
-        _ = closing.wait_for(|closing| *closing) => Line::Closed,
+        _ = leave => (Line::Closed, false),
+        _ = closing.wait_for(|closing| *closing) => (Line::Closed, false),
     };
     connection.line.send_replace(ended);
-    if ended == Line::Lost {
+    if may_read_on {
         // The last commands may wait to be read: QUIT, as a rule.
         let _ = tokio::time::timeout(LAST_COMMANDS, &mut served).await;
     }
