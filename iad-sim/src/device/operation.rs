@@ -255,6 +255,8 @@ impl Record {
     pub(crate) fn fail(&mut self, error: ErrorCode, text: impl Into<String>) {
         self.state =
             if error == ErrorCode::Aborted { OperationState::Aborted } else { OperationState::Failed };
+        // Software that falls back was an operation done before.
+        self.progress = self.progress.min(99);
         self.error = error;
         self.text = text.into();
         self.restarting_into = None;

@@ -135,7 +135,15 @@ impl Carrier {
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
-            Order::Begin(job) => self.sessions.push(Session::begin(job, &self.settings, now)),
+            Order::Begin(job) => {
+                let begun = Session::begin(job, &self.settings, now);
+                // A server with one port for all transfers could not be told apart from it: who asks for the next file has
+                // done with the last one.
+                self.sessions.retain(|session| {
+                    !session.is_reported || (session.local, session.server) != (begun.local, begun.server)
+                });
+                self.sessions.push(begun);
+            }
             Order::Cancel { owner, silent: true } => {
                 self.sessions.retain(|session| session.owner != owner);
             }

@@ -65,6 +65,19 @@ fn an_image_damaged_on_the_way_and_not_announced_is_found_out_by_the_boot_loader
 }
 
 #[test]
+fn a_hot_device_does_not_switch_to_an_image_damaged_on_the_way() {
+    let mut world = World::new(|settings| settings.capabilities.needs_reset = false);
+    let image = world.publish(&plan("2.0"));
+    world.fault(Fault { byte: Some(3000), ..Fault::once(FaultKind::CorruptTransfer) });
+    let unannounced = |changes: &mut Changes| changes.file_names.clone_from(&image.file_names);
+    assert_eq!(world.carry_out(Command::Download, unannounced), DONE);
+    let boots = world.device.durable().boot.boots;
+    assert_eq!(world.carry_out(Command::Activate, |_| {}), failed(ErrorCode::BootFailed));
+    assert_eq!(world.device.durable().active().unwrap().version, "1.0");
+    assert_eq!(world.device.durable().boot.boots, boots, "the old software never stopped");
+}
+
+#[test]
 fn unhealthy_software_starts_and_says_so() {
     let mut world = World::new(|_| {});
     assert_eq!(reset_into(&mut world, &Plan { boot: BootBehaviour::Unhealthy, ..plan("2.0") }, 60), DONE);

@@ -139,6 +139,18 @@ fn a_power_cut_at_any_byte_of_a_download_is_exact_and_leaves_the_old_software() 
     }
 }
 
+#[test]
+fn a_power_cut_at_the_very_end_of_a_download_leaves_a_buffer_that_does_not_count() {
+    let mut world = World::new(|_| {});
+    let fault = Fault { during: Some(Phase::Download), percent: 100, ..Fault::once(FaultKind::PowerLoss) };
+    world.fault(fault);
+    world.download(&plan("2.0"));
+    world.device.power_on(world.now);
+    world.settle();
+    assert_eq!(world.outcome(), failed(ErrorCode::Interrupted));
+    assert_eq!(world.device.durable().standby().unwrap().state, BufferState::Invalid);
+}
+
 /// How a device was before, against which any end is measured.
 struct Before {
     configurations: Vec<(String, Vec<String>)>,
@@ -180,6 +192,7 @@ impl Before {
             "{when}: the configuration is one or the other\n{configuration:#?}"
         );
         if world.operation().state == OperationState::Failed {
+            assert!(world.operation().progress < 100, "{when}: it never was done");
             assert!(
                 matches!(world.operation().error, ErrorCode::Interrupted | ErrorCode::FellBack),
                 "{when}: {:?}",
