@@ -1,5 +1,6 @@
 //! The processes of the demonstration, and their command lines. All of it ends and is removed with this.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -178,7 +179,9 @@ impl Laboratory {
             let watch = watch.stdout(stdout).stderr(Stdio::null()).stdin(Stdio::null()).spawn();
             watch.map_err(|error| Failed(format!("iadms run watch cannot be started: {error}")))
         };
-        let shown = watch("table", Stdio::inherit())?;
+        let mut shown = watch("table", Stdio::piped())?;
+        let lines = shown.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+        std::thread::spawn(move || show(lines.map_while(Result::ok)));
         let mut read = watch("json", Stdio::piped())?;
         let stdout = read.stdout.take();
         self.watches.borrow_mut().extend([shown, read]);
@@ -242,6 +245,22 @@ impl Drop for Laboratory {
         let _ = self.manager.kill();
         let _ = self.manager.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Shows what is told, but of the progress of each run only every fourth part.
+fn show(lines: impl Iterator<Item = String>) {
+    let mut quarters = BTreeMap::new();
+    for line in lines {
+        let percent = line.strip_suffix(" %").and_then(|told| told.rsplit_once(' '));
+        if let Some((what, percent)) = percent {
+            let what = what.split_once(' ').map_or(what, |(_, what)| what).to_owned();
+            let quarter = percent.parse::<u32>().unwrap_or(0) / 25;
+            if quarters.insert(what, quarter).unwrap_or(0) == quarter {
+                continue;
+            }
+        }
+        println!("{line}");
     }
 }
 

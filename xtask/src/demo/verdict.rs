@@ -59,7 +59,7 @@ fn judge(
         return Err("kinds of its configuration are missing".into());
     }
     let kept =
-        backups.as_array().into_iter().flatten().filter(|backup| text(backup, "device_name") == story.device);
+        backups.as_array().into_iter().flatten().filter(|backup| text(backup, "device") == story.device);
     let kept: String = kept.map(ToString::to_string).collect();
     if let Some((kind, _)) = had.iter().find(|(_, (digest, ..))| !kept.contains(digest.as_str())) {
         return Err(format!("the backup of its {kind} is missing"));
