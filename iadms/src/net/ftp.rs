@@ -27,6 +27,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -52,7 +53,8 @@ pub struct FtpSettings {
     pub login_limit: Duration,
     /// How long a connection may be without command or transfer; whole seconds.
     pub idle_limit: Duration,
-    /// How long a transfer may stand still.
+    /// How long a transfer may stand still. Some devices write their flash memory meanwhile, for minutes; whoever
+    /// waits for the file may withdraw its ticket long before.
     pub stall_limit: Duration,
     /// How long a wrong user or password waits for its answer. It slows guessing and keeps nobody else waiting.
     pub refusal_delay: Duration,
@@ -66,7 +68,7 @@ impl Default for FtpSettings {
             connections: 500,
             login_limit: Duration::from_secs(10),
             idle_limit: Duration::from_secs(300),
-            stall_limit: Duration::from_secs(60),
+            stall_limit: Duration::from_secs(300),
             refusal_delay: Duration::from_secs(1),
         }
     }
@@ -170,10 +172,16 @@ fn admit(
         }
         None => {
             tracing::warn!(%peer, "an FTP connection is refused: there are too many");
-            // If the line does not fit into an empty buffer, the peer is gone already.
-            let _ = stream.try_write(b"421 Too many connections, try again later\r\n");
+            connections.spawn(refuse(stream));
         }
     }
+}
+
+/// Says that there is no room, to whoever is quick enough to hear it.
+async fn refuse(mut stream: TcpStream) {
+    let reply = stream.write_all(b"421 Too many connections, try again later\r\n");
+    // The peer may have gone: there is nothing more to tell it.
+    let _ = tokio::time::timeout(Duration::from_secs(1), reply).await;
 }
 
 /// Nothing can be accepted while the system has no more file descriptors; asking at once again would only burn time.

@@ -51,6 +51,17 @@ async fn an_upload_whose_control_connection_is_lost_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_control_connection_is_noticed_though_commands_wait_for_the_transfer() {
+    let world = world().await;
+    let (mut client, _data) = writing(&world).await;
+    client.send("SYST").await;
+    client.send("TYPE I").await;
+    drop(client);
+    let end = world.end("backup").await;
+    assert!(is_the_devices(&end), "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_quits_before_the_reply_has_written_nothing() {
     let world = world().await;
     let (mut client, data) = writing(&world).await;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use upgrade::{Direction, RunId, Ticket};
 
 use crate::client::Client;
-use crate::world::{DEVICE, OTHER_DEVICE, PASSWORD, RUN, World, bytes, settings, ticket, world};
+use crate::world::{DEVICE, OTHER_DEVICE, PASSWORD, World, bytes, settings, ticket, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_device_with_the_password_logs_in() {
@@ -190,5 +190,50 @@ async fn a_port_in_use_is_told_by_name() {
     assert_eq!(error.to_string(), format!("FTP port {port} of 127.0.0.1 is in use by another program"));
     let error = bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "this host has no address 192.0.2.1");
-    assert_eq!(RUN, RunId(7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_keeps_no_device_from_its_file() {
+    const SEED: u64 = 0x0f7b;
+    println!("seed {SEED:#x}");
+    let world = world().await;
+    world.readable("image", &bytes(1000)).await;
+    let mut random = SEED;
+    let mut draw = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let words: [&[u8]; 14] = [
+        b"USER 7\r\n",
+        b"PASS secret\r\n",
+        b"PASV\r\n",
+        b"EPSV\r\n",
+        b"RETR image",
+        b"\r\n",
+        b"STOR ",
+        b"\xff\xf4\xf2ABOR\r\n",
+        b"PORT 127,0,0,1,999,1\r\n",
+        b"REST 99999999999999999999\r\n",
+        b"\0\0\0",
+        b"\n",
+        b"QUIT",
+        b"RETR \xc3\x28\r\n",
+    ];
+    let mut talkers = Vec::new();
+    for _ in 0..100 {
+        let mut talker = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        for _ in 0..draw(30) {
+            let word = usize::try_from(draw(words.len() as u64)).unwrap();
+            // It may be sent away already.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut talker, words[word]).await;
+        }
+        let line = vec![b'A'; usize::try_from(draw(100_000)).unwrap()];
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut talker, &line).await;
+        talkers.push(talker);
+    }
+    // One of the talkers may have had the file: then it is not there any more for anybody.
+    let content = upgrade::Content::Stored { digest: world.files.add(&mut &b"other"[..]).unwrap().digest };
+    world.open(Ticket { content, size: 5, ..ticket("other", Direction::Read) }).await;
+    let mut client = Client::logged_in(&world).await;
+    assert_eq!(client.retrieve("other").await, (b"other".to_vec(), 226));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::file_server::News;
+use iadms::net::ftp::FtpSettings;
 use suppaftp::tokio::AsyncFtpStream;
 use suppaftp::types::FileType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,6 +93,45 @@ async fn a_common_client_is_served_in_passive_and_in_active_mode() {
         assert!(matches!(world.end("backup").await, News::Done { size: 900, .. }));
         client.quit().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_and_ports_of_the_passive_mode_can_be_set() {
+    let passive_host = Some("192.0.2.9".parse().unwrap());
+    let world = World::at("127.0.0.1:0", FtpSettings { passive_host, ..settings() }).await;
+    world.readable("image", b"bytes").await;
+    let mut client = Client::logged_in(&world).await;
+    client.send("PASV").await;
+    let line = client.line().await;
+    assert!(line.starts_with("227 ") && line.contains("(192,0,2,9,"), "{line}");
+
+    // A port that was free just now.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let world = World::at("127.0.0.1:0", FtpSettings { passive_ports: port..=port, ..settings() }).await;
+    world.readable("image", b"bytes").await;
+    let mut client = Client::logged_in(&world).await;
+    client.send("EPSV").await;
+    let line = client.line().await;
+    assert!(line.starts_with("229 ") && line.contains(&format!("(|||{port}|)")), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_appended() {
+    let world = world().await;
+    world.readable("image", b"bytes").await;
+    world.writable("backup", 1000).await;
+    let mut client = Client::logged_in(&world).await;
+    for (name, code) in [("image", 502), ("backup", 226)] {
+        let mut data = client.data().await;
+        assert_eq!(client.command(&format!("APPE {name}")).await, 150);
+        // A refused transfer may be reset.
+        let _ = data.write_all(b"all there is").await;
+        drop(data);
+        assert_eq!(client.reply().await, code, "{name}");
+    }
+    let News::Done { sha256, .. } = world.end("backup").await else { panic!("the backup is not done") };
+    assert_eq!(world.files.read(sha256).unwrap(), b"all there is");
+    assert_eq!(client.retrieve("image").await, (b"bytes".to_vec(), 226));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,3 +52,34 @@ impl Binder for PassivePorts {
         self.bind_one_of(address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::PassivePorts;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_passed_over_and_a_full_range_is_told() {
+        let free = PassivePorts::new(0..=0).bind_one_of(HERE).unwrap().listen(1).unwrap();
+        let port = free.local_addr().unwrap().port();
+        let ports = PassivePorts::new(port..=port);
+        assert_eq!(ports.bind_one_of(HERE).unwrap_err().kind(), ErrorKind::AddrInUse);
+        drop(free);
+        let listener = ports.bind_one_of(HERE).unwrap().listen(1).unwrap();
+        assert_eq!(listener.local_addr().unwrap().port(), port);
+    }
+
+    #[test]
+    fn the_ports_take_turns() {
+        let ports = PassivePorts::new(50_000..=50_002);
+        let turns: Vec<_> = std::iter::repeat_with(|| ports.next()).take(4).flatten().collect();
+        assert_eq!(turns, [50_000, 50_001, 50_002, 50_000]);
+        #[expect(clippy::reversed_empty_ranges, reason = "an operator may write it")]
+        let none = PassivePorts::new(2..=1);
+        assert_eq!(none.next(), None);
+    }
+}
