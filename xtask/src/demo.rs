@@ -171,9 +171,11 @@ fn follow(
             println!("    $ iadms {}", words.join(" "));
             laboratory.manager(&words)?;
         }
-        if what.and_then(|what| what.get("ended")).is_some() {
+        if let Some(ended) = what.and_then(|what| what.get("ended")) {
             open -= 1;
             if open == 0 {
+                laboratory
+                    .end_was_shown(run, ended.get("outcome").and_then(Value::as_str).unwrap_or_default());
                 return Ok(());
             }
         }

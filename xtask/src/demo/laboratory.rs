@@ -1,9 +1,12 @@
 //! The processes of the demonstration, and their command lines. All of it ends and is removed with this.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -27,9 +30,14 @@ pub(super) struct Laboratory {
     programs: PathBuf,
     manager: Child,
     simulators: Vec<Child>,
-    watches: std::cell::RefCell<Vec<Child>>,
+    watches: RefCell<Vec<Child>>,
     ports: Vec<String>,
+    /// Lines that people were shown.
+    shown: RefCell<Option<mpsc::Receiver<String>>>,
 }
+
+/// How long a line that was told already may take to be shown.
+const SHOWN_LIMIT: Duration = Duration::from_secs(5);
 
 impl Laboratory {
     pub(super) fn start() -> Result<Self, Failed> {
@@ -57,8 +65,9 @@ impl Laboratory {
             programs,
             manager,
             simulators: Vec::new(),
-            watches: Default::default(),
+            watches: RefCell::default(),
             ports: Vec::new(),
+            shown: RefCell::default(),
         };
         let ready: Value =
             serde_json::from_str(&ready).map_err(|error| Failed(format!("{ready}: {error}")))?;
@@ -181,7 +190,9 @@ impl Laboratory {
         };
         let mut shown = watch("table", Stdio::piped())?;
         let lines = shown.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
-        std::thread::spawn(move || show(lines.map_while(Result::ok)));
+        let (shown_lines, told) = mpsc::channel();
+        self.shown.replace(Some(told));
+        std::thread::spawn(move || show(lines.map_while(Result::ok), &shown_lines));
         let mut read = watch("json", Stdio::piped())?;
         let stdout = read.stdout.take();
         self.watches.borrow_mut().extend([shown, read]);
@@ -190,6 +201,15 @@ impl Laboratory {
             let line = line.map_err(|error| Failed(format!("iadms run watch: {error}")))?;
             serde_json::from_str(&line).map_err(|error| Failed(format!("iadms run watch: {line}: {error}")))
         }))
+    }
+
+    /// Waits until the end of this run was shown.
+    pub(super) fn end_was_shown(&self, run: u64, outcome: &str) {
+        let end = format!(" run {run}: {}", outcome.replace('-', " "));
+        if let Some(shown) = self.shown.take() {
+            let lines = std::iter::from_fn(|| shown.recv_timeout(SHOWN_LIMIT).ok());
+            lines.take_while(|line| !line.contains(&end)).for_each(drop);
+        }
     }
 
     pub(super) fn manager(&self, words: &[&str]) -> Result<String, Failed> {
@@ -249,7 +269,7 @@ impl Drop for Laboratory {
 }
 
 /// Shows what is told, but of the progress of each run only every fourth part.
-fn show(lines: impl Iterator<Item = String>) {
+fn show(lines: impl Iterator<Item = String>, lines_shown: &mpsc::Sender<String>) {
     let mut quarters = BTreeMap::new();
     for line in lines {
         let percent = line.strip_suffix(" %").and_then(|told| told.rsplit_once(' '));
@@ -261,6 +281,8 @@ fn show(lines: impl Iterator<Item = String>) {
             }
         }
         println!("{line}");
+        // Nobody waits for it before the end.
+        let _ = lines_shown.send(line);
     }
 }
 
