@@ -328,6 +328,13 @@ mod tests {
     }
 
     #[test]
+    fn the_script_of_the_readme_is_one() {
+        let readme = include_str!("../README.md");
+        let script = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(Script::parse(script).map(|script| script.faults.len()), Ok(5));
+    }
+
+    #[test]
     fn a_misspelt_or_incomplete_fault_is_refused() {
         assert!(matches!(
             Script::parse("[[fault]]\nkind = 'hang'\ndurign = 'boot'"),

@@ -1,5 +1,7 @@
 //! What one SNMP SET asks to change, and whether the device agrees. All of it is changed or nothing.
 
+use std::collections::BTreeSet;
+
 use super::calls::CallAdmission;
 use super::configuration::ConfigurationKind;
 use super::digest::Digest;
@@ -175,6 +177,10 @@ impl Parameters {
         }
         if needs_kinds && self.kinds.len() != files {
             return refused(Object::Kinds, "each file has a kind");
+        }
+        let distinct: BTreeSet<_> = self.kinds.iter().collect();
+        if needs_kinds && distinct.len() != files {
+            return refused(Object::Kinds, "each kind has one file");
         }
         if needs_files && !parallel(self.sizes.len()) {
             return refused(Object::Sizes, "each file has a size, or none has");

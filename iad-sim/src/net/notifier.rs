@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use datagram::{Batch, Socket, Transmit};
 use snmp::Security;
@@ -38,7 +38,7 @@ impl Notifier {
                 tracing::error!(%error, "cannot write a notification");
                 return;
             }
-            self.send(device, self.settings.address);
+            send(&self.socket, device, self.settings.address, &self.buffer);
             return;
         }
         let target = Target {
@@ -47,7 +47,7 @@ impl Notifier {
             timeout: self.settings.timeout,
             retries: self.settings.retries,
         };
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.seed = self.seed.wrapping_add(1);
         let seed = self.seed;
         let manager =
             self.informs.entry(device).or_insert_with(|| Manager::new(ManagerSettings::default(), seed));
@@ -69,22 +69,13 @@ impl Notifier {
 
     /// Sends what is due.
     pub(crate) fn repeat(&mut self, now: Duration) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut due = Vec::new();
         for (device, manager) in &mut self.informs {
-            while let Some(peer) = manager.poll_transmit(now, &mut buffer) {
-                due.push((*device, peer, buffer.clone()));
+            while let Some(peer) = manager.poll_transmit(now, &mut self.buffer) {
+                send(&self.socket, *device, peer, &self.buffer);
             }
             while manager.poll_event().is_some() {}
         }
         self.informs.retain(|_, manager| manager.outstanding() > 0);
-        for (device, peer, datagram) in due {
-            buffer = datagram;
-            std::mem::swap(&mut self.buffer, &mut buffer);
-            self.send(device, peer);
-            std::mem::swap(&mut self.buffer, &mut buffer);
-        }
-        self.buffer = buffer;
     }
 
     /// A device that has lost power repeats nothing.
@@ -100,11 +91,11 @@ impl Notifier {
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         self.informs.values().filter_map(Manager::next_deadline).min()
     }
+}
 
-    fn send(&self, device: IpAddr, peer: std::net::SocketAddr) {
-        let transmit = Transmit { peer, local: Some(device), bytes: &self.buffer, segment_size: None };
-        if let Err(error) = self.socket.try_send(&transmit) {
-            tracing::debug!(%error, %device, "a notification is lost");
-        }
+fn send(socket: &Socket, device: IpAddr, peer: SocketAddr, bytes: &[u8]) {
+    let transmit = Transmit { peer, local: Some(device), bytes, segment_size: None };
+    if let Err(error) = socket.try_send(&transmit) {
+        tracing::debug!(%error, %device, "a notification is lost");
     }
 }

@@ -103,6 +103,8 @@ fn files_and_kinds_have_to_be_parallel() {
     let object = |answer: Result<(), Refused>| answer.map_err(|refused| refused.object);
     assert_eq!(object(ask(|changes| changes.file_names = Some(Vec::new()))), Err(Object::FileNames));
     assert_eq!(object(ask(|changes| changes.kinds = Some(Vec::new()))), Err(Object::Kinds));
+    let twice = |changes: &mut Changes| changes.kinds = Some(vec![ConfigurationKind::UserData; 4]);
+    assert_eq!(object(ask(twice)), Err(Object::Kinds));
     assert_eq!(object(ask(|changes| changes.sizes = Some(vec![1]))), Err(Object::Sizes));
     assert_eq!(object(ask(|changes| changes.digests = Some(vec![Digest::of(b"")]))), Err(Object::Digests));
     assert_eq!(object(ask(|changes| changes.id = Some(String::new()))), Err(Object::Id));
