@@ -60,6 +60,8 @@ impl Transfer {
     pub(super) async fn moving<T>(&mut self, bytes: impl Future<Output = io::Result<T>>) -> Result<T, Cause> {
         let limit = self.connection.service().settings.stall_limit;
         tokio::select! {
+            // What ends the transfer counts before bytes, and before their end.
+            biased;
             // Fired or dropped: nobody waits for this file any more.
             _ = &mut self.stop => Err(Cause::Withdrawn),
             line = self.line.wait_for(|line| *line != Line::Open) => Err(line.map_or(Line::Lost, |line| *line).cause()),
