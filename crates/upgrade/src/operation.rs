@@ -5,9 +5,12 @@
 //! a manager that was restarted both lead back to Looking, never to a blind repeat.
 
 mod cause;
+mod commanding;
 mod evidence;
+mod looking;
 mod sight;
 mod step;
+mod underway;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,8 +118,10 @@ pub enum Task {
 pub enum State {
     /// Reading the device, to know what is to be done or was done.
     Looking {
-        /// Since when the device has not been heard, or been busy.
+        /// Since when the device has not been heard.
         since: Time,
+        /// Since when it has been busy with something else.
+        busy: Option<Time>,
         /// When it is looked at again; none while an answer is awaited.
         next: Option<Time>,
         /// What the device said to the SET, where it refused it.
@@ -144,6 +149,8 @@ pub enum State {
         next: Option<Time>,
         /// Whether to look again once the answer that is awaited has come.
         again: bool,
+        /// Whether that look, or the one that is awaited, is at the whole device.
+        whole: bool,
         /// Whether the answer that is awaited is one to an abort.
         stopping: bool,
         /// When the device said that it was done, while the file server's word is awaited.
@@ -326,7 +333,7 @@ impl Operation {
         let files = task.files().into_iter().zip(names);
         let transfer = |((kind, file), name)| Transfer { name, kind, file, seen: Seen::Nothing };
         let transfers = files.map(transfer).collect();
-        let state = State::Looking { since: now, next: None, refused: None };
+        let state = State::Looking { since: now, busy: None, next: None, refused: None };
         Self {
             task,
             id,
@@ -354,9 +361,10 @@ impl Operation {
     pub(crate) fn forget_progress(&mut self) {
         let zero = Time::default();
         match &mut self.state {
-            State::Looking { since, next, .. } => (*since, *next) = (zero, None),
-            State::Underway { progress, moved, next, again, .. } => {
-                (*progress, *moved, *next, *again) = (0, zero, None, false);
+            State::Looking { since, busy, next, .. } => (*since, *busy, *next) = (zero, None, None),
+            State::Underway { progress, moved, next, again, whole, .. } => {
+                (*progress, *moved, *next) = (0, zero, None);
+                (*again, *whole) = (false, false);
             }
             _ => {}
         }

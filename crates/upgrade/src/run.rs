@@ -4,6 +4,7 @@
 //! restoring the original before anybody is asked. A question never leaves a device on unconfirmed software or
 //! with another version's configuration, so it may stay open for days.
 
+mod cancelling;
 mod event;
 mod figure;
 mod judging;
@@ -68,7 +69,7 @@ pub struct Run {
     pub failure: Option<Failure>,
     /// Whether the device is being brought back to what it was before.
     pub returning: bool,
-    /// Whether the new software has been commanded to run, and the device was not yet brought back.
+    /// Since when the device may run other software because of this run, and was not yet brought back.
     pub activated: Option<Time>,
     /// Whether the device takes no new calls because of this run.
     pub calls_closed: bool,
@@ -76,6 +77,8 @@ pub struct Run {
     pub repeats: u32,
     /// Repeats because settings moved.
     pub drifts: u32,
+    /// Repeats of what brings the device back.
+    pub bring_backs: u32,
     /// Whether an operator cancelled it.
     pub cancelled: bool,
     /// The device by the last whole look at it.
@@ -301,6 +304,7 @@ impl Run {
             calls_closed: false,
             repeats: 0,
             drifts: 0,
+            bring_backs: 0,
             cancelled: false,
             last: LeftWith::default(),
         }

@@ -27,6 +27,10 @@ impl Operation {
         let told = reading.operation.as_ref().filter(|operation| operation.id == self.id);
         let state = told.map(|operation| operation.state);
         match state {
+            // Its own word for that would hide that the other software may run by now.
+            Some(OperationState::Failed) if restarted && !self.task.restarts() => {
+                return Finding::Disproven(Cause::Restarted);
+            }
             Some(OperationState::Failed) => {
                 let operation = told.cloned().unwrap_or_default();
                 let error = operation.error.unwrap_or_else(|| "failed".into());

@@ -75,8 +75,9 @@ impl Operation {
                 of_kinds(&reading.running_configuration(), &kinds).same_files(set)
             }
             Task::Stop => true,
-            Task::CloseCalls => reading.calls_admitted == Some(false),
-            Task::OpenCalls => reading.calls_admitted == Some(true),
+            // A device that does not show it is taken at its word.
+            Task::CloseCalls => reading.calls_admitted.map_or(self.answered, |admitted| !admitted),
+            Task::OpenCalls => reading.calls_admitted.unwrap_or(self.answered),
             // What a device shows of its file server leaves out the password, so it must have been told.
             Task::ConfigureServer { address, port } => {
                 self.answered

@@ -1,11 +1,14 @@
 //! The figure: which part follows which.
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Failure, Goal, Policy, Step, Story};
+use super::{Effect, Failure, Goal, Outcome, Policy, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 use crate::reading::{Capability, Reading};
 use crate::{ConfigurationSet, Kind};
+
+/// How often what brings a device back is repeated by itself before an operator is asked.
+const MOST_BRING_BACKS: u32 = 3;
 
 impl Turn<'_> {
     /// A part of the figure is done.
@@ -19,47 +22,33 @@ impl Turn<'_> {
         if step == Step::BackingUp {
             self.keep_backup(operation, reading);
         }
-        if self.run.cancelled && !self.run.returning {
-            return self.settle();
+        if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
+            self.note_calls(operation, reading);
+        }
+        if self.run.cancelled && !self.run.returning && step != Step::OpeningCalls {
+            return self.take_back(step);
         }
         match (step, self.run.goal.clone()) {
             (Step::ConfiguringServer, _) => self.back_up(),
 
             (Step::BackingUp, Goal::Upgrade { .. }) => self.judge(),
-            (Step::BackingUp, Goal::Backup) => self.succeed("the configuration is backed up".into()),
+            (Step::BackingUp, Goal::Backup) => self.succeed(),
             (Step::BackingUp, Goal::Restore { set }) => self.begin(Step::Restoring, Task::Restore { set }),
             (Step::BackingUp, Goal::RollBack) => self.close_calls(),
 
             (Step::Downloading, _) => self.hold(),
             (Step::ClosingCalls, _) => self.drain(),
-            (Step::Activating, _) => {
-                self.run.calls_closed &= !self.restarts();
-                self.convert_or_restore()
-            }
+            (Step::Activating, _) => self.convert_or_restore(),
             (Step::Converting, _) => self.converted_by_device(operation),
             (Step::Restoring, Goal::Upgrade { .. }) => self.soak(reading),
-            (Step::Restoring, _) => self.succeed("the configuration is restored".into()),
-            (Step::Confirming, _) => self.succeed(self.upgraded()),
+            (Step::Restoring | Step::Confirming | Step::Resetting, _) => self.succeed(),
 
-            (Step::RollingBack, _) if self.run.returning => {
-                self.run.calls_closed &= reading.calls_admitted == Some(false);
-                self.restore_original()
-            }
-            (Step::RollingBack, _) => {
-                self.run.calls_closed &= !self.restarts();
-                self.rolled_back(reading)
-            }
-            (Step::RestoringOriginal, _) => {
-                self.run.returning = false;
-                self.run.activated = None;
-                self.settle()
-            }
-            (Step::OpeningCalls, _) => {
-                self.run.calls_closed = false;
-                self.settle()
-            }
-            (Step::Stopping, _) => self.settle(),
-            (Step::Resetting, _) => self.succeed("the device has restarted".into()),
+            // Where nothing was ever made to run, nothing was changed either: today's settings stay.
+            (Step::RollingBack, _) if self.run.activated.is_none() && !operation.commanded => self.settle(),
+            (Step::RollingBack, _) if self.run.returning => self.restore_original(),
+            (Step::RollingBack, _) => self.rolled_back(reading),
+            (Step::RestoringOriginal | Step::Stopping, _) => self.settle(),
+            (Step::OpeningCalls, _) => self.calls_opened(),
 
             (Step::BackingUp, Goal::Reset)
             | (Step::Preflight | Step::Judging | Step::Draining | Step::Soaking, _) => Err(Rejected),
@@ -83,12 +72,12 @@ impl Turn<'_> {
         let drifted = cause == Cause::RevisionMoved;
         match step {
             Step::BackingUp | Step::Activating if drifted && !self.run.cancelled => return self.drift(step),
-            // Calls come back with the next restart at the latest; nothing else hangs on it.
-            Step::OpeningCalls => {
-                self.run.calls_closed = false;
-                return self.settle();
-            }
+            Step::OpeningCalls => return self.calls_stay_closed(failure),
             Step::Stopping => return self.settle(),
+            Step::RollingBack | Step::RestoringOriginal if self.may_bring_back_again(&cause) => {
+                self.count_bring_back();
+                return self.bring_back();
+            }
             _ => {}
         }
         self.run.failure = Some(failure);
@@ -109,16 +98,17 @@ impl Turn<'_> {
             | Step::Activating
             | Step::Converting
             | Step::Soaking
-            | Step::Confirming => self.go_back(),
+            | Step::Confirming
+            | Step::Resetting => self.go_back(),
             Step::Restoring => match self.run.goal {
-                Goal::Upgrade { .. } => self.go_back(),
-                _ => {
+                Goal::Restore { .. } => {
                     self.run.returning = true;
                     self.restore_original()
                 }
+                _ => self.go_back(),
             },
+            Step::RollingBack if !self.run.returning => self.go_back(),
             Step::RollingBack | Step::RestoringOriginal => self.ask_lost(),
-            Step::Resetting => self.settle(),
             Step::OpeningCalls | Step::Stopping => Err(Rejected),
         }
     }
@@ -137,6 +127,44 @@ impl Turn<'_> {
         let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
+    }
+
+    /// Whether what brings the device back is tried again by itself, under any policy: a question would find the device
+    /// on the wrong software. What only time or an operator can change is asked about.
+    fn may_bring_back_again(&self, cause: &Cause) -> bool {
+        self.run.returning && self.is_worth_another_try(cause)
+    }
+
+    fn is_worth_another_try(&self, cause: &Cause) -> bool {
+        let hopeless = matches!(cause, Cause::Unreachable(..) | Cause::Impossible(_) | Cause::Stopped);
+        !hopeless && self.run.bring_backs < MOST_BRING_BACKS
+    }
+
+    fn count_bring_back(&mut self) {
+        self.run.bring_backs += 1;
+        self.tell(Story::Repeating { repeat: self.run.bring_backs, after_ms: 0 });
+    }
+
+    /// Calls are still not let in. To whom that matters: a device is not as before while it refuses them.
+    fn calls_stay_closed(&mut self, failure: Failure) -> Result<(), Rejected> {
+        if self.is_worth_another_try(&failure.cause) {
+            self.count_bring_back();
+            return self.begin(Step::OpeningCalls, Task::OpenCalls);
+        }
+        if self.is_reached() {
+            self.run.calls_closed = false;
+            let reason = format!("{}, but takes no calls: {}", self.reached(), failure.cause);
+            return self.end(Outcome::Succeeded, reason);
+        }
+        self.run.returning = true;
+        self.run.failure = Some(failure);
+        self.ask_lost()
+    }
+
+    /// A restart lets calls in again, on most devices.
+    fn note_calls(&mut self, operation: &Operation, reading: &Reading) {
+        let restarted = operation.commanded && self.restarts();
+        self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
     }
 
     /// The first part after preflight.
@@ -162,7 +190,7 @@ impl Turn<'_> {
     fn keep_backup(&mut self, operation: &Operation, reading: &Reading) {
         let held = reading.running_configuration();
         let files = operation.written();
-        if files.is_empty() {
+        if files.len() < operation.transfers.len() || files.is_empty() {
             // It was found that the earlier backup is still true.
             if let Some(backup) = &mut self.run.backup {
                 backup.revision = held.revision;
@@ -182,13 +210,13 @@ impl Turn<'_> {
     pub(super) fn drift(&mut self, step: Step) -> Result<(), Rejected> {
         self.run.drifts += 1;
         self.run.activated = None;
+        if step == Step::Draining {
+            self.tell(Story::StepFailed(Failure { step, cause: Cause::RevisionMoved }));
+        }
         if self.run.drifts > self.profile.limits.drift_repeats {
             self.run.drifts = 0;
             self.run.failure = Some(Failure { step, cause: Cause::RevisionMoved });
             return self.settle();
-        }
-        if step != Step::BackingUp {
-            self.tell(Story::StepFailed(Failure { step, cause: Cause::RevisionMoved }));
         }
         self.back_up()
     }
@@ -243,10 +271,7 @@ impl Turn<'_> {
     pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
         match self.run.backup.clone() {
             Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set }),
-            None => {
-                self.run.returning = false;
-                self.settle()
-            }
+            None => self.settle(),
         }
     }
 
@@ -259,10 +284,30 @@ impl Turn<'_> {
             Some(set) if reads.is_some() && set.format == reads => {
                 self.begin(Step::Restoring, Task::Restore { set })
             }
-            _ => self.succeed(format!(
-                "the device runs {version} with the configuration that version had; the one of before is backed up"
-            )),
+            _ => self.succeed(),
         }
+    }
+
+    /// What was reached, for people.
+    pub(super) fn reached(&self) -> String {
+        match self.run.goal {
+            Goal::Upgrade { .. } => self.upgraded(),
+            Goal::Backup => "the configuration is backed up".into(),
+            Goal::Restore { .. } => "the configuration is restored".into(),
+            Goal::RollBack => self.runs_the_other(),
+            Goal::Reset => "the device has restarted".into(),
+        }
+    }
+
+    fn runs_the_other(&self) -> String {
+        let version = self.run.target_version().unwrap_or_default();
+        let held = &self.run.last.configuration.files;
+        let todays = self.run.backed_up().iter().all(|(kind, file)| held.get(kind) == Some(file));
+        let configuration = match todays {
+            true => "its configuration of before",
+            false => "the configuration that version had; the one of before is backed up",
+        };
+        format!("the device runs {version} with {configuration}")
     }
 
     fn upgraded(&self) -> String {

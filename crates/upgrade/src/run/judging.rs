@@ -46,6 +46,10 @@ impl Turn<'_> {
         if self.run.converted.is_some() {
             return self.download();
         }
+        if self.run.conversion == Some(ConvertedBy::Operator) {
+            // What was edited was for the settings of before.
+            return self.ask_edit();
+        }
         if !self.must_convert() {
             self.run.conversion = None;
             return self.download();
@@ -77,6 +81,9 @@ impl Turn<'_> {
         result: &Result<BTreeMap<Kind, StoredFile>, String>,
     ) -> Result<(), Rejected> {
         match result {
+            Ok(files) if files.keys().ne(self.run.backed_up().keys()) => {
+                self.fail(Step::Judging, Cause::Converter("it did not convert each file".into()))
+            }
             Ok(files) => {
                 let format = self.wanted_format();
                 self.run.converted = Some(ConfigurationSet { format, revision: None, files: files.clone() });

@@ -34,11 +34,9 @@ impl Turn<'_> {
             self.run.device.unique_id = Some(id.clone());
             self.effects.push(Effect::Known(id));
         }
-        let first = self.run.old.is_none();
-        if first {
-            self.run.old = Some(old(reading));
-        }
-        if let Some(cause) = self.obstacle(reading, first) {
+        // Before a repeat too the device is as it was; but questions stay open for days, and others work on it meanwhile.
+        self.run.old = Some(old(reading));
+        if let Some(cause) = self.obstacle(reading) {
             return self.refuse(cause);
         }
         if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
@@ -80,7 +78,7 @@ impl Turn<'_> {
         }
     }
 
-    fn obstacle(&self, reading: &Reading, first: bool) -> Option<Cause> {
+    fn obstacle(&self, reading: &Reading) -> Option<Cause> {
         let impossible = |why: String| Some(Cause::Impossible(why));
         if let Some(operation) = &reading.operation
             && !operation.state.is_over()
@@ -91,7 +89,7 @@ impl Turn<'_> {
         let Some(running) = reading.running() else {
             return impossible("the device does not tell which software it runs".into());
         };
-        if running.role == Some(Role::Trial) && first {
+        if running.role == Some(Role::Trial) {
             return impossible(format!(
                 "the device runs {} on trial; it must be confirmed or fall back first",
                 running.version

@@ -13,11 +13,12 @@ impl Turn<'_> {
     /// The device is as it was before, or was not touched. Calls come first: nobody is asked while the device
     /// refuses them.
     pub(super) fn settle(&mut self) -> Result<(), Rejected> {
+        self.run.returning = false;
+        self.run.activated = None;
+        self.run.bring_backs = 0;
         if self.run.calls_closed {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        self.run.returning = false;
-        self.run.activated = None;
         if self.run.cancelled {
             return self.end(Outcome::Cancelled, "cancelled by an operator".into());
         }
@@ -92,7 +93,7 @@ impl Turn<'_> {
             return Err(Rejected);
         }
         match answer {
-            Answer::Again => {}
+            Answer::Again | Answer::End => {}
             Answer::OtherImage(image) => {
                 self.run.goal = Goal::Upgrade { image: (**image).clone() };
                 self.run.conversion = None;
@@ -107,14 +108,13 @@ impl Turn<'_> {
                 self.run.conversion = Some(ConvertedBy::Operator);
                 self.run.converted = Some(ConfigurationSet { format, revision: None, files: files.clone() });
             }
-            Answer::End => {}
         }
         self.tell(Story::Answered { answer: Some(answer.kind()) });
         match (answer, &question.failure) {
             (Answer::End, _) if question.lost => self.give_up("given up by an operator".into()),
             (Answer::End, _) => {
-                let reason = self.reason();
-                self.end(Outcome::EndedByOperator, reason)
+                let reason = question.failure.as_ref().map(ToString::to_string);
+                self.end(Outcome::EndedByOperator, reason.unwrap_or_else(|| "ended by an operator".into()))
             }
             // Nothing failed: the configuration is ready now.
             (Answer::Edited(_), None) => self.download(),
@@ -125,7 +125,8 @@ impl Turn<'_> {
     /// The time of the question is over.
     pub(super) fn unanswered(&mut self, question: &Question) -> Result<(), Rejected> {
         self.tell(Story::Answered { answer: None });
-        let reason = format!("nobody answered in time; {}", self.reason());
+        let failure = question.failure.as_ref().map(|failure| format!("; {failure}")).unwrap_or_default();
+        let reason = format!("nobody answered in time{failure}");
         if question.lost { self.give_up(reason) } else { self.end(Outcome::RolledBack, reason) }
     }
 
@@ -148,40 +149,66 @@ impl Turn<'_> {
     fn repeat_with(&mut self, answer: &Answer) -> Result<(), Rejected> {
         let failed = self.run.failure.as_ref().map(|failure| failure.step);
         if self.run.returning {
+            self.run.bring_backs = 0;
             return self.bring_back();
         }
         let restore_failed = matches!(failed, Some(Step::Converting | Step::Restoring | Step::Soaking));
-        if restore_failed && !matches!(answer, Answer::Edited(_)) {
-            // Back to conversion, not to the plain restore (row H23).
+        let edited =
+            matches!(answer, Answer::Edited(_)) || self.run.conversion == Some(ConvertedBy::Operator);
+        if restore_failed && !edited {
+            // Back to conversion, not to the plain restore (row H23). What an operator edited stays what it is.
             self.run.converted = None;
         }
         self.preflight()
     }
 
     /// Once more at what brings the device back.
-    fn bring_back(&mut self) -> Result<(), Rejected> {
+    pub(super) fn bring_back(&mut self) -> Result<(), Rejected> {
+        let failed = self.run.failure.as_ref().map(|failure| failure.step);
         match self.run.goal {
+            _ if failed == Some(Step::OpeningCalls) => self.settle(),
             Goal::Restore { .. } => self.restore_original(),
             _ => self.roll_back(),
         }
     }
 
+    /// Whether the device was not heard at last. After a failure from the download on it was: it was brought back.
     fn is_unreachable(&self) -> bool {
         let failure = self.run.failure.as_ref();
-        failure.is_some_and(|failure| matches!(failure.cause, Cause::Unreachable(..)))
+        failure.is_some_and(|failure| {
+            let silent = matches!(failure.cause, Cause::Unreachable(..));
+            let untouched = matches!(
+                failure.step,
+                Step::Preflight | Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls
+            );
+            silent && untouched
+        })
     }
 
     fn reason(&self) -> String {
         self.run.failure.as_ref().map_or_else(String::new, ToString::to_string)
     }
 
-    pub(super) fn succeed(&mut self, reason: String) -> Result<(), Rejected> {
+    /// The goal is reached. Not every device lets calls in again by itself.
+    pub(super) fn succeed(&mut self) -> Result<(), Rejected> {
         self.run.failure = None;
         if self.run.calls_closed {
-            // A restart has opened them; a hot activation never closed them.
-            self.run.calls_closed = false;
+            return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        self.end(Outcome::Succeeded, reason)
+        self.end(Outcome::Succeeded, self.reached())
+    }
+
+    /// Calls come in again.
+    pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
+        let reached = self.is_reached();
+        self.run.calls_closed = false;
+        if reached { self.succeed() } else { self.settle() }
+    }
+
+    /// Whether the goal is reached, and only calls are still to be let in: then nothing can be cancelled any more.
+    pub(super) fn is_reached(&self) -> bool {
+        let opening = self.run.current_step() == Some(Step::OpeningCalls);
+        opening && self.run.failure.is_none() && !self.run.cancelled
     }
 
     pub(super) fn give_up(&mut self, reason: String) -> Result<(), Rejected> {

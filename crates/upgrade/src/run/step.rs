@@ -1,8 +1,8 @@
 //! What follows from each event in each state of a run. The order of the figure's parts is in `figure`.
 
-use super::{Effect, Event, Goal, LeftWith, Run, State, Step, Story};
+use super::{Effect, Event, LeftWith, Run, State, Step, Story};
 use crate::Time;
-use crate::operation::{self, Cause, Operation, Surroundings, Task};
+use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Profile, Scope};
 use crate::reading::Reading;
 
@@ -90,12 +90,13 @@ impl Turn<'_> {
             }
             (State::Draining { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
             (State::Draining { .. } | State::Soaking { .. }, Event::Resumed) => {
-                self.look(Scope::Whole);
+                // That it was not heard while nobody listened is no silence of the device's.
+                self.look_since(self.now);
                 Ok(())
             }
 
-            (State::Soaking { pulse, until, waiting }, Event::Read { reading, .. }) => {
-                self.soaked(pulse, until, waiting, reading)
+            (State::Soaking { pulse, until, .. }, Event::Read { reading, .. }) => {
+                self.soaked(pulse, until, reading)
             }
             (State::Soaking { waiting, .. }, Event::Unread { why, .. }) => {
                 self.unheard(Step::Soaking, waiting, why)
@@ -150,12 +151,21 @@ impl Turn<'_> {
             Event::Bytes { name, bytes } => Told::Bytes { name: name.clone(), bytes: *bytes },
             Event::Tick => Told::Tick,
             Event::Resumed => Told::Resumed,
+            // Nothing is gained by a device that takes no calls.
+            Event::StopOperation if step == Step::OpeningCalls => return Err(Rejected),
             Event::StopOperation => Told::Stop,
             Event::Begin | Event::Converted(_) | Event::Answered(_) | Event::Cancelled => {
                 return Err(Rejected);
             }
         };
-        self.advance(step, operation, &told)
+        self.advance(step, operation, &told)?;
+        match self.run.state.clone() {
+            // The cancel waited for the answer to a SET.
+            State::Working { step, operation: same } if self.run.cancelled && same.id == operation.id => {
+                self.cancel_operation(step, &same)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn advance(
@@ -166,7 +176,9 @@ impl Turn<'_> {
     ) -> Result<(), Rejected> {
         let prefix = self.run.prefix();
         let server = self.run.server.clone();
-        let around = Surroundings { profile: self.profile, server: &server, run: &prefix };
+        let version = self.version_for(step);
+        let version = version.as_deref();
+        let around = Surroundings { profile: self.profile, server: &server, run: &prefix, version };
         let (next, effects) = operation.step(event, around, self.now).map_err(|_| Rejected)?;
         let ended = next.state.clone();
         self.run.state = State::Working { step, operation: Box::new(next.clone()) };
@@ -177,6 +189,16 @@ impl Turn<'_> {
             operation::State::Done { reading } => self.done(step, &next, &reading),
             operation::State::Failed { cause } => self.failed(step, &next, cause),
             _ => Ok(()),
+        }
+    }
+
+    /// The version whose configuration a part of the figure reads or writes: on any other it must not.
+    fn version_for(&self, step: Step) -> Option<String> {
+        let old = self.run.old.as_ref().map(|old| old.version.clone());
+        match step {
+            Step::Converting | Step::Restoring => self.run.target_version().map(str::to_owned).or(old),
+            Step::BackingUp | Step::RestoringOriginal => old,
+            _ => None,
         }
     }
 
@@ -211,62 +233,6 @@ impl Turn<'_> {
         }
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
-    }
-
-    fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
-        if self.run.cancelled {
-            return Err(Rejected);
-        }
-        self.run.cancelled = true;
-        self.tell(Story::Cancelled);
-        match state {
-            State::Asking(question) if question.lost => {
-                self.give_up("cancelled by an operator while the device could not be brought back".into())
-            }
-            State::Asking(_) => {
-                self.tell(Story::Answered { answer: None });
-                self.settle()
-            }
-            State::Working { step, operation } => self.cancel_operation(*step, operation),
-            State::Soaking { .. } => self.go_back(),
-            State::Preflight(_)
-            | State::Judging
-            | State::Holding { .. }
-            | State::Draining { .. }
-            | State::Pausing { .. } => self.settle(),
-            State::Ended(_) => Err(Rejected),
-        }
-    }
-
-    fn cancel_operation(&mut self, step: Step, operation: &Operation) -> Result<(), Rejected> {
-        let bringing_back =
-            matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping);
-        // What is being undone is undone first; what cannot be undone is ended.
-        if self.run.returning || bringing_back || step == Step::Resetting {
-            return Ok(());
-        }
-        self.effects.push(Effect::Withdraw(operation.open_tickets()));
-        match (step, &self.run.goal) {
-            (
-                Step::Activating | Step::Converting | Step::Restoring | Step::Confirming,
-                Goal::Upgrade { .. },
-            ) => self.go_back(),
-            (Step::Restoring, _) => {
-                self.run.returning = true;
-                self.restore_original()
-            }
-            _ => self.begin(Step::Stopping, Task::Stop),
-        }
-    }
-
-    /// A wait for a device that is not heard: looked for until the profile's limit.
-    pub(super) fn unheard(&mut self, step: Step, waiting: super::Waiting, why: &str) -> Result<(), Rejected> {
-        let silent = self.now - waiting.since;
-        if silent >= self.reach() {
-            return self.fail(step, Cause::Unreachable(silent.as_secs(), why.to_owned()));
-        }
-        self.wait(waiting.since);
-        Ok(())
     }
 }
 

@@ -24,16 +24,31 @@ impl Turn<'_> {
         }
     }
 
+    /// A wait for a device that is not heard: looked for until the profile's limit.
+    pub(super) fn unheard(&mut self, step: Step, waiting: Waiting, why: &str) -> Result<(), Rejected> {
+        let silent = self.now - waiting.since;
+        if silent >= self.reach() {
+            return self.fail(step, Cause::Unreachable(silent.as_secs(), why.to_owned()));
+        }
+        self.wait(waiting.since);
+        Ok(())
+    }
+
+    /// Looks now; the device counts as heard until then.
+    pub(super) fn look_since(&mut self, heard: Time) {
+        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
+            &mut self.run.state
+        {
+            *waiting = Waiting { since: heard, next: None };
+        }
+        self.look(Scope::Whole);
+    }
+
     pub(super) fn look_when_due(&mut self, waiting: Waiting) -> Result<(), Rejected> {
         if waiting.next.is_none_or(|due| self.now < due) {
             return Err(Rejected);
         }
-        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
-            &mut self.run.state
-        {
-            waiting.next = None;
-        }
-        self.look(Scope::Whole);
+        self.look_since(waiting.since);
         Ok(())
     }
 
@@ -87,7 +102,10 @@ impl Turn<'_> {
         self.tell(Story::StepDone { step: Step::Draining, text });
         match self.run.goal {
             Goal::Upgrade { .. } => self.activate(),
-            Goal::RollBack => self.roll_back(),
+            Goal::RollBack => {
+                self.run.activated = Some(self.now);
+                self.roll_back()
+            }
             Goal::Reset => self.begin(Step::Resetting, Task::Reset),
             Goal::Backup | Goal::Restore { .. } => Err(Rejected),
         }
@@ -115,13 +133,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) fn soaked(
-        &mut self,
-        pulse: Pulse,
-        until: Time,
-        _waiting: Waiting,
-        reading: &Reading,
-    ) -> Result<(), Rejected> {
+    pub(super) fn soaked(&mut self, pulse: Pulse, until: Time, reading: &Reading) -> Result<(), Rejected> {
         let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
         let wanted = self.run.target_version().unwrap_or_default().to_owned();
         if running != wanted {

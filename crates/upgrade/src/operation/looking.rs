@@ -1,0 +1,163 @@
+//! Looking at the device before a SET: what is seen decides whether one is sent at all.
+
+use core::time::Duration;
+
+use super::commanding::order;
+use super::sight::Sight;
+use super::step::Surroundings;
+use super::{Cause, Effect, Operation, State, Task};
+use crate::Time;
+use crate::profile::{Command, Limits, Scope};
+use crate::reading::Reading;
+
+/// After an abort, a device is looked at this soon again, or as soon as the profile polls, if that is sooner.
+const STOPPING_LOOK: Duration = Duration::from_secs(1);
+
+impl Operation {
+    pub(super) fn look_again(mut self, now: Time) -> (Self, Vec<Effect>) {
+        self.state = State::Looking { since: now, busy: None, next: None, refused: None };
+        (self, vec![Effect::Look(Scope::Whole)])
+    }
+
+    pub(super) fn look_now(mut self) -> (Self, Vec<Effect>) {
+        if let State::Looking { next, .. } = &mut self.state {
+            *next = None;
+        }
+        (self, vec![Effect::Look(Scope::Whole)])
+    }
+
+    pub(super) fn looked(
+        mut self,
+        reading: &Reading,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> (Self, Vec<Effect>) {
+        let State::Looking { refused, .. } = self.state.clone() else { return (self, Vec::new()) };
+        if let Some(cause) = wrong_version(reading, around) {
+            return self.fail(cause);
+        }
+        match self.sight(reading, around.run) {
+            Sight::Ours => {
+                let fresh = now + self.time_limit(around.profile);
+                self.deadline = Some(self.deadline.map_or(fresh, |deadline| deadline.max(fresh)));
+                let open = self.open_tickets();
+                let reopen = self.resumed && !open.is_empty();
+                let (next, mut effects) = self.underway(now).judge(reading, around, now);
+                if reopen && matches!(next.state, State::Underway { .. }) {
+                    effects.push(Effect::Open(open));
+                }
+                (next, effects)
+            }
+            Sight::AlreadyDone => self.done(reading.clone()),
+            // The device restarted since the SET and is not as wanted: whether the SET arrived or not, it failed.
+            Sight::Ready if self.commanded && self.has_restarted(reading) => {
+                self.underway(now).judge(reading, around, now)
+            }
+            Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
+            Sight::Ready if self.answered => {
+                self.fail(Cause::NotSo("it does not show what it was told".into()))
+            }
+            Sight::Ready => match refused {
+                Some(why) => self.fail(Cause::Refused(why)),
+                None => self.open(reading, around, now),
+            },
+            Sight::Leftover(id) => self.stop_leftover(id, around, now),
+            Sight::Busy(id) => self.wait_while_busy(id, around, now),
+            Sight::Impossible(_) if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
+            Sight::Impossible(cause) => self.fail(cause),
+        }
+    }
+
+    pub(super) fn unseen(self, why: &str, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
+        let State::Looking { since, busy, refused, .. } = self.state.clone() else {
+            return (self, Vec::new());
+        };
+        let limits = &around.profile.limits;
+        // A device that was told to restart may be silent for as long as that takes.
+        let restarting = self.commanded && self.task.restarts();
+        let reach = Limits::span(limits.reach_s);
+        let limit = if restarting { reach.max(self.time_limit(around.profile)) } else { reach };
+        if now >= since + limit {
+            let cause = Cause::Unreachable((now - since).as_secs(), why.to_owned());
+            return self.fail(cause);
+        }
+        let next = Some(now + Limits::span(limits.poll_s));
+        self.waiting(State::Looking { since, busy, next, refused })
+    }
+
+    /// A refusal is explained by what the device is busy with: it says nothing about the time after that.
+    fn wait_while_busy(self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
+        let limits = &around.profile.limits;
+        let since = self.busy_since().unwrap_or(now);
+        if now >= since + Limits::span(limits.busy_s) {
+            return self.fail(Cause::Busy(id));
+        }
+        let next = Some(now + Limits::span(limits.poll_s));
+        self.waiting(State::Looking { since: now, busy: Some(since), next, refused: None })
+    }
+
+    fn stop_leftover(mut self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
+        let since = self.busy_since().unwrap_or(now);
+        if now >= since + Limits::span(around.profile.limits.busy_s) {
+            return self.fail(Cause::Busy(id));
+        }
+        match around.profile.writes(Command::Abort, &order(&id, around.server)) {
+            Ok(writes) => {
+                self.state = State::Stopping { since };
+                (self, vec![Effect::Set(Command::Abort, writes)])
+            }
+            // A device that knows no abort is waited for.
+            Err(_) => self.wait_while_busy(id, around, now),
+        }
+    }
+
+    /// The abort of a leftover was answered, or not: the next look tells what came of it.
+    pub(super) fn stopped_leftover(
+        self,
+        since: Time,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> (Self, Vec<Effect>) {
+        let next = Some(now + Limits::span(around.profile.limits.poll_s).min(STOPPING_LOOK));
+        self.waiting(State::Looking { since: now, busy: Some(since), next, refused: None })
+    }
+
+    fn waiting(mut self, state: State) -> (Self, Vec<Effect>) {
+        self.state = state;
+        (self, Vec::new())
+    }
+
+    const fn busy_since(&self) -> Option<Time> {
+        match self.state {
+            State::Looking { busy, .. } => busy,
+            _ => None,
+        }
+    }
+
+    /// Whether the settings are no longer those that the task was made for.
+    fn moved_away(&self, reading: &Reading) -> bool {
+        match (&self.task, reading.revision) {
+            (Task::Activate { revision, .. }, Some(now)) => *revision != 0 && *revision != now,
+            _ => false,
+        }
+    }
+
+    fn has_restarted(&self, reading: &Reading) -> bool {
+        self.before.as_ref().is_some_and(|before| reading.restarted_since(before.pulse))
+    }
+
+    pub(super) fn resume(mut self, now: Time) -> (Self, Vec<Effect>) {
+        self.resumed |= self.commanded;
+        // A deadline that passed while the manager was down is no evidence.
+        self.deadline = None;
+        self.look_again(now)
+    }
+}
+
+/// A configuration belongs to one version: the device may have fallen back to the other one since the last step.
+fn wrong_version(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
+    let wanted = around.version?;
+    let running = &reading.running()?.version;
+    let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.to_owned() };
+    (running != wanted).then(cause)
+}

@@ -1,0 +1,181 @@
+//! An operation under way: notifications, the file server's word and polls, until evidence or a limit ends it.
+
+use super::commanding::order;
+use super::evidence::Finding;
+use super::step::{Rejected, Step, Surroundings};
+use super::{Cause, Effect, Notice, Operation, Seen, State, Transfer};
+use crate::profile::{Command, Limits, NotificationKind, Scope};
+use crate::reading::Reading;
+use crate::{TicketName, Time};
+
+impl Operation {
+    pub(super) fn underway(mut self, now: Time) -> Self {
+        self.state = State::Underway {
+            progress: 0,
+            moved: now,
+            next: None,
+            again: false,
+            whole: false,
+            stopping: false,
+            done_at: None,
+        };
+        self
+    }
+
+    /// One look at a time: this is the one whose answer is awaited from now on.
+    pub(super) fn ask(mut self, scope: Scope) -> (Self, Vec<Effect>) {
+        if let State::Underway { next, again, whole, stopping, .. } = &mut self.state {
+            (*next, *again, *stopping) = (None, false, false);
+            *whole = scope == Scope::Whole;
+        }
+        (self, vec![Effect::Look(scope)])
+    }
+
+    pub(super) fn poll_later(mut self, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
+        if let State::Underway { next, .. } = &mut self.state {
+            *next = Some(now + Limits::span(around.profile.limits.poll_s));
+        }
+        (self, Vec::new())
+    }
+
+    pub(super) fn judge(
+        mut self,
+        reading: &Reading,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> (Self, Vec<Effect>) {
+        let finding = self.finding(reading);
+        let State::Underway { progress, moved, next, again, whole, done_at, .. } = &mut self.state else {
+            return (self, Vec::new());
+        };
+        *next = Some(now + Limits::span(around.profile.limits.poll_s));
+        let was_whole = std::mem::take(whole);
+        let mut effects = Vec::new();
+        match finding {
+            Finding::Proven => return self.done(reading.clone()),
+            Finding::Disproven(cause) => return self.fail(cause),
+            // An agent that was started before the rest of its device has no more to tell yet: that takes time.
+            Finding::NeedsWholeLook => {
+                *whole = true;
+                *again |= !was_whole;
+            }
+            Finding::AwaitingFileServer => {
+                done_at.get_or_insert(now);
+            }
+            Finding::Working => {
+                let told = reading.operation.as_ref().map_or(*progress, |operation| operation.progress);
+                if told != *progress {
+                    (*progress, *moved) = (told, now);
+                    effects.push(Effect::Progress(told));
+                }
+            }
+        }
+        if !*again {
+            return (self, effects);
+        }
+        let (next, looks) = self.ask(Scope::Whole);
+        (next, [effects, looks].concat())
+    }
+
+    pub(super) fn notified(mut self, notice: &Notice, now: Time) -> (Self, Vec<Effect>) {
+        let other = notice.operation.as_ref().is_some_and(|operation| *operation != self.id);
+        let State::Underway { progress, moved, next, again, .. } = &mut self.state else {
+            return (self, Vec::new());
+        };
+        let mut effects = Vec::new();
+        let told = notice.progress.map(|told| told.min(100));
+        if let (NotificationKind::Progress, Some(told), false) = (notice.kind, told, other)
+            && told > *progress
+        {
+            (*progress, *moved) = (told, now);
+            effects.push(Effect::Progress(told));
+        }
+        let hastens = matches!(
+            notice.kind,
+            NotificationKind::Done | NotificationKind::Failed | NotificationKind::Restarted
+        );
+        if hastens && next.is_some() {
+            let (next, looks) = self.ask(Scope::Whole);
+            return (next, [effects, looks].concat());
+        }
+        // One look at a time; an answer on its way may be older than the notification, so another look follows.
+        *again |= hastens;
+        (self, effects)
+    }
+
+    pub(super) fn bytes(mut self, name: &TicketName, bytes: u64, now: Time) -> (Self, Vec<Effect>) {
+        let known = self.transfers.iter().any(|transfer| transfer.name == *name);
+        if let State::Underway { moved, .. } = &mut self.state
+            && known
+            && bytes > 0
+        {
+            *moved = now;
+        }
+        (self, Vec::new())
+    }
+
+    pub(super) fn transferred(mut self, name: &TicketName, seen: &Seen, now: Time) -> Step {
+        let transfer = self.transfers.iter_mut().find(|transfer| transfer.name == *name).ok_or(Rejected)?;
+        if matches!(transfer.seen, Seen::Whole { .. }) {
+            return Err(Rejected);
+        }
+        transfer.seen = seen.clone();
+        let all = self.transfers.iter().all(is_whole);
+        if let State::Underway { moved, next, again, .. } = &mut self.state {
+            *moved = now;
+            // Only now can the device's word be true.
+            if all && next.is_some() {
+                return Ok(self.ask(Scope::Whole));
+            }
+            *again |= all;
+        }
+        Ok((self, Vec::new()))
+    }
+
+    pub(super) fn tick_underway(self, around: Surroundings<'_>, now: Time) -> Step {
+        let State::Underway { next, moved, whole, done_at, .. } = self.state else { return Err(Rejected) };
+        let over = |limit: Option<Time>| limit.is_some_and(|limit| now >= limit);
+        let stall = self.stall(around.profile);
+        if over(self.deadline) {
+            let began = self.before.as_ref().map_or(moved, |before| before.pulse.at);
+            Ok(self.fail(Cause::TimeLimit((now - began).as_secs())))
+        } else if over(done_at.map(|at| at + Limits::span(around.profile.limits.evidence_s))) {
+            let missing = self.missing();
+            Ok(self.fail(Cause::NotTransferred(missing)))
+        } else if over(stall.map(|stall| moved + stall)) {
+            Ok(self.fail(Cause::Stalled((now - moved).as_secs())))
+        } else if over(next) {
+            Ok(self.ask(if whole { Scope::Whole } else { Scope::Progress }))
+        } else {
+            Err(Rejected)
+        }
+    }
+
+    fn missing(&self) -> String {
+        let open = self.transfers.iter().filter(|transfer| !is_whole(transfer));
+        let named = |transfer: &Transfer| {
+            let what = transfer.kind.as_ref().map_or_else(|| "the file".to_owned(), ToString::to_string);
+            match &transfer.seen {
+                Seen::Broken { why } => format!("{what} ({why})"),
+                _ => what,
+            }
+        };
+        open.map(named).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn stop(mut self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
+        match around.profile.writes(Command::Abort, &order(&self.id, around.server)) {
+            Ok(writes) => {
+                if let State::Underway { next, stopping, .. } = &mut self.state {
+                    (*next, *stopping) = (None, true);
+                }
+                (self, vec![Effect::Set(Command::Abort, writes)])
+            }
+            Err(_) => self.fail(Cause::Stopped),
+        }
+    }
+}
+
+const fn is_whole(transfer: &Transfer) -> bool {
+    matches!(transfer.seen, Seen::Whole { .. })
+}

@@ -1,0 +1,70 @@
+//! An operator cancels: before the first activation what is under way is aborted, after it the device is brought back
+//! to what it was before; then the run ends.
+
+use super::step::{Rejected, Turn};
+use super::{Effect, Goal, State, Step, Story};
+use crate::operation::{Operation, Task};
+
+impl Turn<'_> {
+    pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
+        if self.run.cancelled || self.is_reached() {
+            return Err(Rejected);
+        }
+        self.run.cancelled = true;
+        self.tell(Story::Cancelled);
+        match state {
+            State::Asking(question) => {
+                self.tell(Story::Answered { answer: None });
+                if question.lost {
+                    let reason = "cancelled by an operator while the device could not be brought back";
+                    return self.give_up(reason.into());
+                }
+                self.settle()
+            }
+            State::Working { step, operation } => self.cancel_operation(*step, operation),
+            State::Soaking { .. } => self.go_back(),
+            // It waits for the next attempt to bring the device back, which nobody has given up.
+            State::Pausing { .. } if self.run.returning => self.bring_back(),
+            State::Preflight(_)
+            | State::Judging
+            | State::Holding { .. }
+            | State::Draining { .. }
+            | State::Pausing { .. } => self.settle(),
+            State::Ended(_) => Err(Rejected),
+        }
+    }
+
+    pub(super) fn cancel_operation(&mut self, step: Step, operation: &Operation) -> Result<(), Rejected> {
+        // What is being undone is undone first.
+        if self.run.returning || matches!(step, Step::OpeningCalls | Step::Stopping) {
+            return Ok(());
+        }
+        // A SET on its way might arrive after a look that finds nothing to undo: it is waited for. A restart
+        // that was commanded cannot be undone.
+        if operation.is_commanding() || (step == Step::Resetting && operation.commanded) {
+            return Ok(());
+        }
+        if operation.before.is_some() {
+            self.effects.push(Effect::Withdraw(operation.open_tickets()));
+        }
+        if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded {
+            self.run.activated = None;
+        }
+        if self.run.activated.is_some() || step == Step::Restoring {
+            return self.take_back(step);
+        }
+        self.begin(Step::Stopping, Task::Stop)
+    }
+
+    /// What may have changed the device is undone.
+    pub(super) fn take_back(&mut self, step: Step) -> Result<(), Rejected> {
+        match (step, &self.run.goal) {
+            (Step::Restoring, Goal::Restore { .. }) => {
+                self.run.returning = true;
+                self.restore_original()
+            }
+            _ if self.run.activated.is_some() => self.go_back(),
+            _ => self.settle(),
+        }
+    }
+}

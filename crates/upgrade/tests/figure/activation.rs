@@ -1,0 +1,230 @@
+//! Activation, and the trial of the new software (rows H11, H12, H14, H16, H18, S16, B4, B6).
+
+use std::time::Duration;
+
+use upgrade::Time;
+use upgrade::profile::Command;
+use upgrade::reading::Capability;
+use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
+
+use crate::device::Fault;
+use crate::world::{World, choices, image};
+
+const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+
+#[test]
+fn a_device_that_needs_no_reset_is_not_reset() {
+    let mut world = World::upgrade();
+    world.device.capabilities.remove(&Capability::NeedsReset);
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!((world.count(Command::Activate), world.count(Command::Reset)), (1, 0));
+    assert_eq!(world.device.boots, 7, "it never restarted");
+    assert_eq!(world.count(Command::CloseCalls), 0, "no call was in danger");
+}
+
+#[test]
+fn an_activation_that_goes_wrong_is_rolled_back_before_anybody_is_asked() {
+    let cases = [
+        (Fault::FallBack, "fell back"),
+        (Fault::Boots("1.9-beta"), "runs 1.9-beta, not 2.0"),
+        (Fault::Fail("the new software did not start"), "did not start"),
+        (Fault::PowerLoss, "restart"),
+        (Fault::Refuse, "refused"),
+        (Fault::Hang, "the time was up"),
+        (Fault::Pretend, "the time was up"),
+    ];
+    for (fault, why) in cases {
+        let world = World::upgrade().fault(Command::Reset, [fault.clone()]).play();
+        world.assert_asks(&ALL, "");
+        let said = world.failures().join("; ");
+        assert!(said.contains(why) || said.contains("runs 1.0, not 2.0"), "{fault:?}: {said}");
+        let world = world.answer(Answer::Again);
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{fault:?}: {}", world.told());
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn a_device_that_stays_silent_is_asked_about_and_may_be_given_up() {
+    let world = World::upgrade().fault(Command::Reset, [Fault::Dies]).play();
+    assert!(world.question().lost);
+    assert_eq!(world.question().answers, [AnswerKind::Again, AnswerKind::End]);
+    let world = world.answer(Answer::Again);
+    assert!(world.question().lost, "still silent");
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::DeviceLost);
+}
+
+#[test]
+fn a_device_that_comes_back_is_brought_back() {
+    let mut world = World::upgrade().fault(Command::Reset, [Fault::Dies]).play();
+    world.device.silent_until = world.now;
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "");
+    assert!(!world.question().lost);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_manager_killed_around_the_restart_finds_out_what_became_of_it() {
+    let mut world = World::upgrade();
+    world.dies_after = Some(Command::Reset);
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::Reset), 1);
+    let mut world = World::upgrade().begin();
+    world.until(|world| world.device.running().version == "2.0");
+    world.kill_manager();
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    let mut away = World::upgrade().begin().until_underway(Step::Activating);
+    // The trial is over when the manager is back: the device fell back by itself.
+    away.leave_device_alone(Duration::from_secs(7200));
+    away.kill_manager();
+    let away = away.on();
+    away.assert_asks(&ALL, "runs 1.0, not 2.0");
+}
+
+#[test]
+fn an_unanswered_reset_is_looked_for() {
+    let arrived = World::upgrade().fault(Command::Reset, [Fault::AnswerLost]).play();
+    arrived.assert_upgraded(&arrived.before.1);
+    assert_eq!(arrived.count(Command::Reset), 1);
+    let lost = World::upgrade().fault(Command::Reset, [Fault::SetLost]).play();
+    lost.assert_upgraded(&lost.before.1);
+    assert_eq!(lost.count(Command::Reset), 2);
+}
+
+#[test]
+fn settings_changed_before_activation_are_backed_up_and_survive() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.kept.len(), 2);
+    assert_eq!(world.count(Command::Download), 1);
+}
+
+#[test]
+fn settings_changed_at_the_last_moment_are_refused_by_the_device_and_backed_up() {
+    let mut world = World::upgrade().begin();
+    world.until(|world| world.sets.last() == Some(&Command::Reset));
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::Reset), 2);
+    assert_eq!(world.failures().len(), 1, "told once: {:?}", world.failures());
+}
+
+#[test]
+fn settings_that_never_rest_are_asked_about() {
+    let mut world = World::upgrade().begin();
+    while world.failures().len() < 4 {
+        assert!(world.next());
+        let now = world.count(Command::Download);
+        if world.run.current_step() == Some(Step::ClosingCalls) && world.device.admitted && now > 0 {
+            world.device.edit();
+            world.before.1 = world.device.running().files.clone();
+            world.until(|world| world.run.current_step() != Some(Step::ClosingCalls));
+        }
+        if world.run.current_step() == Some(Step::Draining) {
+            world.device.edit();
+            world.before.1 = world.device.running().files.clone();
+            world.until(|world| world.run.current_step() != Some(Step::Draining));
+        }
+    }
+    let world = world.on();
+    world.assert_asks(&ALL, "changed in between");
+    assert_eq!(world.count(Command::Reset), 0);
+    assert!(world.kept.len() > 3, "{}", world.kept.len());
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn activation_waits_for_its_time() {
+    let at = Time::from_millis(1_000_000_000) + Duration::from_secs(7200);
+    let mut world =
+        World::new(Goal::Upgrade { image: image("2.0", 1) }, Choices { activate_at: Some(at), ..choices() })
+            .begin();
+    world.until(|world| {
+        world.count(Command::Download) == 1 && world.run.next_deadline(&world.profile) == Some(at)
+    });
+    world.kill_manager();
+    assert_eq!(world.run.next_deadline(&world.profile), Some(at));
+    world.until(|world| world.count(Command::Reset) == 1);
+    assert!(world.now >= at);
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn bad_health_on_trial_is_rolled_back() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.healthy = false;
+    let mut world = world.on();
+    world.assert_asks(&ALL, "bad health");
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Confirm)), (1, 0));
+    world.device.healthy = true;
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn the_new_software_is_confirmed_only_after_the_soak_time() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let begun = world.now;
+    world.until(|world| world.count(Command::Confirm) == 1);
+    assert!(world.now >= begun + Duration::from_secs(30));
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_loss_of_power_on_trial_ends_on_the_old_software() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.lose_power(world.now);
+    let world = world.on();
+    world.assert_asks(&ALL, "");
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator);
+    assert_eq!(world.ending().left_with.version.as_deref(), Some("1.0"));
+}
+
+#[test]
+fn a_manager_killed_on_trial_goes_on_watching() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.kill_manager();
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    let mut late = World::upgrade().begin().until_step(Step::Soaking);
+    late.leave_device_alone(Duration::from_secs(7200));
+    // Its first look goes unanswered: that says nothing of the hours before.
+    late.device.silent_until = late.now + Duration::from_secs(3);
+    late.kill_manager();
+    let late = late.on();
+    late.assert_asks(&ALL, "runs 1.0, not 2.0");
+}
+
+#[test]
+fn a_confirmation_that_fails_is_rolled_back() {
+    for fault in [Fault::Fail("flash"), Fault::Pretend, Fault::Refuse, Fault::Hang, Fault::PowerLoss] {
+        let world = World::upgrade().fault(Command::Confirm, [fault.clone()]).play();
+        world.assert_asks(&ALL, "confirming failed");
+        let world = world.answer(Answer::Again);
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn a_manager_killed_while_it_confirms_finds_it_confirmed() {
+    let mut world = World::upgrade();
+    world.dies_after = Some(Command::Confirm);
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::Confirm), 1);
+}

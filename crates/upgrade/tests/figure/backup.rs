@@ -1,0 +1,222 @@
+//! Configuring the server and backing up (rows H1 to H8, H18, S16, B9).
+
+use upgrade::Protocol;
+use upgrade::profile::Command;
+use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, Step, Story};
+
+use crate::device::Fault;
+use crate::world::{World, choices};
+
+const AGAIN_OR_END: [AnswerKind; 2] = [AnswerKind::Again, AnswerKind::End];
+
+fn backup() -> World {
+    World::new(Goal::Backup, choices())
+}
+
+#[test]
+fn the_device_is_told_its_server_before_the_first_transfer() {
+    let world = backup().play();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert_eq!(world.sets, [Command::ConfigureServer, Command::Backup]);
+    assert_eq!(world.device.server, ("192.0.2.1".into(), 69));
+    assert_eq!(world.kept.len(), 1);
+    assert_eq!(world.kept[0].files, world.before.1);
+}
+
+#[test]
+fn a_backup_takes_the_kinds_that_were_chosen() {
+    let kinds: Vec<_> = crate::world::profile().all_kinds().into_iter().take(2).collect();
+    let world = World::new(Goal::Backup, Choices { kinds: kinds.clone(), ..choices() }).play();
+    assert_eq!(
+        world.kept[0].files.keys().cloned().collect::<std::collections::BTreeSet<_>>(),
+        kinds.into_iter().collect()
+    );
+}
+
+#[test]
+fn by_ftp_each_ticket_carries_the_password_of_the_run() {
+    let mut world = backup();
+    world.run.server.protocol = Protocol::Ftp;
+    world.run.server.password = upgrade::Run::password("0123456789abcdef");
+    let mut world = world.begin();
+    world.until(|world| !world.tickets.is_empty());
+    assert!(world.tickets.values().all(|ticket| {
+        ticket.protocol == Protocol::Ftp
+            && ticket.password == world.run.server.password
+            && !ticket.password.is_empty()
+    }));
+    assert_eq!(world.on().outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn without_any_notification_polls_find_out() {
+    let mut world = backup();
+    world.notified = false;
+    let world = world.play();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert!(
+        world.stories.iter().any(|story| matches!(story, Story::Progress { percent, .. } if *percent > 0))
+    );
+}
+
+#[test]
+fn a_backup_that_is_not_what_the_device_holds_has_failed() {
+    let cases = [
+        (Fault::Truncate, "bytes came"),
+        (Fault::Alter, "digests differ"),
+        (Fault::NothingCame, "did not see"),
+        (Fault::Fail("the transfer broke off"), "the transfer broke off"),
+        (Fault::Hang, "no progress for"),
+        (Fault::PowerLoss, "restart"),
+        (Fault::Refuse, "refused the command (genErr)"),
+    ];
+    for (fault, why) in cases {
+        let world = backup().fault(Command::Backup, [fault.clone()]).play();
+        world.assert_asks(&AGAIN_OR_END, why);
+        assert_eq!(world.kept, [], "{fault:?}");
+        let world = world.answer(Answer::Again);
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{fault:?}: {}", world.told());
+        assert_eq!(world.kept.len(), 1);
+    }
+}
+
+#[test]
+fn a_device_that_gets_on_but_never_ends_is_over_its_time() {
+    let mut world = backup().fault(Command::Backup, [Fault::Hang]).begin().until_underway(Step::BackingUp);
+    let deadline = world.now + std::time::Duration::from_secs(600);
+    let notice = |n| upgrade::operation::Notice {
+        kind: upgrade::profile::NotificationKind::Progress,
+        operation: None,
+        progress: Some(n),
+    };
+    let mut n = 11;
+    world.until(|world| world.now + std::time::Duration::from_secs(550) > deadline);
+    while world.failures().is_empty() {
+        // Each word of progress keeps it from counting as stalled.
+        if n < 100 && world.now.as_millis() % 2 == 0 {
+            n += 1;
+            world.give(&Event::Notified(notice(n)));
+        }
+        assert!(world.next());
+    }
+    assert!(world.failures()[0].contains("the time was up") || world.failures()[0].contains("no progress"));
+}
+
+#[test]
+fn an_unanswered_set_is_looked_for_and_not_repeated_blindly() {
+    let arrived = backup().fault(Command::Backup, [Fault::AnswerLost]).play();
+    assert_eq!((arrived.outcome(), arrived.count(Command::Backup)), (Outcome::Succeeded, 1));
+    let lost = backup().fault(Command::Backup, [Fault::SetLost]).play();
+    assert_eq!((lost.outcome(), lost.count(Command::Backup)), (Outcome::Succeeded, 2));
+    let server = backup().fault(Command::ConfigureServer, [Fault::AnswerLost, Fault::SetLost]).play();
+    assert_eq!((server.outcome(), server.count(Command::ConfigureServer)), (Outcome::Succeeded, 3));
+}
+
+#[test]
+fn a_device_that_takes_no_set_is_given_up_after_a_few() {
+    let world = backup().fault(Command::Backup, vec![Fault::SetLost; 100]).play();
+    assert!(world.question().failure.as_ref().unwrap().to_string().contains("unanswered"));
+    assert_eq!(world.count(Command::Backup), 5);
+}
+
+#[test]
+fn settings_that_change_during_a_backup_are_backed_up_again() {
+    let mut world = backup().fault(Command::Backup, [Fault::Edit]).begin();
+    world.until(|world| world.device.revision > 40);
+    world.before.1 = world.device.running().files.clone();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert_eq!(world.kept.len(), 1);
+    assert_eq!(world.kept[0].files, world.before.1);
+}
+
+#[test]
+fn a_manager_killed_during_the_backup_does_it_again_and_asks_nobody() {
+    for dies_after in [Command::ConfigureServer, Command::Backup] {
+        let mut world = backup();
+        world.dies_after = Some(dies_after);
+        let world = world.play();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert_eq!(world.kept[0].files, world.before.1);
+    }
+    let mut world = backup().begin().until_underway(Step::BackingUp);
+    world.kill_manager();
+    assert_eq!(world.on().outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn a_deadline_that_passed_while_the_manager_was_down_is_no_evidence() {
+    let mut world = backup().begin().until_underway(Step::BackingUp);
+    world.tickets.clear();
+    world.now = world.now + std::time::Duration::from_secs(10_000);
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert!(!world.failures().iter().any(|failure| failure.contains("time was up")));
+}
+
+#[test]
+fn somebody_elses_operation_is_waited_for_and_not_touched() {
+    let busy = |seconds| {
+        let mut world = backup().begin().until_step(Step::BackingUp);
+        world.device.occupy("other-7", world.now + std::time::Duration::from_secs(seconds));
+        world.on()
+    };
+    let soon = busy(30);
+    assert_eq!(soon.outcome(), Outcome::Succeeded);
+    assert_eq!(soon.count(Command::Abort), 0);
+    let late = busy(3600);
+    late.assert_asks(&AGAIN_OR_END, "busy with another operation (other-7)");
+    assert_eq!(late.count(Command::Abort), 0);
+}
+
+#[test]
+fn a_command_refused_for_another_operation_that_came_first_is_given_once_that_is_over() {
+    let mut world = backup().begin();
+    world.until(|world| world.sets.last() == Some(&Command::Backup));
+    world.device.occupy("other-7", world.now + std::time::Duration::from_secs(20));
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.count(Command::Backup), 2);
+}
+
+#[test]
+fn a_device_that_was_busy_for_long_may_miss_one_answer() {
+    let mut world = backup().begin().until_step(Step::BackingUp);
+    world.profile.limits.busy_s = 3600.0;
+    world.device.occupy("other-7", world.now + std::time::Duration::from_secs(400));
+    let silent = world.now + std::time::Duration::from_secs(200);
+    world.until(|world| world.now >= silent);
+    world.device.silent_until = world.now + std::time::Duration::from_secs(10);
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+}
+
+#[test]
+fn what_an_earlier_attempt_left_under_way_is_aborted_first() {
+    let mut world = backup().begin().until_step(Step::BackingUp);
+    let id = format!("{}0", world.run.prefix());
+    world.device.occupy(&id, world.now + std::time::Duration::from_secs(3600));
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert_eq!(world.sets, [Command::ConfigureServer, Command::Abort, Command::Backup]);
+}
+
+#[test]
+fn an_operator_may_stop_the_operation_under_way() {
+    let mut world = backup().begin().until_underway(Step::BackingUp);
+    assert!(world.give(&Event::StopOperation));
+    let world = world.on();
+    world.assert_asks(&AGAIN_OR_END, "stopped by an operator");
+    assert_eq!(world.count(Command::Abort), 1);
+}
+
+#[test]
+fn a_silent_device_is_looked_for_and_then_somebody_is_asked() {
+    let mut world = backup().begin().until_step(Step::BackingUp);
+    world.device.silent_until = upgrade::Time::from_millis(u64::MAX);
+    let mut world = world.on();
+    assert!(world.question().lost, "who ends now gives it up");
+    world.device.silent_until = world.now;
+    assert_eq!(world.answer(Answer::Again).outcome(), Outcome::Succeeded);
+}

@@ -1,0 +1,141 @@
+//! Calls are drained before a restart, with a limit, and taken again on every way out (row B6). That nobody is asked,
+//! and nothing ends, while the device refuses calls is checked in every test of this suite.
+
+use std::time::Duration;
+
+use upgrade::profile::Command;
+use upgrade::run::{Answer, Outcome, State, Step, Story};
+
+use crate::device::Fault;
+use crate::world::World;
+
+#[test]
+fn a_restart_waits_for_the_last_call_to_end() {
+    let mut world = World::upgrade();
+    world.device.calls = 3;
+    let mut world = world.begin().until_step(Step::Draining);
+    let begun = world.now;
+    world.until(|world| world.now >= begun + Duration::from_secs(100));
+    assert!(matches!(world.run.state, State::Draining { calls: Some(3), .. }));
+    assert!(!world.device.admitted);
+    world.device.calls = 0;
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    assert!(world.now < begun + Duration::from_secs(300));
+}
+
+#[test]
+fn calls_that_never_end_are_cut_off_at_the_limit() {
+    let mut world = World::upgrade();
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining);
+    let begun = world.now;
+    world.until(|world| world.count(Command::Reset) == 1);
+    assert!(world.now >= begun + Duration::from_secs(300), "the limit of the profile");
+    let said = |story: &Story| matches!(story, Story::StepDone { step: Step::Draining, text } if text.contains("1 calls"));
+    assert!(world.stories.iter().any(said));
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn calls_are_taken_again_after_an_activation_that_never_came() {
+    let world = World::upgrade().fault(Command::Reset, [Fault::Refuse]).play();
+    assert_eq!(world.count(Command::OpenCalls), 1);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator);
+}
+
+#[test]
+fn a_device_that_does_not_open_by_itself_is_opened() {
+    let mut world = World::upgrade();
+    world.device.keeps_admission = true;
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::OpenCalls), 1);
+    let mut world = World::upgrade().fault(Command::Restore, [Fault::Fail("not applied")]);
+    world.device.keeps_admission = true;
+    let world = world.play().answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator);
+}
+
+#[test]
+fn a_device_that_will_not_close_is_asked_about_and_not_restarted() {
+    let world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    assert!(world.question().failure.as_ref().unwrap().to_string().contains("stopping new calls failed"));
+    assert_eq!(world.count(Command::Reset), 0);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_device_that_shows_no_admission_is_taken_at_its_word() {
+    let mut world = World::upgrade();
+    world.device.hides_admission = true;
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::CloseCalls), 1);
+}
+
+#[test]
+fn a_manager_killed_while_calls_end_goes_on() {
+    for dies_after in [None, Some(Command::CloseCalls)] {
+        let mut world = World::upgrade();
+        world.device.calls = 3;
+        world.dies_after = dies_after;
+        let mut world = world.begin().until_step(Step::Draining);
+        // Its first look after hours goes unanswered, which is no reason to give up.
+        world.leave_device_alone(Duration::from_secs(7200));
+        world.device.silent_until = world.now + Duration::from_secs(3);
+        world.kill_manager();
+        world.device.calls = 0;
+        let world = world.on();
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn a_device_that_falls_silent_while_calls_end_is_not_restarted() {
+    let mut world = World::upgrade();
+    world.device.calls = 3;
+    let mut world = world.begin().until_step(Step::Draining);
+    world.device.silent_until = world.now + Duration::from_secs(160);
+    let world = world.on();
+    assert_eq!(world.count(Command::Reset), 0);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_device_that_will_not_take_calls_again_is_asked_about_as_lost() {
+    let world = World::upgrade()
+        .fault(Command::Reset, [Fault::Refuse])
+        .fault(Command::OpenCalls, vec![Fault::Refuse; 4])
+        .play();
+    assert!(world.question().lost);
+    assert_eq!(world.count(Command::OpenCalls), 4);
+    let world = world.answer(Answer::Again);
+    assert!(!world.question().lost && world.device.admitted);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_success_says_so_if_the_device_takes_no_calls() {
+    let mut world = World::upgrade().fault(Command::OpenCalls, vec![Fault::Refuse; 4]);
+    world.device.keeps_admission = true;
+    let world = world.play();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert!(world.ending().reason.contains("takes no calls"));
+}
+
+#[test]
+fn once_the_goal_is_reached_nothing_can_be_cancelled_any_more() {
+    let mut world = World::upgrade();
+    world.device.keeps_admission = true;
+    let mut world = world.begin().until_step(Step::OpeningCalls);
+    assert!(!world.give(&upgrade::run::Event::Cancelled));
+    assert!(!world.give(&upgrade::run::Event::StopOperation));
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}

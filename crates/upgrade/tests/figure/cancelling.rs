@@ -1,0 +1,195 @@
+//! Cancelling in every state: before the first activation it aborts and ends, after it the device is brought back
+//! first. That the device is as before at the end is checked by the world.
+
+use std::time::Duration;
+
+use upgrade::ConfigurationSet;
+use upgrade::profile::{Command, ConvertedBy};
+use upgrade::run::{Choices, Event, Goal, Outcome, Policy, State, Step, Story};
+
+use crate::device::{Fault, file};
+use crate::world::{World, choices, image, with_converter};
+
+const STEPS: [Step; 10] = [
+    Step::Preflight,
+    Step::ConfiguringServer,
+    Step::BackingUp,
+    Step::Downloading,
+    Step::ClosingCalls,
+    Step::Draining,
+    Step::Activating,
+    Step::Restoring,
+    Step::Soaking,
+    Step::Confirming,
+];
+
+#[test]
+fn a_run_can_be_cancelled_in_each_part_of_the_figure() {
+    for step in STEPS {
+        let world = World::upgrade().begin().until_step(step).cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "{step}: {}", world.told());
+    }
+    let world = World::converting(image("2.0", 2)).begin().until_step(Step::Converting).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    for step in [Step::BackingUp, Step::Downloading, Step::Activating, Step::Restoring, Step::Confirming] {
+        let world = World::upgrade().begin().until_underway(step).cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "{step} under way: {}", world.told());
+        assert!(world.device.work.as_ref().is_none_or(|work| work.state.is_over()), "{step} goes on");
+    }
+}
+
+#[test]
+fn it_can_be_cancelled_at_any_instant() {
+    let mut instants = 0;
+    loop {
+        let mut world = World::converting(image("2.0", 2)).begin();
+        for _ in 0..instants {
+            assert!(world.next());
+        }
+        if world.run.is_over() {
+            break;
+        }
+        let world = world.cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "after {instants} events: {}", world.told());
+        instants += 1;
+    }
+    assert!(instants > 50, "{instants}");
+}
+
+#[test]
+fn a_set_on_its_way_is_waited_for_before_the_cancel_goes_on() {
+    for fault in [None, Some(Fault::AnswerLost), Some(Fault::SetLost)] {
+        let mut world = World::upgrade().fault(Command::Reset, fault).begin();
+        world.until(|world| world.sets.last() == Some(&Command::Reset));
+        assert!(world.give(&Event::Cancelled));
+        assert_eq!(world.count(Command::Abort) + world.count(Command::RollBack), 0);
+        let world = world.on();
+        assert_eq!(world.outcome(), Outcome::Cancelled);
+    }
+}
+
+#[test]
+fn a_download_that_is_cancelled_is_aborted_at_the_device() {
+    let world = World::upgrade().begin().until_underway(Step::Downloading).cancel();
+    assert_eq!(world.count(Command::Abort), 1);
+    assert_eq!(world.count(Command::RollBack), 0);
+}
+
+#[test]
+fn the_converter_may_go_on_alone() {
+    let mut world = World::converting(with_converter(image("2.0", 2)));
+    world.profile.conversion = vec![ConvertedBy::Manager];
+    let mut world = world.begin().until_step(Step::Judging).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert!(!world.give(&Event::Converted(Ok(world.before.1.clone()))), "it came too late");
+}
+
+#[test]
+fn a_run_that_holds_pauses_or_asks_is_cancelled_at_once() {
+    let at = upgrade::Time::from_millis(2_000_000_000_000);
+    let upgrade = Goal::Upgrade { image: image("2.0", 1) };
+    let mut holding = World::new(upgrade, Choices { activate_at: Some(at), ..choices() }).begin();
+    holding.until(|world| matches!(world.run.state, State::Holding { .. }));
+    assert_eq!(holding.cancel().outcome(), Outcome::Cancelled);
+
+    let mut pausing =
+        World::policy(Policy::Auto(1)).fault(Command::Backup, [Fault::Fail("disk full")]).begin();
+    pausing.until(|world| matches!(world.run.state, State::Pausing { .. }));
+    assert_eq!(pausing.cancel().outcome(), Outcome::Cancelled);
+
+    let asking = World::upgrade().fault(Command::Backup, [Fault::Fail("disk full")]).play().cancel();
+    assert_eq!(asking.outcome(), Outcome::Cancelled);
+    assert!(asking.stories.contains(&Story::Answered { answer: None }), "the alarm is cleared");
+}
+
+#[test]
+fn a_device_that_could_not_be_brought_back_is_given_up_and_the_alarm_cleared() {
+    let world = World::upgrade().fault(Command::Reset, [Fault::Dies]).play().cancel();
+    assert_eq!(world.outcome(), Outcome::DeviceLost);
+    assert!(world.stories.contains(&Story::Answered { answer: None }));
+}
+
+#[test]
+fn a_cancel_between_two_attempts_to_bring_the_device_back_makes_the_next_one_at_once() {
+    let mut world = World::policy(Policy::Auto(2))
+        .fault(Command::Confirm, [Fault::Fail("flash")])
+        .begin()
+        .until_step(Step::RollingBack);
+    world.device.silent_until = world.now + Duration::from_secs(150);
+    world.until(|world| matches!(world.run.state, State::Pausing { .. }));
+    assert_eq!(world.device.running().version, "2.0");
+    let world = world.cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+}
+
+#[test]
+fn what_brings_the_device_back_is_not_cancelled() {
+    for step in [Step::RollingBack, Step::RestoringOriginal] {
+        let world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).begin();
+        let mut world = world.until_step(step);
+        assert!(world.give(&Event::Cancelled));
+        assert!(!world.give(&Event::Cancelled), "once is enough");
+        assert_eq!(world.on().outcome(), Outcome::Cancelled);
+    }
+}
+
+#[test]
+fn a_killed_manager_remembers_that_it_was_cancelled() {
+    let mut world = World::upgrade().begin().until_underway(Step::Restoring);
+    assert!(world.give(&Event::Cancelled));
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+    let mut world = World::upgrade().begin();
+    world.until(|world| world.sets.last() == Some(&Command::Reset));
+    assert!(world.give(&Event::Cancelled));
+    world.kill_manager();
+    assert_eq!(world.on().outcome(), Outcome::Cancelled);
+}
+
+#[test]
+fn a_roll_back_as_the_goal_is_taken_back() {
+    for underway in [false, true] {
+        let world = World::new(Goal::RollBack, choices()).begin();
+        let world = if underway {
+            world.until_underway(Step::RollingBack)
+        } else {
+            world.until_step(Step::RollingBack)
+        };
+        let world = world.cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+        assert_eq!(world.device.running().version, "1.0");
+    }
+    let world = World::new(Goal::RollBack, choices()).begin().until_underway(Step::Restoring).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert_eq!(world.device.running().version, "1.0");
+}
+
+#[test]
+fn a_reset_that_was_not_commanded_yet_is_not_commanded_any_more() {
+    let world = World::new(Goal::Reset, choices()).begin().until_step(Step::Resetting).cancel();
+    assert_eq!((world.outcome(), world.count(Command::Reset)), (Outcome::Cancelled, 0));
+    let world = World::new(Goal::Reset, choices()).begin().until_underway(Step::Resetting).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert_eq!(world.device.boots, 8, "what was commanded is waited for");
+}
+
+#[test]
+fn a_restore_as_the_goal_is_taken_back() {
+    let kinds = crate::world::profile().all_kinds();
+    let files = kinds.into_iter().map(|kind| (kind, file("from last year"))).collect();
+    let set = ConfigurationSet { format: Some(1), revision: None, files };
+    let mut world = World::new(Goal::Restore { set }, choices()).begin().until_underway(Step::Restoring);
+    world.until(|world| world.device.running().files != world.before.1);
+    let world = world.cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+}
+
+#[test]
+fn a_device_without_abort_is_waited_for() {
+    let mut world = World::upgrade();
+    world.profile.commands.remove(&Command::Abort);
+    let world = world.begin().until_underway(Step::BackingUp).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert!(world.device.work.as_ref().is_none_or(|work| work.state.is_over()));
+}

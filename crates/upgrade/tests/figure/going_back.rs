@@ -1,0 +1,89 @@
+//! Bringing the device back (rows H14, H16, H18): it is not over before the old software and the old configuration are
+//! verified, and one stroke of bad luck on the way is not worth a question.
+
+use std::time::Duration;
+
+use upgrade::profile::Command;
+use upgrade::run::{Answer, AnswerKind, Outcome, Policy, Step};
+
+use crate::device::{Fault, file};
+use crate::world::World;
+
+const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+
+fn failed() -> World {
+    World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")])
+}
+
+#[test]
+fn one_failure_on_the_way_back_is_made_up_for_without_a_question() {
+    for fault in
+        [Fault::Refuse, Fault::Fail("busy"), Fault::PowerLoss, Fault::SetLost, Fault::AnswerLost, Fault::Hang]
+    {
+        let world = failed().fault(Command::RollBack, [fault.clone()]).play();
+        world.assert_asks(&ALL, "");
+        let world = world.answer(Answer::End);
+        assert_eq!(world.outcome(), Outcome::EndedByOperator, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_device_that_refuses_to_go_back_is_asked_about_as_lost() {
+    let world = failed().fault(Command::RollBack, vec![Fault::Refuse; 4]).play();
+    assert!(world.question().lost, "{}", world.told());
+    assert_eq!(world.question().answers, [AnswerKind::Again, AnswerKind::End]);
+    let again = world.answer(Answer::Again);
+    again.assert_asks(&ALL, "");
+    let again = again.answer(Answer::Again);
+    again.assert_upgraded(&again.before.1);
+}
+
+#[test]
+fn who_never_asks_gives_up_a_device_that_cannot_be_brought_back() {
+    let mut world = failed().fault(Command::RollBack, vec![Fault::Refuse; 100]);
+    world.run.choices.policy = Policy::Never;
+    assert_eq!(world.play().outcome(), Outcome::DeviceLost);
+}
+
+#[test]
+fn a_damaged_original_is_restored() {
+    let mut world = failed().begin().until_step(Step::RollingBack);
+    let kind = world.before.1.keys().next().unwrap().clone();
+    world.device.slots[0].files.insert(kind, file("damaged"));
+    let world = world.on();
+    world.assert_asks(&ALL, "flash");
+    assert_eq!(world.count(Command::Restore), 2, "the new software's, and the original");
+}
+
+#[test]
+fn a_damaged_original_that_cannot_be_restored_at_first_is_tried_again() {
+    let mut world = failed().begin().until_step(Step::RollingBack);
+    let kind = world.before.1.keys().next().unwrap().clone();
+    world.device.slots[0].files.insert(kind, file("damaged"));
+    let world = world.fault(Command::Restore, [Fault::Fail("not applied")]).on();
+    world.assert_asks(&ALL, "");
+}
+
+#[test]
+fn a_manager_killed_on_the_way_back_goes_on() {
+    let mut world = failed();
+    world.dies_after = Some(Command::RollBack);
+    let world = world.play();
+    world.assert_asks(&ALL, "flash");
+    for step in [Step::RollingBack, Step::RestoringOriginal] {
+        let mut world = failed().begin().until_step(step);
+        world.kill_manager();
+        world.on().assert_asks(&ALL, "flash");
+    }
+}
+
+#[test]
+fn a_device_silent_on_the_way_back_is_lost_until_it_answers() {
+    let mut world = failed().begin().until_step(Step::RollingBack);
+    world.device.silent_until = world.now + Duration::from_secs(1000);
+    let mut world = world.on();
+    assert!(world.question().lost);
+    world.now = world.now + Duration::from_secs(1000);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "");
+}

@@ -1,0 +1,20 @@
+//! The figure of a run, played against a small device on virtual time: each part works, fails, and outlives a manager
+//! that is killed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod device;
+mod world;
+
+mod activation;
+mod backup;
+mod calls;
+mod cancelling;
+mod download;
+mod forged;
+mod going_back;
+mod other_goals;
+mod policies;
+mod preflight;
+mod random;
+mod restore;

@@ -1,0 +1,171 @@
+//! Converting on the device, and restoring (rows H19 to H23, H18).
+
+use upgrade::profile::{Command, ConvertedBy};
+use upgrade::run::{Answer, AnswerKind, Goal, Outcome, Policy, Step};
+use upgrade::{ConfigurationSet, StoredFile};
+
+use crate::device::{Fault, file};
+use crate::world::{World, all_converted, choices, image, with_converter};
+
+const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+
+fn faults() -> [(Fault, &'static str); 5] {
+    [
+        (Fault::Fail("the configuration could not be applied"), "could not be applied"),
+        (Fault::Pretend, "is not the one restored"),
+        (Fault::Refuse, "refused"),
+        (Fault::Hang, "no progress"),
+        (Fault::PowerLoss, "restart"),
+    ]
+}
+
+#[test]
+fn a_failed_restore_is_rolled_back_before_anybody_is_asked() {
+    for (fault, why) in faults() {
+        let world = World::upgrade().fault(Command::Restore, [fault.clone()]).play();
+        world.assert_asks(&ALL, why);
+        let world = world.answer(Answer::Again);
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn a_failed_restore_that_was_brought_back_is_not_lost() {
+    let mut world = World::upgrade().begin().until_step(Step::Restoring);
+    // Silent for longer than it is looked for, so that the restore cannot even begin.
+    world.device.silent_until = world.now + std::time::Duration::from_secs(150);
+    let world = world.on();
+    world.assert_asks(&ALL, "did not answer");
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "it is as it was before, and verified");
+}
+
+#[test]
+fn a_failed_conversion_on_the_device_is_rolled_back() {
+    for fault in [Fault::Fail("the conversion failed"), Fault::NothingCame, Fault::PowerLoss, Fault::Hang] {
+        let world = World::converting(image("2.0", 2)).fault(Command::Convert, [fault]).play();
+        world.assert_asks(&ALL, "converting failed");
+        let world = world.answer(Answer::Again);
+        world.assert_upgraded(&all_converted(&world.before.1));
+    }
+}
+
+#[test]
+fn after_a_failed_restore_it_is_converted_again_and_not_just_restored() {
+    let world =
+        World::converting(image("2.0", 2)).fault(Command::Restore, [Fault::Fail("not applied")]).play();
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&all_converted(&world.before.1));
+    assert_eq!(world.count(Command::Convert), 2);
+}
+
+#[test]
+fn a_restore_that_fails_without_a_conversion_may_lead_to_one() {
+    let world = World::upgrade().fault(Command::Restore, [Fault::Fail("not applied")]).play();
+    let edited = all_converted(&world.before.1);
+    let world = world.answer(Answer::Edited(edited.clone()));
+    world.assert_upgraded(&edited);
+    assert_eq!(world.kept.len(), 1, "the original is kept untouched");
+    assert_eq!(world.kept[0].files, world.before.1);
+}
+
+#[test]
+fn what_an_operator_edited_is_not_lost_by_trying_again() {
+    let world = World::upgrade().fault(Command::Restore, vec![Fault::Fail("not applied"); 2]).play();
+    let edited = all_converted(&world.before.1);
+    let world = world.answer(Answer::Edited(edited.clone())).answer(Answer::Again);
+    world.assert_upgraded(&edited);
+}
+
+#[test]
+fn by_itself_a_restore_is_repeated_within_the_trial_time() {
+    let mut world = World::policy(Policy::Auto(2)).fault(Command::Restore, [Fault::Fail("not applied")]);
+    world.run.choices.policy = Policy::Auto(2);
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Restore)), (0, 2));
+}
+
+#[test]
+fn a_repeat_on_a_device_that_fell_back_never_writes_to_the_old_software() {
+    let mut world = World::converting(image("2.0", 2)).fault(Command::Restore, [Fault::PowerLoss]);
+    world.run.choices.policy = Policy::Auto(3);
+    let mut world = world.begin();
+    let original = world.before.1.clone();
+    while !world.run.is_over() {
+        assert!(world.next());
+        if world.device.running().version == "1.0" {
+            assert_eq!(world.device.running().files, original, "{}", world.told());
+        }
+    }
+    assert_eq!(world.count(Command::Convert), 2, "{}", world.told());
+    world.assert_upgraded(&all_converted(&world.before.1));
+}
+
+#[test]
+fn a_device_that_fell_back_between_two_steps_gets_nothing_of_the_new_version() {
+    let mut world = World::converting(with_converter(image("2.0", 2)));
+    world.profile.conversion = vec![ConvertedBy::Manager];
+    let mut world = world.begin().until_step(Step::Restoring);
+    world.device.lose_power(world.now);
+    let original = world.before.1.clone();
+    world.until(|world| {
+        assert!(world.device.running().version != "1.0" || world.device.running().files == original);
+        matches!(world.run.state, upgrade::run::State::Asking(_))
+    });
+    world.assert_asks(&ALL, "runs 1.0, not 2.0");
+    assert_eq!(world.count(Command::Restore), 0);
+}
+
+#[test]
+fn a_manager_killed_while_it_restores_goes_on() {
+    for command in [Command::Convert, Command::Restore] {
+        let mut world = World::converting(image("2.0", 2));
+        world.dies_after = Some(command);
+        let world = world.play();
+        world.assert_upgraded(&all_converted(&world.before.1));
+    }
+    for step in [Step::Converting, Step::Restoring] {
+        let mut world = World::converting(image("2.0", 2)).begin().until_underway(step);
+        world.kill_manager();
+        let world = world.on();
+        world.assert_upgraded(&all_converted(&world.before.1));
+    }
+}
+
+fn stored() -> ConfigurationSet {
+    let kinds = crate::world::profile().all_kinds();
+    let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("from last year {kind}"))));
+    ConfigurationSet { format: Some(1), revision: None, files: files.collect() }
+}
+
+#[test]
+fn a_stored_configuration_is_restored_after_todays_is_backed_up() {
+    let world = World::new(Goal::Restore { set: stored() }, choices()).play();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert_eq!(world.device.running().files, stored().files);
+    assert_eq!(world.kept[0].files, world.before.1);
+}
+
+#[test]
+fn when_that_fails_todays_configuration_is_brought_back() {
+    let mut world =
+        World::new(Goal::Restore { set: stored() }, choices()).begin().until_underway(Step::Restoring);
+    // Half of it is applied, against the book.
+    let kind = world.before.1.keys().next().unwrap().clone();
+    let half: StoredFile = stored().files[&kind];
+    world.device.damage(&kind, half, "could not be applied");
+    let world = world.on();
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "could not be applied");
+    assert_eq!(world.count(Command::Restore), 2);
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.device.running().files, stored().files);
+}
+
+#[test]
+fn a_configuration_in_another_format_is_refused() {
+    let set = ConfigurationSet { format: Some(9), ..stored() };
+    let world = World::new(Goal::Restore { set }, choices()).play();
+    assert_eq!(world.outcome(), Outcome::Refused);
+    assert!(world.ending().reason.contains("format 9"));
+}
