@@ -12,7 +12,7 @@ pub enum Effect {
     /// Load a file from the server.
     Fetch(Fetch),
     /// Send a file to the server.
-    Send(Send),
+    Upload(Upload),
     /// End a transfer: with a word to the server, or without one as when power is lost.
     Cancel {
         /// Which one.
@@ -65,7 +65,7 @@ pub enum Purpose {
 
 /// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Send {
+pub struct Upload {
     /// Under which the world reports.
     pub transfer: TransferId,
     /// To where.

@@ -41,8 +41,8 @@ pub use counters::{Counters, IdCount};
 pub use digest::{Digest, Hasher};
 pub use durable::{Durable, Server, ServerProtocol};
 pub use effect::{
-    Effect, Fetch, Notification, NotificationKind, Purpose, Send, Stall, TransferError, TransferEvent,
-    TransferId,
+    Effect, Fetch, Notification, NotificationKind, Purpose, Stall, TransferError, TransferEvent, TransferId,
+    Upload,
 };
 pub use operation::{Command, ErrorCode, OperationState, Parameters, Record};
 pub use power::{Device, Power};

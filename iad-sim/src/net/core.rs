@@ -221,15 +221,15 @@ impl Core {
                 let job = Job { owner, local, server, name: fetch.name, content: None, stall: fetch.stall };
                 self.begin(place, job, &fetch.server);
             }
-            Effect::Send(send) => {
+            Effect::Upload(upload) => {
                 let Some(unit) = self.units.get_mut(place) else { return };
-                let Some(server) = reachable(&send.server, unit.address) else {
-                    return self.give_up(place, send.transfer);
+                let Some(server) = reachable(&upload.server, unit.address) else {
+                    return self.give_up(place, upload.transfer);
                 };
-                let (owner, local) = (Owner { device: place, transfer: send.transfer }, unit.address);
-                let content = Some(send.content.into());
-                let job = Job { owner, local, server, name: send.name, content, stall: send.stall };
-                self.begin(place, job, &send.server);
+                let (owner, local) = (Owner { device: place, transfer: upload.transfer }, unit.address);
+                let content = Some(upload.content.into());
+                let job = Job { owner, local, server, name: upload.name, content, stall: upload.stall };
+                self.begin(place, job, &upload.server);
             }
             Effect::Cancel { transfer, silent } => self.cancel(place, transfer, silent),
             Effect::Notify(notification) => self.notify(place, notification, now),

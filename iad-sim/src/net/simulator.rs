@@ -295,7 +295,7 @@ impl Simulator {
     pub async fn wait(
         &self,
         device: &str,
-        wanted: impl Fn(&Device) -> bool + std::marker::Send + 'static,
+        wanted: impl Fn(&Device) -> bool + Send + 'static,
     ) -> Result<DeviceView, SimulatorError> {
         let place = self.places.get(device).copied();
         let place = place.ok_or_else(|| SimulatorError::Refused(format!("there is no device {device}")))?;
@@ -327,7 +327,7 @@ impl Simulator {
     async fn wait_at(
         &self,
         device: usize,
-        wanted: impl Fn(&Device) -> bool + std::marker::Send + 'static,
+        wanted: impl Fn(&Device) -> bool + Send + 'static,
     ) -> Result<DeviceView, SimulatorError> {
         let (reply, answer) = oneshot::channel();
         let waiter = Waiter { device, wanted: Box::new(wanted), reply };

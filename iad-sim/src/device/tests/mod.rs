@@ -197,10 +197,10 @@ impl World {
                     }
                     None => self.coming.push_back((fetch.transfer, Coming::Error(TransferError::NotFound))),
                 },
-                Effect::Send(send) => {
-                    let half = u64::try_from(send.content.len() / 2).unwrap();
-                    self.coming.push_back((send.transfer, Coming::Sent(half)));
-                    self.coming.push_back((send.transfer, Coming::Stored(send.name, send.content)));
+                Effect::Upload(upload) => {
+                    let half = u64::try_from(upload.content.len() / 2).unwrap();
+                    self.coming.push_back((upload.transfer, Coming::Sent(half)));
+                    self.coming.push_back((upload.transfer, Coming::Stored(upload.name, upload.content)));
                 }
                 Effect::Cancel { transfer, .. } => {
                     self.coming.retain(|(other, _)| *other != transfer);

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::durable::Server;
 use super::effect::{
-    Effect, Fetch, NotificationKind, Purpose, Send, Stall, TransferError, TransferEvent, TransferId,
+    Effect, Fetch, NotificationKind, Purpose, Stall, TransferError, TransferEvent, TransferId, Upload,
 };
 use super::hardware::{Halt, Hardware};
 use super::operation::ErrorCode;
@@ -152,8 +152,8 @@ impl Context<'_> {
         let transfer = self.hardware.next_transfer();
         *self.transfer = Some(transfer);
         let stall = self.stall(u64::try_from(content.len()).unwrap_or(u64::MAX));
-        let send = Send { transfer, server: server.clone(), name: name.to_owned(), content, stall };
-        self.hardware.effects.push_back(Effect::Send(send));
+        let upload = Upload { transfer, server: server.clone(), name: name.to_owned(), content, stall };
+        self.hardware.effects.push_back(Effect::Upload(upload));
     }
 
     /// Where a transfer of so many bytes stands still, if a fault says so.
