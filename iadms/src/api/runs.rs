@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use upgrade::run::{Answer, Choices, Goal};
+use upgrade::run::{Answer, AnswerKind, Choices, Goal, State as Standing};
 use upgrade::{Kind, Protocol, RunId, StoredFile};
 
 use super::files::blocking;
@@ -118,23 +118,16 @@ pub(super) async fn start(
         return Err(Refused::invalid("no device is named", "name at least one device"));
     }
     let goal = goal(&api, &request.wanted, &devices).await?;
-    let mut started = Vec::with_capacity(devices.len());
-    // All are asked for before the first is waited for: they share commits.
-    for device in devices {
-        let (handle, goal, choices) = (api.handle.clone(), goal.clone(), request.choices.clone());
-        let run = tokio::spawn(async move { handle.start(device.id, goal, choices, request.protocol).await });
-        started.push((device.entry.name, run));
-    }
-    let mut begun = Vec::with_capacity(started.len());
-    for (device, run) in started {
-        let ended =
-            |error| Refused::conflict(format!("the request ended early: {error}"), "see `iadms run list`");
-        begun.push(match run.await.map_err(ended)? {
+    let ids: Vec<_> = devices.iter().map(|device| device.id).collect();
+    let started = api.handle.start_all(&ids, &goal, &request.choices, request.protocol).await;
+    let begun = |(device, started): (Device, Result<RunId, Refusal>)| {
+        let device = device.entry.name;
+        match started {
             Ok(run) => Begun { device, run: Some(run), refused: None },
             Err(refusal) => Begun { device, run: None, refused: Some(refusal) },
-        });
-    }
-    Ok(Body(begun))
+        }
+    };
+    Ok(Body(devices.into_iter().zip(started).map(begun).collect()))
 }
 
 pub(super) async fn list(
@@ -176,7 +169,15 @@ pub(super) async fn answer(
     Path(run): Path<u64>,
     Body(request): Body<AnswerRequest>,
 ) -> Result<Body<()>, Refused> {
-    api.store.run(RunId(run)).await?;
+    let record = open_run(&api, run).await?;
+    let Standing::Asking(question) = &record.run.state else {
+        let error = format!("run {run} of {} asks nothing now", record.run.device.name);
+        return Err(Refused::conflict(error, format!("see how it goes: `iadms run show {run}`")));
+    };
+    if !question.answers.contains(&request.kind()) {
+        let error = format!("run {run} of {} cannot take that answer", record.run.device.name);
+        return Err(Refused::conflict(error, format!("see which it takes: `iadms run show {run}`")));
+    }
     let answer = match request {
         AnswerRequest::Again => Answer::Again,
         AnswerRequest::End => Answer::End,
@@ -197,7 +198,7 @@ pub(super) async fn answer(
 }
 
 pub(super) async fn cancel(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<()>, Refused> {
-    api.store.run(RunId(run)).await?;
+    open_run(&api, run).await?;
     Ok(Body(api.handle.cancel(RunId(run)).await?))
 }
 
@@ -205,8 +206,32 @@ pub(super) async fn stop_operation(
     State(api): State<Api>,
     Path(run): Path<u64>,
 ) -> Result<Body<()>, Refused> {
-    api.store.run(RunId(run)).await?;
+    open_run(&api, run).await?;
     Ok(Body(api.handle.stop_operation(RunId(run)).await?))
+}
+
+impl AnswerRequest {
+    /// The kind of answer.
+    pub const fn kind(&self) -> AnswerKind {
+        match self {
+            Self::Again => AnswerKind::Again,
+            Self::Image { .. } => AnswerKind::OtherImage,
+            Self::Edited { .. } => AnswerKind::Edited,
+            Self::End => AnswerKind::End,
+        }
+    }
+}
+
+/// The run, which is not over.
+async fn open_run(api: &Api, run: u64) -> Result<RunRecord, Refused> {
+    let record = api.store.run(RunId(run)).await?;
+    match &record.run.state {
+        Standing::Ended(ending) => {
+            let error = format!("run {run} of {} is over: {}", record.run.device.name, ending.outcome);
+            Err(Refused::conflict(error, format!("see its story: `iadms run show {run}`")))
+        }
+        _ => Ok(record),
+    }
 }
 
 async fn goal(api: &Api, wanted: &Wanted, devices: &[Device]) -> Result<Goal, Refused> {

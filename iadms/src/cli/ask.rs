@@ -7,7 +7,7 @@ use dialoguer::{Input, Select};
 use upgrade::RunId;
 use upgrade::run::{AnswerKind, Run, State};
 
-use super::{Context, Failure, files, narrate, output};
+use super::{Context, Failure, files, output};
 use crate::api::AnswerRequest;
 use crate::store::{RunRecord, StoredImage};
 
@@ -139,14 +139,4 @@ async fn prompt<T: Send + 'static>(
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(ended) => Err(failed(ended.to_string())),
     }
-}
-
-/// The word for an answer that was given.
-pub(super) fn given(answer: &AnswerRequest) -> &'static str {
-    narrate::answer_word(match answer {
-        AnswerRequest::Again => AnswerKind::Again,
-        AnswerRequest::Image { .. } => AnswerKind::OtherImage,
-        AnswerRequest::Edited { .. } => AnswerKind::Edited,
-        AnswerRequest::End => AnswerKind::End,
-    })
 }

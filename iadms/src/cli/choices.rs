@@ -63,7 +63,8 @@ impl Devices {
         };
         let names: Vec<_> = all.into_iter().filter(wanted).map(|device| device.entry.name).collect();
         if names.is_empty() {
-            return Err(Failure::new("no device is meant", "see `iadms device list` for names and labels"));
+            let error = if self.all { "the inventory holds no device" } else { "no device has these labels" };
+            return Err(Failure::new(error, "see `iadms device list` for names and labels"));
         }
         Ok(names)
     }

@@ -28,10 +28,18 @@ pub(super) async fn export(
         let bytes = context.client.fetch(file).await?;
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let written = opened.and_then(|mut opened| opened.write_all(&bytes).and_then(|()| opened.sync_all()));
-        written.map_err(|error| Failure::file("write", &path, &error))?;
+        written.map_err(|error| cannot_write(&path, &error))?;
         paths.push(path);
     }
     Ok(paths)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::AlreadyExists {
+        let error = format!("{} is there already, and no file is written over", path.display());
+        return Failure::new(error, "give a folder that is new or empty");
+    }
+    Failure::file("write", path, error)
 }
 
 /// Hands the daemon one file of each kind out of `folder`.
@@ -48,7 +56,7 @@ pub(super) async fn hand_in(
     let mut opened = Vec::with_capacity(kinds.len());
     for kind in kinds {
         let path = folder.join(file_name(kind)?);
-        let unreadable = |error| Failure::file("read", &path, &error);
+        let unreadable = |error| cannot_read(kind, &path, &error);
         let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
         let size = file.metadata().await.map_err(unreadable)?.len();
         if size == 0 {
@@ -62,6 +70,14 @@ pub(super) async fn hand_in(
         files.insert(kind, context.client.upload(file).await?);
     }
     Ok(files)
+}
+
+fn cannot_read(kind: &Kind, path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        let error = format!("there is no {}: the edited {kind} was expected there", path.display());
+        return Failure::new(error, "put one file for each kind there, the unchanged ones too");
+    }
+    Failure::file("read", path, error)
 }
 
 /// A profile names its kinds; none may lead out of the folder.

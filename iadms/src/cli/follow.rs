@@ -49,20 +49,22 @@ pub(super) async fn begin(context: &Context, request: &StartRuns, wait: bool) ->
     if runs.is_empty() {
         return Ok(exit);
     }
-    let followed = follow(context, &runs).await?;
+    let from_the_beginning: Vec<_> = runs.iter().map(|run| (*run, 0)).collect();
+    let followed = follow(context, &from_the_beginning).await?;
     let records = records(context, &runs).await?;
     summary(context, &records)?;
     Ok(exit.max(followed))
 }
 
-/// Follows runs until each is over or asks what cannot be answered here. How it goes is told on stderr.
+/// Follows runs, each from the story of that number on, until each is over or asks what cannot be answered here. How it
+/// goes is told on stderr.
 ///
 /// # Errors
 ///
 /// The daemon stays away.
-pub(super) async fn follow(context: &Context, runs: &[RunId]) -> Result<Exit, Failure> {
-    let mut followed: BTreeMap<RunId, Followed> =
-        runs.iter().map(|run| (*run, Followed::default())).collect();
+pub(super) async fn follow(context: &Context, runs: &[(RunId, u64)]) -> Result<Exit, Failure> {
+    let begin = |(run, told): &(RunId, u64)| (*run, Followed { told: *told, ..Followed::default() });
+    let mut followed: BTreeMap<RunId, Followed> = runs.iter().map(begin).collect();
     let can_ask = stdin().is_terminal() && stderr().is_terminal();
     let mut board = Board::new(stderr().is_terminal());
     let mut lines = open(context, &followed).await?;
@@ -78,6 +80,8 @@ pub(super) async fn follow(context: &Context, runs: &[RunId]) -> Result<Exit, Fa
         let Some(run) = followed.get_mut(&told.run) else { continue };
         board.tell(&told);
         run.note(&told);
+        // A question that was answered while this command did not look is no question any more.
+        run.asks = run.asks && is_asking(context, told.run).await?;
         if run.asks && can_ask {
             let answered = board.aside(ask::ask(context, told.run)).await?;
             run.left = !answered;
@@ -160,6 +164,11 @@ pub(super) async fn tell_how_to_answer(context: &Context, run: RunId) -> Result<
         }
     }
     Ok(())
+}
+
+async fn is_asking(context: &Context, run: RunId) -> Result<bool, Failure> {
+    let record: RunRecord = context.client.get(&format!("/runs/{run}")).await?;
+    Ok(matches!(record.run.state, State::Asking(_)))
 }
 
 async fn open(context: &Context, followed: &BTreeMap<RunId, Followed>) -> Result<Lines<Told>, Failure> {

@@ -40,7 +40,7 @@ use crate::config::{DATA, SOCKET};
 #[derive(Debug, Parser)]
 #[command(name = "iadms", version, after_help = exit::EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
-    /// The daemon's Unix socket; default: /var/lib/iadms/iadms.sock
+    /// The daemon's Unix socket; default: iadms.sock in the data folder, IADMS_DATA or /var/lib/iadms
     #[arg(long, global = true, value_name = "PATH", env = "IADMS_SOCKET")]
     socket: Option<PathBuf>,
 
@@ -100,7 +100,8 @@ impl Cli {
 
     /// Does what is asked. What goes wrong is told on stderr.
     pub async fn run(self) -> Exit {
-        let socket = self.socket.clone().unwrap_or_else(|| PathBuf::from(DATA).join(SOCKET));
+        let data = || std::env::var_os("IADMS_DATA").map_or_else(|| PathBuf::from(DATA), PathBuf::from);
+        let socket = self.socket.clone().unwrap_or_else(|| data().join(SOCKET));
         let context = Context { client: Client::new(socket), output: self.output };
         let done = match self.command {
             Command::Serve(command) => command.run(self.socket).await,

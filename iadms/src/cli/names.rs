@@ -105,7 +105,7 @@ mod tests {
         let names = Names::load(None).unwrap();
         let name = |oid: &str| names.name(&oid.parse().unwrap());
         assert_eq!(name("1.3.6.1.4.1.32473.1.0.4"), "IAD-MIB::iadOperationFailed");
-        assert_eq!(name("1.3.6.1.4.1.32473.1.1.5.14.0"), "IAD-MIB::iadOperState.0");
+        assert_eq!(name("1.3.6.1.4.1.32473.1.1.5.14.0"), "IAD-MIB::iadOpState.0");
         assert_eq!(name("1.3.6.1.6.3.1.1.5.1"), "SNMPv2-MIB::coldStart");
         assert_eq!(name("1.3.6.1.2.1.1.5.0"), "SNMPv2-MIB::sysName.0");
         assert_eq!(name("1.3.6.1.4.1.9.9.999.1"), "1.3.6.1.4.1.9.9.999.1", "what is unknown stays a number");

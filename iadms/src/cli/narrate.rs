@@ -1,7 +1,11 @@
 //! What is told of runs, in sentences: for those who watch, who read later, and the network operations centre.
 
+use core::time::Duration;
+
 use upgrade::ConfigurationSet;
 use upgrade::run::{AnswerKind, Ending, Goal, LeftWith, Outcome, Run, State, Story};
+
+use super::output;
 
 /// What happened, in a sentence without the run's and the device's names.
 pub fn story(story: &Story) -> String {
@@ -12,7 +16,10 @@ pub fn story(story: &Story) -> String {
         Story::StepDone { step, text } => with_more(&format!("{step}: done"), text),
         Story::StepFailed(failure) => failure.to_string(),
         Story::Repeating { repeat, after_ms } => {
-            format!("it is tried again by itself in {} (repeat {repeat})", span(*after_ms))
+            format!(
+                "it is tried again by itself in {} (repeat {repeat})",
+                output::span(Duration::from_millis(*after_ms))
+            )
         }
         Story::Asked { failure, answers } => {
             let why = failure.as_ref().map_or_else(
@@ -31,13 +38,18 @@ pub fn story(story: &Story) -> String {
     }
 }
 
-/// How a run ended, why, and what its device is left with.
+/// How a run ended, why, and what its device runs.
 pub fn ended(ending: &Ending) -> String {
     let reason = with_more(&ending.outcome.to_string(), &ending.reason);
-    format!("{reason}; {}", left_with(&ending.left_with))
+    match (ending.outcome, &ending.left_with.version) {
+        // The reason of a success says what runs.
+        (Outcome::Succeeded, _) => reason,
+        (_, Some(version)) => format!("{reason}; the device runs {version}"),
+        (_, None) => format!("{reason}; it is not known what the device runs"),
+    }
 }
 
-/// What a device is left with.
+/// What a device is left with, by version and digests.
 pub fn left_with(left: &LeftWith) -> String {
     match &left.version {
         Some(version) if left.configuration.files.is_empty() => format!("the device runs {version}"),
@@ -64,8 +76,8 @@ pub fn standing(run: &Run) -> String {
     match &run.state {
         State::Ended(ending) => ending.outcome.to_string(),
         State::Asking(question) => format!("asking: {}", answer_words(&question.answers)),
-        State::Holding { until } => format!("waiting until {}", super::output::date_time(*until)),
-        State::Pausing { until } => format!("trying again at {}", super::output::time_of_day(*until)),
+        State::Holding { until } => format!("waiting until {}", output::date_time(*until)),
+        State::Pausing { until } => format!("trying again at {}", output::time_of_day(*until)),
         State::Draining { calls: Some(calls), .. } => format!("waiting for {calls} calls to end"),
         _ => match (run.current_step(), run.progress()) {
             (Some(step), Some(percent)) => format!("{step}: {percent} %"),
@@ -127,14 +139,6 @@ fn answer_words(answers: &[AnswerKind]) -> String {
 
 fn with_more(text: &str, more: &str) -> String {
     if more.is_empty() { text.to_owned() } else { format!("{text}: {more}") }
-}
-
-fn span(millis: u64) -> String {
-    match millis {
-        0..1000 => format!("{millis} ms"),
-        1000..120_000 => format!("{} s", millis / 1000),
-        _ => format!("{} min", millis / 60_000),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Data on stdout, as a table or as JSON; times as people read them.
 
+use core::time::Duration;
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
@@ -112,6 +113,17 @@ pub(super) fn bytes(count: u64) -> String {
         0..10_240 => format!("{count} B"),
         10_240..10_485_760 => format!("{} KiB", count / 1024),
         _ => format!("{} MiB", count / (1024 * 1024)),
+    }
+}
+
+/// A span of time, as people say it.
+pub(super) fn span(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `iadms serve`: the daemon.
 
+use std::io::{IsTerminal as _, stderr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -24,9 +25,10 @@ impl Serve {
         let options = ServeOptions { socket, ..self.options };
         let wrong = |error| Failure::usage(error, "see `iadms serve --help`");
         options.check().map_err(wrong)?;
-        let filter = EnvFilter::try_from_env("IADMS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::try_from_env("IADMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,libunftp=warn"));
         // A second daemon in one process is a test's.
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(stderr().is_terminal());
+        let _ = log.with_writer(stderr).try_init();
         let ends = |error: std::io::Error| Failure::of(&error, "this system gives no signals; report it");
         let mut terminate = signal(SignalKind::terminate()).map_err(ends)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ends)?;

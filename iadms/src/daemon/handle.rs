@@ -48,6 +48,8 @@ pub fn channel() -> (Handle, Receiving) {
 /// Where the answer to a command goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
+type Answering<T> = oneshot::Receiver<Result<T, Refusal>>;
+
 /// Something asked of the loop.
 // Few wait at any time, and each is moved once: a box would cost more than the room.
 #[allow(clippy::large_enum_variant)]
@@ -240,19 +242,28 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 impl Handle {
-    /// Begins a run; done when it is committed.
-    ///
-    /// # Errors
-    ///
-    /// The device is unknown or in another run, or the store refuses.
-    pub async fn start(
+    /// Begins a run for each of these devices, in this order, and tells of each what became of it. All are asked for
+    /// before the first is waited for, so that they share commits.
+    pub async fn start_all(
         &self,
-        device: DeviceId,
-        goal: Goal,
-        choices: Choices,
+        devices: &[DeviceId],
+        goal: &Goal,
+        choices: &Choices,
         protocol: Option<Protocol>,
-    ) -> Result<RunId, Refusal> {
-        self.ask(|reply| Command::Start { device, goal, choices, protocol, reply }).await
+    ) -> Vec<Result<RunId, Refusal>> {
+        let mut asked = Vec::with_capacity(devices.len());
+        for &device in devices {
+            let (goal, choices) = (goal.clone(), choices.clone());
+            asked.push(self.send(|reply| Command::Start { device, goal, choices, protocol, reply }).await);
+        }
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(match answer {
+                Ok(answer) => answered(answer).await,
+                Err(refusal) => Err(refusal),
+            });
+        }
+        answers
     }
 
     /// Answers a run's question; done when it is committed.
@@ -326,8 +337,17 @@ impl Handle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        answered(self.send(command).await?).await
+    }
+
+    async fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<Answering<T>, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| Refusal::stopping())?;
-        answer.await.unwrap_or_else(|_| Err(Refusal::stopping()))
+        Ok(answer)
     }
+}
+
+/// A loop that ends drops its replies.
+async fn answered<T>(answer: Answering<T>) -> Result<T, Refusal> {
+    answer.await.unwrap_or_else(|_| Err(Refusal::stopping()))
 }

@@ -134,7 +134,7 @@ impl StoreError {
             }
             Self::Taken { .. } => "choose another name".into(),
             Self::Unknown { what, .. } => match *what {
-                "run" => "see `iadms run list --all`".into(),
+                "run" => "see `iadms run list`".into(),
                 "northbound target" => "see `iadms northbound target list`".into(),
                 what => format!("see `iadms {what} list`"),
             },

@@ -1,6 +1,7 @@
 //! Opening the database: rights, lock, soundness, schema.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -33,10 +34,24 @@ pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes the database file where it is missing, for its owner alone: it holds secrets. SQLite gives the files beside it
+/// the same rights.
+pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            Err(StoreError::ReadOnly(path.to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::DiskFull(path.to_owned())),
+        Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+            Err(StoreError::Folder { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

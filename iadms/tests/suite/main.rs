@@ -7,7 +7,10 @@
     reason = "helpers of tests may fail like tests"
 )]
 
+mod api;
+mod command_line;
 mod files;
+mod program;
 mod samples;
 mod shared_store;
 mod sqlite;

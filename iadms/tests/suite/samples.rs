@@ -9,7 +9,9 @@ use iadms::inventory::{Access, Community, DeviceEntry, SnmpVersion};
 use iadms::profiles::Catalogue;
 use iadms::store::Store;
 use upgrade::profile::Server;
-use upgrade::run::{Choices, Ending, Event, Goal, LeftWith, Outcome, Policy, State, Story, Subject, Waiting};
+use upgrade::run::{
+    Beginning, Choices, Ending, Event, Goal, LeftWith, Outcome, Policy, State, Story, Subject,
+};
 use upgrade::{ConfigurationSet, DeviceId, Digest, Kind, Oid, Protocol, Run, RunId, StoredFile, Time, Value};
 
 pub(crate) const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
@@ -39,43 +41,31 @@ pub(crate) async fn add_device(store: &Store, name: &str) -> DeviceId {
 }
 
 pub(crate) fn run(id: u64, device: DeviceId, name: &str) -> Run {
-    Run {
+    let subject = Subject { id: device, name: name.into(), address: ADDRESS, unique_id: None };
+    let choices = Choices {
+        kinds: Vec::new(),
+        policy: Policy::Ask,
+        question_limit_ms: None,
+        activate_at: None,
+        single_storage: false,
+    };
+    let server = Server {
+        protocol: Protocol::Tftp,
+        address: ADDRESS,
+        port: 69,
+        user: String::new(),
+        password: String::new(),
+    };
+    Run::new(Beginning {
         id: RunId(id),
-        device: Subject { id: device, name: name.into(), address: ADDRESS, unique_id: None },
+        device: subject,
         goal: Goal::Backup,
-        choices: Choices {
-            kinds: Vec::new(),
-            policy: Policy::Ask,
-            question_limit_ms: None,
-            activate_at: None,
-            single_storage: false,
-        },
+        choices,
         profile: "iad".into(),
-        server: Server {
-            protocol: Protocol::Tftp,
-            address: ADDRESS,
-            port: 69,
-            user: String::new(),
-            password: String::new(),
-        },
+        server,
         secret: "secret".into(),
         begun: now(),
-        state: State::Preflight(Waiting { since: now(), next: None }),
-        operations: 0,
-        asked: 0,
-        old: None,
-        backup: None,
-        conversion: None,
-        converted: None,
-        failure: None,
-        returning: false,
-        activated: None,
-        calls_closed: false,
-        repeats: 0,
-        drifts: 0,
-        cancelled: false,
-        last: LeftWith::default(),
-    }
+    })
 }
 
 pub(crate) fn ended(mut run: Run) -> Run {

@@ -133,4 +133,9 @@ async fn nobody_else_reads_the_secrets_in_the_database() {
     add_device(&store, "iad-1").await;
     let mode = fs::metadata(&data).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "the folder is its owner's alone, not {mode:o}");
+    for entry in fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} is its owner's alone, not {mode:o}", entry.file_name());
+    }
 }

@@ -19,8 +19,9 @@ pub(super) struct Backup {
     #[command(subcommand)]
     command: Option<Command>,
 
+    // Not an `Option`: the parser would take it for missing where only the devices are given, which stand deeper.
     #[command(flatten)]
-    take: Option<Take>,
+    take: Take,
 }
 
 #[derive(Debug, Args)]
@@ -46,12 +47,13 @@ enum Command {
 
 impl Backup {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        match (self.command, self.take) {
-            (Some(Command::List(command)), _) => command.run(context).await,
-            (Some(Command::Show(command)), _) => command.run(context).await,
-            (Some(Command::Diff(command)), _) => command.run(context).await,
-            (Some(Command::Export(command)), _) => command.run(context).await,
-            (None, Some(take)) => {
+        let Self { command, take } = self;
+        match command {
+            Some(Command::List(command)) => command.run(context).await,
+            Some(Command::Show(command)) => command.run(context).await,
+            Some(Command::Diff(command)) => command.run(context).await,
+            Some(Command::Export(command)) => command.run(context).await,
+            None => {
                 let mut choices = take.manner.choices();
                 choices.kinds = take.kinds;
                 let request = StartRuns {
@@ -62,7 +64,6 @@ impl Backup {
                 };
                 follow::begin(context, &request, take.manner.wait).await
             }
-            (None, None) => Err(Failure::usage("no device is named", "see `iadms backup --help`")),
         }
     }
 }

@@ -47,8 +47,9 @@ impl Import {
             }
             (0, _) => {}
             (wrong, _) => {
-                let error = format!("{wrong} of the lines of {file} are wrong");
-                return Err(Failure::new(error, "correct them; nothing was added"));
+                let lines = if wrong == 1 { "line" } else { "lines" };
+                let error = format!("{file} has {wrong} wrong {lines}, told above");
+                return Err(Failure::new(error, "correct the file and import it again; nothing was added"));
             }
         }
         if self.dry_run {

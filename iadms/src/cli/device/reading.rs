@@ -29,7 +29,7 @@ pub(super) fn show(reading: &Reading) -> Result<(), Failure> {
         ("hardware", text(&reading.hardware)),
         ("unique id", text(&reading.unique_id)),
         ("product", reading.product.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("up for", reading.uptime.map(|uptime| format!("{} s", uptime.as_secs())).unwrap_or_default()),
+        ("up for", reading.uptime.map(output::span).unwrap_or_default()),
         ("restarts", reading.boots.map(|boots| boots.to_string()).unwrap_or_default()),
         ("last restart", text(&reading.boot_reason)),
         ("health", yes(reading.healthy, "good", "bad")),

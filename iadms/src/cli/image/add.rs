@@ -63,8 +63,14 @@ impl Add {
 }
 
 fn read(path: &Path) -> Result<Manifest, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
     let file = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::new(
+            format!("{file} is no manifest: it is not text"),
+            "name the manifest, not the image; `iadms image manifest` writes one for given files",
+        ),
+        _ => Failure::file("read", path, &error),
+    })?;
     let manifest: Manifest = toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use upgrade::RunId;
 
 use crate::api::AnswerRequest;
-use crate::cli::{Context, Exit, Failure, ask, files, follow, output};
-use crate::store::RunRecord;
+use crate::cli::{Context, Exit, Failure, files, follow, narrate, output};
+use crate::store::{RunRecord, ToldStory};
 
 /// Answer the question of a run
 #[derive(Debug, Args)]
@@ -58,8 +58,11 @@ impl AnswerRun {
                 AnswerRequest::Edited { files: files::hand_in(context, &folder, &kinds).await? }
             }
         };
+        // What was told until now is known; what is followed begins with the answer.
+        let told: Vec<ToldStory> = context.client.get(&format!("/runs/{run}/stories")).await?;
+        let last = told.last().map_or(0, |told| told.n);
         context.client.post::<()>(&format!("/runs/{run}/answer"), &answer).await?;
-        output::note(&format!("run {run} was answered: {}", ask::given(&answer)));
-        if self.wait { follow::follow(context, &[run]).await } else { Ok(Exit::Success) }
+        output::note(&format!("run {run} was answered: {}", narrate::answer_word(answer.kind())));
+        if self.wait { follow::follow(context, &[(run, last)]).await } else { Ok(Exit::Success) }
     }
 }
