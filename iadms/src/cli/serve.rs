@@ -25,7 +25,8 @@ impl Serve {
         let options = ServeOptions { socket, ..self.options };
         let wrong = |error| Failure::usage(error, "see `iadms serve --help`");
         options.check().map_err(wrong)?;
-        let filter = EnvFilter::try_from_env("IADMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,libunftp=warn"));
+        let filter =
+            EnvFilter::try_from_env("IADMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,libunftp=warn"));
         // A second daemon in one process is a test's.
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(stderr().is_terminal());
         let _ = log.with_writer(stderr).try_init();
