@@ -4,6 +4,8 @@
 //! restoring the original before anybody is asked. A question never leaves a device on unconfirmed software or
 //! with another version's configuration, so it may stay open for days.
 
+mod bringing_back;
+mod calls;
 mod cancelling;
 mod event;
 mod figure;

@@ -34,8 +34,8 @@ impl Operation {
             Some(OperationState::Failed) => {
                 let operation = told.cloned().unwrap_or_default();
                 let error = operation.error.unwrap_or_else(|| "failed".into());
-                let more =
-                    if operation.text.is_empty() { String::new() } else { format!(" ({})", operation.text) };
+                let says_more = !operation.text.is_empty() && operation.text != error;
+                let more = if says_more { format!(" ({})", operation.text) } else { String::new() };
                 return Finding::Disproven(Cause::Device(format!("{error}{more}")));
             }
             Some(OperationState::Aborted) => return Finding::Disproven(Cause::Stopped),

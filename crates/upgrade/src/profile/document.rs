@@ -64,6 +64,24 @@ pub fn name_of(file: &str, text: &str) -> Result<String, ProfileError> {
     Layer::read(file, text).map(|layer| layer.document.name.into_inner())
 }
 
+/// The limits there are; see [`Limits`] for what each means.
+const LIMITS: [&str; 14] = [
+    "answer_ms",
+    "repeats",
+    "poll_s",
+    "reach_s",
+    "busy_s",
+    "evidence_s",
+    "drain_s",
+    "trial_s",
+    "soak_s",
+    "backoff_s",
+    "backoff_cap_s",
+    "convert_s",
+    "drift_repeats",
+    "configuration_bytes",
+];
+
 /// How long a chain of profiles that extend one another may be.
 const MOST_LAYERS: usize = 8;
 
@@ -89,7 +107,8 @@ struct Document {
     commands: BTreeMap<Command, Spanned<CommandDocument>>,
     #[serde(default)]
     notifications: BTreeMap<NotificationKind, Vec<Oid>>,
-    limits: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    limits: BTreeMap<String, Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]
@@ -274,18 +293,33 @@ impl Builder {
     }
 
     fn limits(&mut self, layers: &[Layer<'_>]) -> Result<Limits, ProfileError> {
-        let mut told = None;
+        let mut told = BTreeMap::new();
         for layer in layers {
-            if let Some(limits) = &layer.document.limits {
-                self.limits.extend(limits.get_ref().clone());
-                told = Some((layer.place, limits.span()));
+            for (name, value) in &layer.document.limits {
+                let wrong = |problem| Err(layer.place.error(value.span(), problem));
+                let given = layer.place.text.get(value.span()).unwrap_or_default();
+                if !LIMITS.contains(&name.as_str()) {
+                    return wrong(format!("the limit `{name}` is unknown; known are {}", LIMITS.join(", ")));
+                }
+                match value.get_ref() {
+                    toml::Value::Integer(0..) => {}
+                    toml::Value::Float(0.0..) if name.ends_with("_s") && name != "trial_s" => {}
+                    _ => return wrong(format!("`{name}` is {given}; a number from 0 was expected")),
+                }
+                self.limits.insert(name.clone(), value.get_ref().clone());
             }
+            told.extend(
+                layer.document.limits.iter().map(|(name, value)| (name, (layer.place, value.span()))),
+            );
         }
-        let (place, span) = told.unwrap_or_default();
-        let wrong = |problem: String| place.error(span.clone(), format!("[limits]: {problem}"));
+        let wrong = |name: &str, problem: String| {
+            let name = told.keys().copied().find(|own| *own == name).or_else(|| told.keys().copied().next());
+            let (place, span) = name.and_then(|name| told.get(name)).cloned().unwrap_or_default();
+            place.error(span, format!("[limits]: {problem}"))
+        };
         let limits: Limits = toml::Value::Table(self.limits.clone())
             .try_into()
-            .map_err(|error: toml::de::Error| wrong(error.message().replace('\n', ", ")))?;
+            .map_err(|error: toml::de::Error| wrong("", error.message().replace('\n', ", ")))?;
         let bounds = [
             ("answer_ms", f64::from(limits.answer_ms), 50.0, 60_000.0),
             ("repeats", f64::from(limits.repeats), 0.0, 10.0),
@@ -301,7 +335,7 @@ impl Builder {
         ];
         for (name, value, least, most) in bounds {
             if !(least..=most).contains(&value) {
-                return Err(wrong(format!("`{name}` is {value}; {least} to {most} was expected")));
+                return Err(wrong(name, format!("`{name}` is {value}; {least} to {most} was expected")));
             }
         }
         Ok(limits)
@@ -368,8 +402,11 @@ mod tests {
         let cases = [
             ("name = \"x\"\nextends = \"iad\"\nbufers = [1]\n", 3, "bufers"),
             ("name = \"x\"\nextends = \"none\"\n", 2, "no profile"),
-            ("name = \"x\"\nextends = \"iad\"\n[limits]\npoll_s = -1\n", 3, "poll_s"),
-            ("name = \"x\"\nextends = \"iad\"\n[limits]\npol_s = 1\n", 3, "pol_s"),
+            ("name = \"x\"\nextends = \"iad\"\n[limits]\npoll_s = -1\n", 4, "poll_s"),
+            ("name = \"x\"\nextends = \"iad\"\n[limits]\nsoak_s = 1\npol_s = 1\n", 5, "pol_s"),
+            ("name = \"x\"\nextends = \"iad\"\n[limits]\n\npoll_s = \"often\"\n", 5, "`poll_s` is \"often\""),
+            ("name = \"x\"\nextends = \"iad\"\n[limits]\nsoak_s = 1\nrepeats = 11\n", 5, "0 to 10"),
+            ("name = \"x\"\nextends = \"iad\"\n[limits]\nrepeats = 1.5\n", 4, "`repeats` is 1.5"),
             ("name = \"x y\"\nextends = \"iad\"\n", 1, "letters"),
             (
                 "name = \"x\"\nextends = \"iad\"\n[commands.backup]\nset = [\n  [\"nothing\", \"1\"],\n]\n",

@@ -1,14 +1,11 @@
 //! The figure: which part follows which.
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Failure, Goal, Outcome, Policy, Step, Story};
+use super::{Effect, Failure, Goal, Policy, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 use crate::reading::{Capability, Reading};
 use crate::{ConfigurationSet, Kind};
-
-/// How often what brings a device back is repeated by itself before an operator is asked.
-const MOST_BRING_BACKS: u32 = 3;
 
 impl Turn<'_> {
     /// A part of the figure is done.
@@ -129,44 +126,6 @@ impl Turn<'_> {
         upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
     }
 
-    /// Whether what brings the device back is tried again by itself, under any policy: a question would find the device
-    /// on the wrong software. What only time or an operator can change is asked about.
-    fn may_bring_back_again(&self, cause: &Cause) -> bool {
-        self.run.returning && self.is_worth_another_try(cause)
-    }
-
-    fn is_worth_another_try(&self, cause: &Cause) -> bool {
-        let hopeless = matches!(cause, Cause::Unreachable(..) | Cause::Impossible(_) | Cause::Stopped);
-        !hopeless && self.run.bring_backs < MOST_BRING_BACKS
-    }
-
-    fn count_bring_back(&mut self) {
-        self.run.bring_backs += 1;
-        self.tell(Story::Repeating { repeat: self.run.bring_backs, after_ms: 0 });
-    }
-
-    /// Calls are still not let in. To whom that matters: a device is not as before while it refuses them.
-    fn calls_stay_closed(&mut self, failure: Failure) -> Result<(), Rejected> {
-        if self.is_worth_another_try(&failure.cause) {
-            self.count_bring_back();
-            return self.begin(Step::OpeningCalls, Task::OpenCalls);
-        }
-        if self.is_reached() {
-            self.run.calls_closed = false;
-            let reason = format!("{}, but takes no calls: {}", self.reached(), failure.cause);
-            return self.end(Outcome::Succeeded, reason);
-        }
-        self.run.returning = true;
-        self.run.failure = Some(failure);
-        self.ask_lost()
-    }
-
-    /// A restart lets calls in again, on most devices.
-    fn note_calls(&mut self, operation: &Operation, reading: &Reading) {
-        let restarted = operation.commanded && self.restarts();
-        self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
-    }
-
     /// The first part after preflight.
     pub(super) fn set_out(&mut self) -> Result<(), Rejected> {
         if matches!(self.run.goal, Goal::Reset) {
@@ -250,29 +209,6 @@ impl Turn<'_> {
         let files = operation.written();
         self.run.converted = Some(ConfigurationSet { format: self.wanted_format(), revision: None, files });
         self.convert_or_restore()
-    }
-
-    pub(super) fn roll_back(&mut self) -> Result<(), Rejected> {
-        let old = self.run.old.clone();
-        let version = match (&self.run.goal, old) {
-            (Goal::RollBack, Some(old)) if !self.run.returning => old.standby_version.unwrap_or_default(),
-            (_, Some(old)) => old.version,
-            (_, None) => return Err(Rejected),
-        };
-        self.begin(Step::RollingBack, Task::RollBack { version })
-    }
-
-    /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).
-    pub(super) fn go_back(&mut self) -> Result<(), Rejected> {
-        self.run.returning = true;
-        self.roll_back()
-    }
-
-    pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
-        match self.run.backup.clone() {
-            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set }),
-            None => self.settle(),
-        }
     }
 
     /// The other software runs, because that was the goal: it gets today's configuration if it can read it.

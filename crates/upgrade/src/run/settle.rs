@@ -35,21 +35,6 @@ impl Turn<'_> {
         }
     }
 
-    /// The device could not be brought back.
-    pub(super) fn ask_lost(&mut self) -> Result<(), Rejected> {
-        match self.run.choices.policy {
-            Policy::Auto(times) if self.run.repeats < times && !self.run.cancelled => self.pause(),
-            Policy::Never => {
-                let reason = self.reason();
-                self.give_up(reason)
-            }
-            _ => {
-                let question = self.question(true, &[AnswerKind::Again, AnswerKind::End]);
-                self.ask(question)
-            }
-        }
-    }
-
     fn answers(&self) -> Vec<AnswerKind> {
         let touched = !matches!(
             self.run.failure.as_ref().map(|failure| failure.step),
@@ -63,7 +48,7 @@ impl Turn<'_> {
         answers
     }
 
-    fn question(&self, lost: bool, answers: &[AnswerKind]) -> Question {
+    pub(super) fn question(&self, lost: bool, answers: &[AnswerKind]) -> Question {
         Question {
             failure: self.run.failure.clone(),
             answers: answers.to_vec(),
@@ -130,7 +115,7 @@ impl Turn<'_> {
         if question.lost { self.give_up(reason) } else { self.end(Outcome::RolledBack, reason) }
     }
 
-    fn pause(&mut self) -> Result<(), Rejected> {
+    pub(super) fn pause(&mut self) -> Result<(), Rejected> {
         let limits = &self.profile.limits;
         let doubled = Limits::span(limits.backoff_s).saturating_mul(1 << self.run.repeats.min(16));
         let span = doubled.min(Limits::span(limits.backoff_cap_s));
@@ -162,16 +147,6 @@ impl Turn<'_> {
         self.preflight()
     }
 
-    /// Once more at what brings the device back.
-    pub(super) fn bring_back(&mut self) -> Result<(), Rejected> {
-        let failed = self.run.failure.as_ref().map(|failure| failure.step);
-        match self.run.goal {
-            _ if failed == Some(Step::OpeningCalls) => self.settle(),
-            Goal::Restore { .. } => self.restore_original(),
-            _ => self.roll_back(),
-        }
-    }
-
     /// Whether the device was not heard at last. After a failure from the download on it was: it was brought back.
     fn is_unreachable(&self) -> bool {
         let failure = self.run.failure.as_ref();
@@ -185,7 +160,7 @@ impl Turn<'_> {
         })
     }
 
-    fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         self.run.failure.as_ref().map_or_else(String::new, ToString::to_string)
     }
 
@@ -196,19 +171,6 @@ impl Turn<'_> {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         self.end(Outcome::Succeeded, self.reached())
-    }
-
-    /// Calls come in again.
-    pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
-        let reached = self.is_reached();
-        self.run.calls_closed = false;
-        if reached { self.succeed() } else { self.settle() }
-    }
-
-    /// Whether the goal is reached, and only calls are still to be let in: then nothing can be cancelled any more.
-    pub(super) fn is_reached(&self) -> bool {
-        let opening = self.run.current_step() == Some(Step::OpeningCalls);
-        opening && self.run.failure.is_none() && !self.run.cancelled
     }
 
     pub(super) fn give_up(&mut self, reason: String) -> Result<(), Rejected> {

@@ -125,7 +125,7 @@ fn a_file_that_came_whole_is_not_unsaid() {
     let mut world = World::new(upgrade::run::Goal::Backup, crate::world::choices()).begin();
     let mut names = Vec::new();
     while !world.run.is_over() {
-        names.extend(world.tickets.keys().cloned().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+        names.extend(world.tickets.keys().filter(|name| !names.contains(*name)).cloned().collect::<Vec<_>>());
         assert!(world.next());
         for name in &names {
             if !world.tickets.contains_key(name) {

@@ -1,21 +1,21 @@
 //! One run, one device, and what is between them, on virtual time. After each event it checks what must hold always.
 
+mod beginning;
+mod checks;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use upgrade::image::{Converter, Image, ImageFile, Manifest};
+use upgrade::image::Image;
 use upgrade::operation::{Notice, Seen};
-use upgrade::profile::{Command, IAD, NotificationKind, Scope, Server, load};
-use upgrade::run::{
-    Answer, AnswerKind, Beginning, Choices, Effect, Ending, Event, Goal, Outcome, Policy, Question, State,
-    Step, Story, Subject,
-};
+use upgrade::profile::{Command, NotificationKind, Scope};
+use upgrade::run::{Answer, Effect, Ending, Event, Goal, Outcome, Question, State, Step, Story};
 use upgrade::{
-    ConfigurationSet, DeviceId, Kind, Oid, Profile, Protocol, Run, RunId, StoredFile, Ticket, TicketName,
-    Time, Value,
+    ConfigurationSet, Kind, Oid, Profile, Protocol, Run, StoredFile, Ticket, TicketName, Time, Value,
 };
 
-use crate::device::{Device, Fault, converted, file};
+pub(crate) use self::beginning::{choices, image, profile, with_converter};
+use crate::device::{Device, Fault, converted};
 
 /// From a request to its answer.
 const ANSWER: Duration = Duration::from_millis(10);
@@ -71,107 +71,7 @@ pub(crate) struct World {
     trace: VecDeque<String>,
 }
 
-/// The profile for IAD-MIB, with short waits.
-pub(crate) fn profile() -> Profile {
-    let mut profile = load("iad.toml", IAD, |_| None).unwrap();
-    profile.limits.drain_s = 300.0;
-    profile.limits.busy_s = 60.0;
-    profile
-}
-
-pub(crate) fn image(version: &str, format: u32) -> Image {
-    let image_file = file(version);
-    Image {
-        name: format!("iad {version}"),
-        manifest: Manifest {
-            version: version.into(),
-            hardware: vec!["iad-8".into()],
-            format: Some(format),
-            from: Vec::new(),
-            converter: None,
-            files: vec![ImageFile { name: "main".into(), size: image_file.size, sha256: image_file.digest }],
-        },
-        digest: image_file.digest,
-    }
-}
-
-pub(crate) fn with_converter(mut image: Image) -> Image {
-    image.manifest.converter = Some(Converter { name: "convert".into(), sha256: file("convert").digest });
-    image
-}
-
-pub(crate) fn choices() -> Choices {
-    Choices {
-        kinds: Vec::new(),
-        policy: Policy::Ask,
-        question_limit_ms: None,
-        activate_at: None,
-        single_storage: false,
-    }
-}
-
 impl World {
-    pub(crate) fn upgrade() -> Self {
-        Self::new(Goal::Upgrade { image: image("2.0", 1) }, choices())
-    }
-
-    /// The new software reads another format.
-    pub(crate) fn converting(image: Image) -> Self {
-        let mut world = Self::new(Goal::Upgrade { image }, choices());
-        world.device.image.1 = 2;
-        world
-    }
-
-    pub(crate) fn policy(policy: Policy) -> Self {
-        Self::new(Goal::Upgrade { image: image("2.0", 1) }, Choices { policy, ..choices() })
-    }
-
-    pub(crate) fn new(goal: Goal, choices: Choices) -> Self {
-        let profile = profile();
-        let device = Device::new(&profile.all_kinds());
-        let begun = Time::from_millis(1_000_000_000);
-        let run = Run::new(Beginning {
-            id: RunId(5),
-            device: Subject {
-                id: DeviceId(3),
-                name: "kitchen".into(),
-                address: [192, 0, 2, 7].into(),
-                unique_id: None,
-            },
-            goal,
-            choices,
-            profile: "iad".into(),
-            server: Server {
-                protocol: Protocol::Tftp,
-                address: [192, 0, 2, 1].into(),
-                port: 69,
-                user: String::new(),
-                password: String::new(),
-            },
-            secret: "0123456789abcdef".into(),
-            begun,
-        });
-        let before = (device.running().version.clone(), device.running().files.clone());
-        Self {
-            run,
-            profile,
-            device,
-            now: begun,
-            stories: Vec::new(),
-            sets: Vec::new(),
-            kept: Vec::new(),
-            tickets: BTreeMap::new(),
-            converter: Some(Ok(())),
-            notified: true,
-            dies_after: None,
-            converting: None,
-            pending: VecDeque::new(),
-            before,
-            before_counts: true,
-            trace: VecDeque::new(),
-        }
-    }
-
     /// What goes wrong with the next commands of a kind, one after the other.
     pub(crate) fn fault(mut self, command: Command, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.device.faults.entry(command).or_default().extend(faults);
@@ -439,74 +339,6 @@ impl World {
         }
         self.check();
         true
-    }
-
-    /// What must hold always.
-    fn check(&self) {
-        let stored = serde_json::to_string(&self.run).unwrap();
-        assert_eq!(serde_json::from_str::<Run>(&stored).unwrap(), self.run);
-        match &self.run.state {
-            State::Asking(question) => self.check_question(question),
-            State::Ended(ending) => self.check_end(ending),
-            state => {
-                let awaited = self.pending.iter().any(|pending| {
-                    pending.asked == self.run.asked || matches!(pending.request, Request::TicketsReady)
-                });
-                let converting = matches!(state, State::Judging) && self.converting.is_some();
-                let waits = self.run.next_deadline(&self.profile).is_some() || awaited || converting;
-                assert!(waits, "it waits for nothing: {}", self.told());
-            }
-        }
-    }
-
-    /// No question leaves a device on unconfirmed software or with another version's configuration.
-    fn check_question(&self, question: &Question) {
-        assert!(!question.answers.is_empty());
-        if !question.lost {
-            self.check_as_before();
-        }
-        assert!(self.tickets.is_empty(), "tickets stay open: {}", self.told());
-    }
-
-    fn check_as_before(&self) {
-        if !self.before_counts {
-            return;
-        }
-        let running = &self.device.running().version;
-        assert_eq!((running, self.device.trial), (&self.before.0, None), "{}", self.told());
-        assert_eq!(self.device.running().files, self.before.1, "{}", self.told());
-        assert!(self.device.admitted, "it takes no calls: {}", self.told());
-    }
-
-    fn check_end(&self, ending: &Ending) {
-        assert!(self.tickets.is_empty(), "tickets stay open: {}", self.told());
-        assert!(!ending.reason.trim().is_empty() && !ending.reason.ends_with(' '), "{ending:?}");
-        match ending.outcome {
-            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.check_as_before(),
-            Outcome::Succeeded => {
-                let said = ending.reason.contains("takes no calls");
-                assert!(self.device.admitted || said, "it takes no calls: {}", self.told());
-            }
-            Outcome::Refused => assert!(self.sets.is_empty()),
-            Outcome::DeviceLost => {}
-        }
-    }
-
-    /// That the new version runs, confirmed, with this configuration.
-    pub(crate) fn assert_upgraded(&self, files: &BTreeMap<Kind, StoredFile>) {
-        assert_eq!(self.outcome(), Outcome::Succeeded, "{}", self.told());
-        assert_eq!(self.device.running().version, "2.0");
-        assert_eq!(self.device.trial, None, "unconfirmed");
-        assert_eq!(&self.device.running().files, files);
-    }
-
-    /// That it asks, with the device as before.
-    pub(crate) fn assert_asks(&self, answers: &[AnswerKind], why: &str) {
-        let question = self.question();
-        assert_eq!(question.answers, answers, "{}", self.told());
-        let failure = question.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        assert!(failure.contains(why), "{failure:?} says nothing of {why:?}");
-        assert!(!question.lost);
     }
 }
 

@@ -1,0 +1,77 @@
+//! Bringing the device back to what it was before: the old software, then the old configuration (rows H14, H16). It is
+//! tried several times before anybody is asked, since a question would find the device on the wrong software.
+
+use super::question::Policy;
+use super::step::{Rejected, Turn};
+use super::{AnswerKind, Goal, Step, Story};
+use crate::operation::{Cause, Task};
+
+/// How often what brings a device back is repeated by itself before an operator is asked.
+const MOST_BRING_BACKS: u32 = 3;
+
+impl Turn<'_> {
+    pub(super) fn roll_back(&mut self) -> Result<(), Rejected> {
+        let old = self.run.old.clone();
+        let version = match (&self.run.goal, old) {
+            (Goal::RollBack, Some(old)) if !self.run.returning => old.standby_version.unwrap_or_default(),
+            (_, Some(old)) => old.version,
+            (_, None) => return Err(Rejected),
+        };
+        self.begin(Step::RollingBack, Task::RollBack { version })
+    }
+
+    /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).
+    pub(super) fn go_back(&mut self) -> Result<(), Rejected> {
+        self.run.returning = true;
+        self.roll_back()
+    }
+
+    pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
+        match self.run.backup.clone() {
+            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set }),
+            None => self.settle(),
+        }
+    }
+
+    /// Once more at what brings the device back.
+    pub(super) fn bring_back(&mut self) -> Result<(), Rejected> {
+        let failed = self.run.failure.as_ref().map(|failure| failure.step);
+        let only_calls = failed == Some(Step::OpeningCalls) && self.run.activated.is_none();
+        match self.run.goal {
+            _ if only_calls => self.settle(),
+            Goal::Restore { .. } => self.restore_original(),
+            _ => self.roll_back(),
+        }
+    }
+
+    /// Whether what brings the device back is tried again by itself, under any policy: a question would find the device
+    /// on the wrong software. What only time or an operator can change is asked about.
+    pub(super) fn may_bring_back_again(&self, cause: &Cause) -> bool {
+        self.run.returning && self.is_worth_another_try(cause)
+    }
+
+    pub(super) fn is_worth_another_try(&self, cause: &Cause) -> bool {
+        let hopeless = matches!(cause, Cause::Unreachable(..) | Cause::Impossible(_) | Cause::Stopped);
+        !hopeless && self.run.bring_backs < MOST_BRING_BACKS
+    }
+
+    pub(super) fn count_bring_back(&mut self) {
+        self.run.bring_backs += 1;
+        self.tell(Story::Repeating { repeat: self.run.bring_backs, after_ms: 0 });
+    }
+
+    /// The device could not be brought back.
+    pub(super) fn ask_lost(&mut self) -> Result<(), Rejected> {
+        match self.run.choices.policy {
+            Policy::Auto(times) if self.run.repeats < times && !self.run.cancelled => self.pause(),
+            Policy::Never => {
+                let reason = self.reason();
+                self.give_up(reason)
+            }
+            _ => {
+                let question = self.question(true, &[AnswerKind::Again, AnswerKind::End]);
+                self.ask(question)
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Calls are kept out before a restart, and let in again on every way out (row B6).
+
+use super::step::{Rejected, Turn};
+use super::{Failure, Outcome, Step};
+use crate::operation::{Operation, Task};
+use crate::reading::Reading;
+
+impl Turn<'_> {
+    /// A restart lets calls in again, on most devices.
+    pub(super) fn note_calls(&mut self, operation: &Operation, reading: &Reading) {
+        let restarted = operation.commanded && self.restarts();
+        self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
+    }
+
+    /// Calls come in again.
+    pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
+        let reached = self.is_reached();
+        self.run.calls_closed = false;
+        if reached { self.succeed() } else { self.settle() }
+    }
+
+    /// Whether the goal is reached, and only calls are still to be let in: then nothing can be cancelled any more.
+    pub(super) fn is_reached(&self) -> bool {
+        let opening = self.run.current_step() == Some(Step::OpeningCalls);
+        opening && self.run.failure.is_none() && !self.run.cancelled
+    }
+
+    /// Calls are still not let in. To whom that matters: a device is not as before while it refuses them.
+    pub(super) fn calls_stay_closed(&mut self, failure: Failure) -> Result<(), Rejected> {
+        if self.is_worth_another_try(&failure.cause) {
+            self.count_bring_back();
+            return self.begin(Step::OpeningCalls, Task::OpenCalls);
+        }
+        if self.is_reached() {
+            self.run.calls_closed = false;
+            let reason = format!("{}, but takes no calls: {}", self.reached(), failure.cause);
+            return self.end(Outcome::Succeeded, reason);
+        }
+        self.run.returning = true;
+        self.run.failure = Some(failure);
+        self.ask_lost()
+    }
+}
