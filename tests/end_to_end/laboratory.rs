@@ -2,86 +2,31 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use iad_sim::device::image::{BootBehaviour, Plan, make};
+use iad_sim::device::{Device, Durable};
 use iad_sim::fault::Fault;
 use iad_sim::net::{DeviceView, NotifySettings, Simulator, SimulatorSettings};
 use iadms::config::{FtpListen, ServeOptions};
-use iadms::daemon::{Running, start};
+use iadms::daemon::{Refusal, Running, start};
 use iadms::inventory::{Access, Community, DeviceEntry, SnmpVersion};
+use iadms::store::Backup;
 use tempfile::TempDir;
-use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Answer, Choices, Ending, Goal, Policy, Question, Run, State, Story};
-use upgrade::{DeviceId, Digest, Image, Protocol, RunId};
+use upgrade::{DeviceId, Image, Protocol, RunId};
+
+use crate::setup::{Setup, choices};
 
 /// No wait of a test is longer: this bounds only what has gone wrong already.
-const BOUND: Duration = Duration::from_secs(60);
-
-/// What tests change of the profile `iad`: the waits are short, so that what must time out does so soon.
-const QUICK: &str = r#"
-name = "quick"
-extends = "iad"
-single-storage-allowed = true
-
-[limits]
-answer_ms = 500
-repeats = 4
-poll_s = 0.2
-reach_s = 5
-busy_s = 3
-evidence_s = 2
-drain_s = 1
-trial_s = 30
-soak_s = 0.2
-backoff_s = 0.1
-backoff_cap_s = 0.4
-"#;
-
-/// Each laboratory has loopback addresses of its own.
-static LABORATORIES: AtomicU32 = AtomicU32::new(0);
+pub(crate) const BOUND: Duration = Duration::from_secs(100);
 
 /// A simulator and a manager.
 pub(crate) struct Laboratory {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) simulator: Simulator,
-    pub(crate) manager: Option<Running>,
-    options: ServeOptions,
-    watched: BTreeMap<RunId, Vec<Story>>,
-}
-
-/// What a laboratory is set up with.
-pub(crate) struct Setup {
-    pub(crate) simulator: SimulatorSettings,
-    /// Lines added to the profile.
-    pub(crate) profile: String,
-    pub(crate) notify: bool,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        let process = std::process::id();
-        let laboratory = LABORATORIES.fetch_add(1, Ordering::Relaxed);
-        let [_, a, b, _] = (process.wrapping_mul(64).wrapping_add(laboratory)).to_be_bytes();
-        let [.., c] = (process.wrapping_mul(64).wrapping_add(laboratory)).to_be_bytes();
-        let bind = IpAddr::V4(Ipv4Addr::new(127, a.max(2), b, c & 0xF0 | 1));
-        let device = iad_sim::device::Settings {
-            timing: iad_sim::device::Timing {
-                boot: Duration::ZERO,
-                erase: Duration::ZERO,
-                flash_bytes_per_second: 0,
-                activate: Duration::ZERO,
-                convert: Duration::ZERO,
-                apply: Duration::ZERO,
-                watchdog: Duration::from_millis(200),
-                call: Duration::from_millis(100),
-            },
-            ..iad_sim::device::Settings::numbered(0)
-        };
-        let simulator = SimulatorSettings { bind, device, image_size: 65_536, ..SimulatorSettings::default() };
-        Self { simulator, profile: String::new(), notify: true }
-    }
+    manager: Option<Running>,
+    pub(crate) options: ServeOptions,
+    settings: SimulatorSettings,
 }
 
 impl Laboratory {
@@ -92,58 +37,80 @@ impl Laboratory {
 
     pub(crate) async fn with(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let profiles = folder.path().join("profiles");
-        std::fs::create_dir(&profiles).expect("a folder of profiles");
-        std::fs::write(profiles.join("quick.toml"), format!("{QUICK}{}", setup.profile)).expect("a profile");
-        let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let anywhere = if setup.simulator.bind.is_ipv4() { anywhere } else { "[::]:0".parse().expect("an address") };
-        let options = ServeOptions {
-            data: folder.path().join("data"),
-            socket: None,
-            notifications: anywhere,
-            tftp: anywhere,
-            ftp: FtpListen::At(anywhere),
-            server_address: Vec::new(),
-            snmp_address: None,
-            profiles: vec![profiles],
-            ready: false,
-        };
+        let options = setup.options(folder.path());
         let manager = start(&options).await.expect("a manager");
-        let here = if setup.simulator.bind.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { setup.simulator.bind };
-        let notify = manager.ports.notifications.map(|at| NotifySettings::traps_to(SocketAddr::new(here, at.port())));
-        let simulator = SimulatorSettings { notify: notify.filter(|_| setup.notify), ..setup.simulator };
-        let simulator = Simulator::start(simulator).await.expect("a simulator");
-        simulator.all_started().await.expect("started devices");
-        let laboratory = Self { folder, simulator, manager: Some(manager), options, watched: BTreeMap::new() };
+        // Where the system chose ports, they stay: a manager that starts again is found where it was.
+        let ports = manager.ports;
+        let options = ServeOptions {
+            notifications: ports.notifications.expect("notifications"),
+            tftp: ports.tftp.expect("TFTP"),
+            ftp: ports.ftp.map_or(FtpListen::Off, FtpListen::At),
+            ..options
+        };
+        let notify = setup.notify.then(|| NotifySettings::traps_to(options.notifications));
+        let settings = SimulatorSettings { notify, ..setup.simulator };
+        let simulator = switched_on(&settings).await;
+        let laboratory = Self { folder, simulator, manager: Some(manager), options, settings };
         laboratory.add_devices().await;
         laboratory
     }
 
     async fn add_devices(&self) {
-        let entry = |name: &str| {
-            let address = self.simulator.address(name).expect("a device");
-            DeviceEntry {
-                name: name.to_owned(),
-                access: Access {
-                    address: address.ip(),
-                    port: address.port(),
-                    version: SnmpVersion::V2c,
-                    read_community: Community("public".into()),
-                    write_community: Community("private".into()),
-                },
-                profile: "quick".into(),
-                protocol: None,
-                labels: BTreeMap::new(),
-            }
-        };
-        let entries: Vec<_> = self.simulator.devices().map(entry).collect();
+        let entries: Vec<_> = self.simulator.devices().map(|name| self.entry(name)).collect();
         self.manager().store.add_devices(&entries).await.expect("an inventory");
         self.manager().handle.inventory_changed().await;
     }
 
+    // The manager
+
     pub(crate) fn manager(&self) -> &Running {
         self.manager.as_ref().expect("a running manager")
     }
+
+    /// Ends the manager wherever it stands, as a loss of power would.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
+    }
+
+    /// Starts it again on the same data and ports.
+    pub(crate) async fn start_again(&mut self) {
+        self.manager = Some(start(&self.options).await.expect("a manager that starts again"));
+    }
+
+    /// Starts another manager in its place, which knows the devices and nothing that ever happened.
+    pub(crate) async fn start_afresh(&mut self) {
+        self.kill().await;
+        std::fs::remove_dir_all(&self.options.data).expect("a folder");
+        self.start_again().await;
+        self.add_devices().await;
+    }
+
+    /// What an operator says of a device of the simulator.
+    pub(crate) fn entry(&self, name: &str) -> DeviceEntry {
+        let address = self.simulator.address(name).expect("a device");
+        DeviceEntry {
+            name: name.to_owned(),
+            access: Access {
+                address: address.ip(),
+                port: address.port(),
+                version: SnmpVersion::V2c,
+                read_community: Community("public".into()),
+                write_community: Community("private".into()),
+            },
+            profile: "quick".into(),
+            protocol: None,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) async fn change_entry(&self, entry: &DeviceEntry) {
+        self.manager().store.change_device(entry).await.expect("a device in the inventory");
+        self.manager().handle.inventory_changed().await;
+    }
+
+    // Devices
 
     /// The name of the first device.
     pub(crate) fn device(&self) -> String {
@@ -154,51 +121,97 @@ impl Laboratory {
         self.manager().store.device(device).await.expect("a device in the inventory").id
     }
 
+    /// What is shown of the first device.
     pub(crate) async fn look(&self) -> DeviceView {
         self.simulator.show(&self.device()).await.expect("a device")
     }
 
+    /// What the first device would keep if power were lost now.
+    pub(crate) async fn durable(&self) -> Durable {
+        self.once(|_| true).await
+    }
+
+    /// What the first device keeps, at the first moment that it is as wanted.
+    pub(crate) async fn once(&self, wanted: impl Fn(&Device) -> bool + Send + 'static) -> Durable {
+        let seen = Arc::new(Mutex::new(None));
+        let shown = Arc::clone(&seen);
+        let look = move |device: &Device| {
+            let found = wanted(device);
+            if found {
+                *shown.lock().expect("no panic") = Some(device.durable().clone());
+            }
+            found
+        };
+        bounded("the device to be as wanted", self.simulator.wait(&self.device(), look))
+            .await
+            .expect("a device");
+        let seen = seen.lock().expect("no panic").take();
+        seen.expect("what was seen")
+    }
+
+    /// Puts another unit, as it is delivered, in place of the first device: the same address, another unique id.
+    pub(crate) async fn replace_unit(&mut self, number: u32) {
+        let entry = self.entry(&self.device());
+        let settings = SimulatorSettings { first_number: number, ..self.settings.clone() };
+        self.simulator = switched_on(&settings).await;
+        let port = self.simulator.port();
+        let access = Access { port, ..entry.access.clone() };
+        self.change_entry(&DeviceEntry { access, ..entry }).await;
+    }
+
+    /// Lets something go wrong, from now on.
     pub(crate) async fn fault(&self, fault: Fault) {
         self.simulator.add_fault(fault).await.expect("a fault");
     }
 
-    /// Makes an image and adds it to the manager.
-    pub(crate) async fn image(&self, plan: Plan) -> Image {
-        let mut files = Vec::new();
-        let mut whole = Vec::new();
-        for (number, bytes) in make(&plan).into_iter().enumerate() {
-            let stored = self.manager().files.add(&mut bytes.as_slice()).expect("a stored file");
-            files.push(ImageFile { name: format!("{number}.img"), size: stored.size, sha256: stored.digest });
-            whole.extend(bytes);
-        }
-        let manifest = Manifest {
-            version: plan.version.clone(),
-            hardware: plan.hardware.clone(),
-            format: Some(plan.format),
-            from: Vec::new(),
-            converter: None,
-            files,
-        };
-        let digest = self.manager().files.add(&mut whole.as_slice()).expect("a digest").digest;
-        Image { name: format!("iad-8-{}", plan.version), manifest, digest }
+    // Runs
+
+    /// Begins a run for a device.
+    pub(crate) async fn start(
+        &self,
+        device: DeviceId,
+        goal: &Goal,
+        choices: &Choices,
+        protocol: Option<Protocol>,
+    ) -> Result<RunId, Refusal> {
+        let mut begun = self.manager().handle.start_all(&[device], goal, choices, protocol).await;
+        begun.pop().expect("an answer for each device")
     }
 
-    pub(crate) async fn begin(&self, device: &str, goal: Goal, choices: Choices, protocol: Protocol) -> RunId {
-        let id = self.id(device).await;
-        self.manager().handle.start(id, goal, choices, Some(protocol)).await.expect("a run")
+    pub(crate) async fn try_begin(
+        &self,
+        device: &str,
+        goal: Goal,
+        choices: Choices,
+        protocol: Protocol,
+    ) -> Result<RunId, Refusal> {
+        self.start(self.id(device).await, &goal, &choices, Some(protocol)).await
+    }
+
+    pub(crate) async fn begin(&self, goal: Goal, choices: Choices, protocol: Protocol) -> RunId {
+        self.try_begin(&self.device(), goal, choices, protocol).await.expect("a run")
     }
 
     /// Upgrades the first device by TFTP, under the policy `ask`.
     pub(crate) async fn upgrade(&self, image: &Image) -> RunId {
-        let goal = Goal::Upgrade { image: image.clone() };
-        self.begin(&self.device(), goal, choices(Policy::Ask), Protocol::Tftp).await
+        self.upgrade_by(image, Policy::Ask).await
+    }
+
+    /// Upgrades the first device by TFTP.
+    pub(crate) async fn upgrade_by(&self, image: &Image, policy: Policy) -> RunId {
+        self.begin(Goal::Upgrade { image: image.clone() }, choices(policy), Protocol::Tftp).await
+    }
+
+    /// Backs the first device up by TFTP, under the policy `ask`.
+    pub(crate) async fn back_up(&self) -> RunId {
+        self.begin(Goal::Backup, choices(Policy::Ask), Protocol::Tftp).await
     }
 
     pub(crate) async fn run(&self, run: RunId) -> Run {
         self.manager().store.run(run).await.expect("a run").run
     }
 
-    /// Waits until the run is as wanted, and gives it.
+    /// Waits until the run is as wanted, and gives it. It is looked at whenever something is told of any run.
     pub(crate) async fn until(&self, run: RunId, wanted: impl Fn(&Run) -> bool) -> Run {
         let mut told = self.manager().handle.watch();
         let waited = tokio::time::timeout(BOUND, async {
@@ -213,15 +226,19 @@ impl Laboratory {
         });
         match waited.await {
             Ok(run) => run,
-            Err(_) => panic!("the run never got there:\n{}\n{:#?}", self.stories(run).await, self.run(run).await.state),
+            Err(_) => {
+                panic!("the run never got there:\n{}\n{:#?}", self.told(run).await, self.run(run).await.state)
+            }
         }
     }
 
     /// Waits for the end of a run.
     pub(crate) async fn end(&self, run: RunId) -> Ending {
-        match self.until(run, Run::is_over).await.state {
+        // Nobody answers here, so a question would be the end of it too.
+        let over = |run: &Run| matches!(run.state, State::Ended(_) | State::Asking(_));
+        match self.until(run, over).await.state {
             State::Ended(ending) => ending,
-            state => panic!("not over: {state:?}"),
+            state => panic!("it is not over: {state:?}\n{}", self.told(run).await),
         }
     }
 
@@ -230,7 +247,7 @@ impl Laboratory {
         let asks = |run: &Run| matches!(run.state, State::Asking(_) | State::Ended(_));
         match self.until(run, asks).await.state {
             State::Asking(question) => question,
-            state => panic!("it asks nothing: {state:?}\n{}", self.stories(run).await),
+            state => panic!("it asks nothing: {state:?}\n{}", self.told(run).await),
         }
     }
 
@@ -238,40 +255,35 @@ impl Laboratory {
         self.manager().handle.answer(run, answer).await.expect("an answer that is taken");
     }
 
-    /// What was told of a run, a line each.
-    pub(crate) async fn stories(&self, run: RunId) -> String {
+    /// What was told of a run and is kept, in order.
+    pub(crate) async fn stories(&self, run: RunId) -> Vec<Story> {
         let told = self.manager().store.stories(run, 0).await.expect("stories");
-        told.iter().map(|told| format!("{:?}\n", told.story)).collect()
+        told.into_iter().map(|told| told.story).collect()
+    }
+
+    /// The same for people, a line each.
+    pub(crate) async fn told(&self, run: RunId) -> String {
+        self.stories(run).await.iter().map(|story| format!("{story:?}\n")).collect()
+    }
+
+    /// All backups that are kept, latest first.
+    pub(crate) async fn backups(&self) -> Vec<Backup> {
+        self.manager().store.backups(None, 100).await.expect("backups")
+    }
+
+    /// The backup that a run took.
+    pub(crate) async fn backup_of(&self, run: RunId) -> Backup {
+        self.backups().await.into_iter().find(|backup| backup.run == run).expect("a backup of the run")
     }
 }
 
-/// All kinds, this policy, nothing else.
-pub(crate) fn choices(policy: Policy) -> Choices {
-    Choices {
-        kinds: Vec::new(),
-        policy,
-        question_limit_ms: None,
-        activate_at: None,
-        single_storage: false,
-    }
+async fn switched_on(settings: &SimulatorSettings) -> Simulator {
+    let simulator = Simulator::start(settings.clone()).await.expect("a simulator");
+    simulator.all_started().await.expect("started devices");
+    simulator
 }
 
-/// An image for the usual device, with the configuration format of the software it is delivered with.
-pub(crate) fn plan(version: &str) -> Plan {
-    Plan {
-        version: version.to_owned(),
-        hardware: vec!["iad-8".to_owned()],
-        format: 1,
-        converts_from: vec![1],
-        boot: BootBehaviour::Ok,
-        payload_size: 100_000,
-        seed: 7,
-        files: 1,
-    }
-}
-
-/// The digests of the running configuration, by kind.
-pub(crate) fn configuration(view: &DeviceView) -> Vec<(String, Digest)> {
-    let _ = view;
-    Vec::new()
+/// Waits, but not for ever.
+pub(crate) async fn bounded<T>(what: &str, waited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, waited).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
