@@ -4,6 +4,8 @@
 mod asking;
 mod file_server;
 mod files;
+mod lab;
+mod manager;
 mod simulator;
 mod snmp;
 mod tftp_core;

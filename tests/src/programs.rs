@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use crate::process;
+use crate::process::Running;
+
+/// How long building one program may take, from nothing and beside other builds.
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
 /// The program of a package of this workspace, `iadms` or `iad-sim`, built from the sources as they are now.
 ///
@@ -15,7 +19,8 @@ pub fn program(package: &str) -> PathBuf {
     if std::env::var_os(xtask::PROGRAMS_ARE_BUILT).is_none() {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", package, "--bin", package]).current_dir(xtask::root());
-        let _ = process::succeed(&mut build);
+        let built = Running::start(&mut build).finish_within(BUILD_LIMIT);
+        assert!(built.status.success(), "{package} does not build:\n{}", built.output);
     }
     // Test programs are in `deps` of the folder in which the programs are.
     let this_test = std::env::current_exe().unwrap();

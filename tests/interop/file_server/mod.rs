@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tests::process::{Finished, LIMIT, Running};
 use tests::tftp_client::{Client, Errand};
 
-use crate::files::{MORE_THAN_BLOCK_NUMBERS, SIZES, contents};
+use crate::files::{SIZES, contents};
 
 const LOCAL: &str = "local";
 
@@ -92,11 +92,6 @@ mod needs_curl {
     }
 
     #[test]
-    fn curl_reads_and_writes_more_blocks_than_there_are_numbers() {
-        reads_and_writes_all(Client::CURL, [MORE_THAN_BLOCK_NUMBERS]);
-    }
-
-    #[test]
     fn curl_is_refused_what_is_not_its() {
         is_refused_what_is_not_its(Client::CURL);
     }
@@ -108,11 +103,6 @@ mod needs_tftp_hpa {
     #[test]
     fn tftp_hpa_reads_and_writes_files_of_all_sizes() {
         reads_and_writes_all(Client::TFTP_HPA, SIZES);
-    }
-
-    #[test]
-    fn tftp_hpa_reads_and_writes_more_blocks_than_there_are_numbers() {
-        reads_and_writes_all(Client::TFTP_HPA, [MORE_THAN_BLOCK_NUMBERS]);
     }
 
     #[test]
@@ -132,11 +122,6 @@ mod needs_atftp {
     #[test]
     fn atftp_reads_and_writes_with_all_options() {
         reads_and_writes_all(Client::ATFTP_ALL_OPTIONS, SIZES);
-    }
-
-    #[test]
-    fn atftp_reads_and_writes_more_blocks_than_there_are_numbers() {
-        reads_and_writes_all(Client::ATFTP, [MORE_THAN_BLOCK_NUMBERS]);
     }
 
     #[test]

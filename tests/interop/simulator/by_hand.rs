@@ -7,7 +7,7 @@ use iad_sim::net::NotifySettings;
 use tempfile::TempDir;
 use tests::process::{eventually, run, succeed};
 
-use super::lab::Lab;
+use crate::lab::Lab;
 
 /// An engineer's prompt.
 struct Prompt {

@@ -1,5 +1,4 @@
 //! A simulated device with foreign managers, file servers and receivers of notifications.
 
 mod by_hand;
-mod lab;
 mod transfers;

@@ -8,8 +8,8 @@ use snmp::{ObjectIdentifier, Security, Value, VarBind};
 use tests::process::eventually;
 use tests::tftpd::Server;
 
-use super::lab::Lab;
 use crate::asking::{Asking, oid, target};
+use crate::lab::Lab;
 
 /// Blocks and windows as the device asks for them, and with no option at all but the block size of RFC 1350.
 fn transfer_settings() -> [TransferSettings; 3] {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use iad_sim::device::{Timing, settings::Settings};
+use iad_sim::device::{Device, Settings, Timing};
 use iad_sim::net::{DeviceView, Simulator, SimulatorSettings};
 use tests::loopback;
 use tests::process::LIMIT;
@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 /// A device that runs beside the test until this is dropped.
-pub(super) struct Lab {
+pub(crate) struct Lab {
     runtime: Runtime,
     simulator: Simulator,
     device: String,
@@ -19,7 +19,7 @@ pub(super) struct Lab {
 
 impl Lab {
     /// Starts a device of the usual kind, with what `change` changes.
-    pub(super) fn start(change: impl FnOnce(&mut SimulatorSettings)) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut SimulatorSettings)) -> Self {
         let at_once = Timing {
             boot: Duration::ZERO,
             erase: Duration::ZERO,
@@ -45,24 +45,28 @@ impl Lab {
     }
 
     /// Where the device answers SNMP.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.simulator.address(&self.device).unwrap()
     }
 
     /// What the laboratory knows of the device.
-    pub(super) fn show(&self) -> DeviceView {
+    pub(crate) fn show(&self) -> DeviceView {
         self.runtime.block_on(self.simulator.show(&self.device)).unwrap()
     }
 
     /// Waits until the operation of this id has ended, well or not.
-    pub(super) fn wait_for_end(&self, operation: &str) -> DeviceView {
+    pub(crate) fn wait_for_end(&self, operation: &str) -> DeviceView {
         let operation = operation.to_owned();
-        let has_ended = move |device: &iad_sim::device::Device| {
+        self.wait_until(move |device| {
             let record = &device.durable().operation;
             record.id == operation && !record.is_busy()
-        };
-        let ended = self.simulator.wait(&self.device, has_ended);
-        let ended = self.runtime.block_on(async { timeout(LIMIT, ended).await });
-        ended.expect("the operation ends").unwrap()
+        })
+    }
+
+    /// Waits until the device is as wanted.
+    pub(crate) fn wait_until(&self, wanted: impl Fn(&Device) -> bool + Send + 'static) -> DeviceView {
+        let wait = self.simulator.wait(&self.device, wanted);
+        let as_wanted = self.runtime.block_on(async { timeout(LIMIT, wait).await });
+        as_wanted.expect("the device becomes as wanted").unwrap()
     }
 }
