@@ -73,10 +73,18 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Commander {
     manager: Manager,
-    /// Which part of which request a message is.
-    messages: BTreeMap<RequestKey, (Asker, Part)>,
-    gathering: BTreeMap<Asker, Gathering>,
+    asked: BTreeMap<Asker, Asked>,
+    /// Whose request a message is a part of.
+    askers: BTreeMap<RequestKey, Asker>,
     answers: VecDeque<Answer>,
+}
+
+/// A request, which may take several messages.
+#[derive(Debug)]
+struct Asked {
+    target: Target,
+    values: Vec<(Oid, Value)>,
+    open: BTreeMap<RequestKey, Part>,
 }
 
 #[derive(Debug)]
@@ -85,31 +93,24 @@ enum Part {
     Set,
 }
 
-/// A look that takes several messages.
-#[derive(Debug)]
-struct Gathering {
-    target: Target,
-    values: Vec<(Oid, Value)>,
-    open: usize,
-}
-
 impl Commander {
     /// A commander without requests. `seed` is random: nobody may guess the ids of requests.
     pub fn new(seed: u64) -> Self {
         Self {
             manager: Manager::new(Settings::default(), seed),
-            messages: BTreeMap::new(),
-            gathering: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            askers: BTreeMap::new(),
             answers: VecDeque::new(),
         }
     }
 
-    /// Takes a request. Each gets one [`Answer`], by its asker; an asker's earlier request is forgotten.
+    /// Takes a request. Each gets one [`Answer`], by its asker. What the same run, or the same probe, asked before is
+    /// forgotten: nobody waits for its answer.
     pub fn ask(&mut self, ask: Ask) {
         self.forget(ask.asker);
         match ask.what {
             What::Get(objects) => self.get(ask.asker, ask.access.reading(), &objects),
-            What::Set(writes) => self.set(ask.asker, &ask.access.writing(), &writes),
+            What::Set(writes) => self.set(ask.asker, ask.access.writing(), &writes),
         }
     }
 
@@ -140,117 +141,128 @@ impl Commander {
     }
 
     fn forget(&mut self, asker: Asker) {
-        if self.gathering.remove(&asker).is_none() && !matches!(asker, Asker::Run { .. }) {
-            return;
+        let earlier = match asker {
+            Asker::Run { run, .. } => {
+                Asker::Run { run, asked: u32::MIN }..=Asker::Run { run, asked: u32::MAX }
+            }
+            Asker::Probe(_) => asker..=asker,
+        };
+        let earlier: Vec<_> = self.asked.range(earlier).map(|(asker, _)| *asker).collect();
+        earlier.into_iter().for_each(|asker| drop(self.end(asker)));
+    }
+
+    /// Takes the request out, with the messages that are still under way for it.
+    fn end(&mut self, asker: Asker) -> Option<Asked> {
+        let asked = self.asked.remove(&asker)?;
+        for key in asked.open.keys() {
+            self.askers.remove(key);
+            self.manager.cancel(*key);
         }
-        let stale: Vec<_> =
-            self.messages.iter().filter(|(_, (own, _))| *own == asker).map(|(key, _)| *key).collect();
-        for key in stale {
-            self.messages.remove(&key);
-            self.manager.cancel(key);
-        }
+        Some(asked)
     }
 
     fn get(&mut self, asker: Asker, target: Target, objects: &[Oid]) {
         let names: Vec<_> = objects.iter().filter_map(to_wire_name).collect();
-        self.gathering.insert(asker, Gathering { target, values: Vec::new(), open: 0 });
+        self.asked.insert(asker, Asked { target, values: Vec::new(), open: BTreeMap::new() });
         self.send_parts(asker, split(&names, SplitLimits::default()));
         self.finish(asker);
     }
 
-    fn send_parts<'a>(&mut self, asker: Asker, parts: impl Iterator<Item = &'a [ObjectIdentifier]>) {
-        let Some(gathering) = self.gathering.get_mut(&asker) else { return };
-        for names in parts {
-            let request = Request::Get(names.to_vec());
-            match self.manager.request(&gathering.target, request) {
-                Ok(key) => {
-                    gathering.open += 1;
-                    self.messages.insert(key, (asker, Part::Get(names.to_vec())));
-                }
-                Err(error) => {
-                    self.gathering.remove(&asker);
-                    self.answer(asker, Outcome::Refused(error.to_string()));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn set(&mut self, asker: Asker, target: &Target, writes: &[(Oid, Value)]) {
+    fn set(&mut self, asker: Asker, target: Target, writes: &[(Oid, Value)]) {
         let varbind = |(oid, value): &(Oid, Value)| Some(VarBind::new(to_wire_name(oid)?, to_wire(value)?));
         let Some(varbinds) = writes.iter().map(varbind).collect::<Option<Vec<_>>>() else {
             return self.answer(asker, Outcome::Refused("the profile's command is no SNMP".into()));
         };
-        match self.manager.request(target, Request::set(varbinds)) {
+        self.asked.insert(asker, Asked { target, values: Vec::new(), open: BTreeMap::new() });
+        self.send(asker, Request::set(varbinds), Part::Set);
+    }
+
+    fn send_parts<'a>(&mut self, asker: Asker, parts: impl Iterator<Item = &'a [ObjectIdentifier]>) {
+        for names in parts {
+            self.send(asker, Request::Get(names.to_vec()), Part::Get(names.to_vec()));
+        }
+    }
+
+    fn send(&mut self, asker: Asker, request: Request, part: Part) {
+        let Some(asked) = self.asked.get_mut(&asker) else { return };
+        match self.manager.request(&asked.target, request) {
             Ok(key) => {
-                self.messages.insert(key, (asker, Part::Set));
+                asked.open.insert(key, part);
+                self.askers.insert(key, asker);
             }
-            Err(error) => self.answer(asker, Outcome::Refused(error.to_string())),
+            Err(error) => self.conclude(asker, Outcome::Refused(error.to_string())),
         }
     }
 
     fn gather(&mut self) {
         while let Some((key, result)) = self.manager.poll_event() {
-            match self.messages.remove(&key) {
-                Some((asker, Part::Get(names))) => self.got(asker, names, result),
-                Some((asker, Part::Set)) => {
-                    let outcome = match result {
-                        Ok(response) => Outcome::Values(values(response)),
-                        Err(Failure::Timeout) => Outcome::Unanswered,
-                        Err(failure) => Outcome::Refused(failure.to_string()),
-                    };
-                    self.answer(asker, outcome);
-                }
+            let Some(asker) = self.askers.remove(&key) else { continue };
+            match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
+                Some(Part::Get(names)) => self.got(asker, names, result),
+                Some(Part::Set) => self.conclude(asker, outcome(result.map(values))),
                 None => {}
             }
         }
     }
 
     fn got(&mut self, asker: Asker, mut names: Vec<ObjectIdentifier>, result: Result<Response, Failure>) {
-        let Some(gathering) = self.gathering.get_mut(&asker) else { return };
-        gathering.open -= 1;
         match result {
-            Ok(response) => gathering.values.extend(values(response)),
+            Ok(response) => self.gathered(asker, values(response)),
             // SNMPv1 has no exceptions: one object that is not there fails all of them (RFC 1157 section 4.1.2).
             Err(Failure::ErrorStatus { status: ErrorStatus::NoSuchName, index }) => {
-                let position = usize::try_from(index).unwrap_or(0).wrapping_sub(1);
-                if position < names.len() {
-                    let absent = names.remove(position);
-                    gathering.values.push((from_wire_name(&absent), Value::Absent));
-                } else {
-                    names.clear();
+                let position = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
+                match position.filter(|position| *position < names.len()) {
+                    Some(position) => {
+                        let absent = names.remove(position);
+                        self.gathered(asker, vec![(from_wire_name(&absent), Value::Absent)]);
+                        self.send_parts(asker, Some(names.as_slice()).into_iter().filter(|n| !n.is_empty()));
+                    }
+                    // It does not say which.
+                    None if names.len() > 1 => self.send_halves(asker, &names),
+                    None => {}
                 }
-                if !names.is_empty() {
-                    self.send_parts(asker, std::iter::once(names.as_slice()));
-                }
             }
-            Err(Failure::TooBig) if names.len() > 1 => {
-                let half = names.len() / 2;
-                self.send_parts(asker, names.chunks(half.max(1)));
-            }
-            Err(failure) => {
-                self.forget(asker);
-                self.gathering.remove(&asker);
-                let outcome = match failure {
-                    Failure::Timeout => Outcome::Unanswered,
-                    failure => Outcome::Refused(failure.to_string()),
-                };
-                return self.answer(asker, outcome);
-            }
+            Err(Failure::TooBig) if names.len() > 1 => self.send_halves(asker, &names),
+            Err(failure) => return self.conclude(asker, outcome(Err(failure))),
         }
         self.finish(asker);
     }
 
+    fn gathered(&mut self, asker: Asker, values: Vec<(Oid, Value)>) {
+        if let Some(asked) = self.asked.get_mut(&asker) {
+            asked.values.extend(values);
+        }
+    }
+
+    fn send_halves(&mut self, asker: Asker, names: &[ObjectIdentifier]) {
+        self.send_parts(asker, names.chunks(names.len().div_ceil(2).max(1)));
+    }
+
+    /// Answers a look once nothing of it is open any more.
     fn finish(&mut self, asker: Asker) {
-        if self.gathering.get(&asker).is_some_and(|gathering| gathering.open == 0)
-            && let Some(gathering) = self.gathering.remove(&asker)
+        if self.asked.get(&asker).is_some_and(|asked| asked.open.is_empty())
+            && let Some(asked) = self.end(asker)
         {
-            self.answer(asker, Outcome::Values(gathering.values));
+            self.answer(asker, Outcome::Values(asked.values));
+        }
+    }
+
+    fn conclude(&mut self, asker: Asker, outcome: Outcome) {
+        if self.end(asker).is_some() {
+            self.answer(asker, outcome);
         }
     }
 
     fn answer(&mut self, asker: Asker, outcome: Outcome) {
         self.answers.push_back(Answer { asker, outcome });
+    }
+}
+
+fn outcome(result: Result<Vec<(Oid, Value)>, Failure>) -> Outcome {
+    match result {
+        Ok(values) => Outcome::Values(values),
+        Err(Failure::Timeout) => Outcome::Unanswered,
+        Err(failure) => Outcome::Refused(failure.to_string()),
     }
 }
 

@@ -71,7 +71,9 @@ impl Director {
             }
             let device = entry.run.device.id;
             if entry.run.is_over() {
-                self.by_device.retain(|own, run| (*own, *run) != (device, *id));
+                if self.run_of(device) == Some(*id) {
+                    self.by_device.remove(&device);
+                }
                 continue;
             }
             if let Some(due) = entry.run.next_deadline(&entry.profile) {

@@ -177,8 +177,10 @@ const fn level(severity: Severity) -> Value {
     Value::Integer(severity as i32)
 }
 
-/// The text, cut where it is too long, but never within a character.
+/// The text, cut where it is too long, but never within a character. Control characters, which devices may put into
+/// their reasons, are no part of `IadmsText`.
 fn text(words: &str) -> Value {
+    let words = words.replace(char::is_control, " ");
     let end = (0..=TEXT_BYTES.min(words.len())).rev().find(|end| words.is_char_boundary(*end)).unwrap_or(0);
     Value::OctetString(words.get(..end).unwrap_or_default().as_bytes().to_vec())
 }

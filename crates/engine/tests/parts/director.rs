@@ -1,0 +1,342 @@
+//! The director proposes and changes nothing itself; what it proposes is numbered, and what need not last is not
+//! written (rows B9, H5).
+
+use std::sync::Arc;
+
+use engine::commander::{Answer, Asker, Outcome, What};
+use engine::director::{Effect, Entry, Input, Turn};
+use engine::file_server::{News, Order, Report};
+use engine::listener::Heard;
+use engine::{Access, Director};
+use upgrade::operation::{Notice, State as Stage};
+use upgrade::profile::NotificationKind;
+use upgrade::run::{Event, Goal, Outcome as End, State, Step, Story};
+use upgrade::{DeviceId, Oid, Profile, RunId, TicketName, Time, Value};
+
+use crate::{profile, run};
+
+const RUN: RunId = RunId(7);
+const DEVICE: DeviceId = DeviceId(107);
+
+struct World {
+    director: Director,
+    profile: Arc<Profile>,
+    now: Time,
+    /// What is performed, in order.
+    effects: Vec<Effect>,
+    /// The objects of an agent.
+    objects: Vec<(Oid, Value)>,
+    seq: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let profile = Arc::new(profile());
+        let mut world = Self {
+            director: Director::new(),
+            objects: objects(&profile),
+            profile,
+            now: Time::from_millis(1_000_000),
+            effects: Vec::new(),
+            seq: 0,
+        };
+        let entry = world.entry(run(7, Goal::Backup), 0);
+        world.give(vec![Input::Start(Box::new(entry))]);
+        world
+    }
+
+    fn entry(&self, run: upgrade::Run, seq: u64) -> Entry {
+        let access = Access {
+            address: ([192, 0, 2, 7], 161).into(),
+            version: engine::access::Version::V2c,
+            read_community: "readers".into(),
+            write_community: "writers".into(),
+            answer_ms: 1000,
+            repeats: 3,
+        };
+        Entry::stored(run, seq, 0, Arc::clone(&self.profile), access)
+    }
+
+    /// Commits, applies and performs.
+    fn give(&mut self, batch: Vec<Input>) -> Turn {
+        let turn = self.director.turn(batch, self.now);
+        for write in &turn.transaction.writes {
+            assert_eq!(write.seq, self.seq + 1, "each commit has the next number");
+            self.seq = write.seq;
+        }
+        self.director.apply(&turn);
+        self.effects.extend(turn.effects.iter().cloned());
+        turn
+    }
+
+    /// The agent's answer to what was asked last.
+    fn answer(&self) -> Input {
+        let asked = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Ask(ask) => Some(ask.clone()),
+            _ => None,
+        });
+        let asked = asked.unwrap();
+        let outcome = match asked.what {
+            What::Get(names) => {
+                let held = |name: &Oid| self.objects.iter().find(|(own, _)| own == name).cloned();
+                Outcome::Values(names.iter().filter_map(held).collect())
+            }
+            What::Set(writes) => Outcome::Values(writes),
+        };
+        Input::Answer(Answer { asker: asked.asker, outcome })
+    }
+
+    fn set(&mut self, name: &str, value: Value) {
+        let oid = self.profile.objects[name].oid.clone();
+        self.objects.retain(|(own, _)| *own != oid);
+        self.objects.push((oid, value));
+    }
+
+    /// Goes on with good answers until tickets are opened for the backup.
+    fn until_opening(mut self) -> Self {
+        for _ in 0..20 {
+            if !self.opened().is_empty() {
+                return self;
+            }
+            let answer = self.answer();
+            self.give(vec![answer]);
+            self.set("server-address", Value::Octets(b"192.0.2.1".to_vec()));
+            self.set("server-port", Value::Unsigned(69));
+        }
+        panic!("no tickets: {:?}", self.director.run(RUN).unwrap().state);
+    }
+
+    /// Goes on until the backup is under way.
+    fn until_underway(self) -> Self {
+        let mut world = self.until_opening();
+        let ready: Vec<_> = world.opened().iter().map(|name| report(name, News::Ready)).collect();
+        world.give(ready);
+        let answer = world.answer();
+        world.give(vec![answer]);
+        let id = match &world.director.run(RUN).unwrap().state {
+            State::Working { step: Step::BackingUp, operation } => operation.id.clone(),
+            other => panic!("{other:?}"),
+        };
+        world.set("operation-id", Value::Octets(id.into_bytes()));
+        world.set("operation-state", Value::Integer(3));
+        world
+    }
+
+    fn opened(&self) -> Vec<TicketName> {
+        let open = |effect: &Effect| match effect {
+            Effect::File(Order::Open(ticket)) => Some(ticket.name.clone()),
+            _ => None,
+        };
+        self.effects.iter().filter_map(open).collect()
+    }
+
+    fn sets(&self) -> usize {
+        let is_set =
+            |effect: &&Effect| matches!(effect, Effect::Ask(ask) if matches!(ask.what, What::Set(_)));
+        self.effects.iter().filter(is_set).count()
+    }
+
+    fn tick(&mut self) -> Turn {
+        self.now = self.director.next_deadline().unwrap();
+        let ticks = u32::try_from(self.now.as_millis() / 10).unwrap();
+        self.set("uptime", Value::Ticks(ticks));
+        self.give(vec![Input::Clock])
+    }
+}
+
+fn objects(profile: &Profile) -> Vec<(Oid, Value)> {
+    let device = |name: &str, value| (profile.objects[name].oid.clone(), value);
+    let buffer = |name: &str, n, value| (profile.objects[name].oid.instance(&[n]), value);
+    let text = |text: &str| Value::Octets(text.as_bytes().to_vec());
+    vec![
+        device("product", Value::Oid("1.3.6.1.4.1.32473.1.3".parse().unwrap())),
+        device("unique-id", text("IAD-7")),
+        device("uptime", Value::Ticks(100_000)),
+        buffer("software-version", 1, text("1.0")),
+        buffer("software-role", 1, Value::Integer(1)),
+        buffer("software-version", 2, text("0.9")),
+        buffer("software-role", 2, Value::Integer(2)),
+    ]
+}
+
+fn report(name: &TicketName, news: News) -> Input {
+    Input::Report(Report::Ticket { name: name.clone(), run: RUN, news })
+}
+
+fn heard(receipt: u64, device: Option<DeviceId>, kind: NotificationKind, inform: bool) -> Input {
+    Input::Heard(Heard {
+        receipt,
+        peer: ([192, 0, 2, 7], 5000).into(),
+        device,
+        notice: Some(Notice { kind, operation: None, progress: Some(50) }),
+        version: "v2c",
+        inform,
+        name: "1.3.6.1.4.1.32473.1.0.2".parse().unwrap(),
+        uptime: None,
+        varbinds: Vec::new(),
+    })
+}
+
+#[test]
+fn a_turn_changes_nothing_before_it_is_applied() {
+    let world = World::new();
+    let before = format!("{:?}", world.director);
+    let answer = world.answer();
+    let first = world.director.turn(vec![answer.clone()], world.now);
+    assert_eq!(format!("{:?}", world.director), before);
+    // The commit failed: the same comes again.
+    let second = world.director.turn(vec![answer], world.now);
+    assert_eq!(format!("{first:?}"), format!("{second:?}"));
+    assert!(!first.effects.is_empty());
+}
+
+#[test]
+fn what_is_performed_is_committed_first_and_numbered() {
+    let mut world = World::new();
+    assert_eq!(world.seq, 1, "the beginning is committed");
+    let answer = world.answer();
+    let turn = world.give(vec![answer]);
+    assert_eq!(world.seq, 2);
+    let write = &turn.transaction.writes[0];
+    assert_eq!(write.events.len(), 1);
+    assert!(matches!(write.events[0].1, Event::Read { .. }));
+    let numbers: Vec<_> = write.stories.iter().map(|told| told.n).collect();
+    assert_eq!(numbers, [3, 4], "after `begun` and the beginning of the preflight, without gaps");
+}
+
+#[test]
+fn a_batch_is_one_commit_for_each_run() {
+    let world = World::new();
+    let entry = world.entry(run(8, Goal::Backup), 0);
+    let before = world.seq;
+    let batch = vec![world.answer(), Input::Cancel(RUN), Input::Start(Box::new(entry))];
+    let turn = world.director.turn(batch, world.now);
+    let writes: Vec<_> =
+        turn.transaction.writes.iter().map(|write| (write.run.id, write.seq, write.events.len())).collect();
+    assert_eq!(writes, [(RUN, before + 1, 2), (RunId(8), 1, 1)]);
+}
+
+#[test]
+fn a_set_waits_until_each_of_its_tickets_is_known() {
+    let mut world = World::new().until_opening();
+    let names = world.opened();
+    assert_eq!(names.len(), 4);
+    let sets = world.sets();
+    for name in &names[1..] {
+        world.give(vec![report(name, News::Ready), report(name, News::Ready)]);
+        assert_eq!(world.sets(), sets);
+    }
+    world.give(vec![report(&TicketName("another".into()), News::Ready)]);
+    assert_eq!(world.sets(), sets);
+    world.give(vec![report(&names[0], News::Ready)]);
+    assert_eq!(world.sets(), sets + 1);
+    world.give(vec![report(&names[0], News::Ready)]);
+    assert_eq!(world.sets(), sets + 1, "said twice, sent once");
+}
+
+#[test]
+fn progress_is_told_and_not_written() {
+    let mut world = World::new().until_underway();
+    let (seq, name) = (world.seq, world.opened().remove(0));
+    world.give(vec![report(&name, News::Progress { bytes: 512 })]);
+    world.give(vec![heard(1, Some(DEVICE), NotificationKind::Progress, false)]);
+    assert_eq!(world.director.run(RUN).unwrap().progress(), Some(50));
+    let is_told = |effect: &Effect| matches!(effect, Effect::Tell(told) if matches!(told.story, Story::Progress { percent: 50, .. }));
+    assert!(world.effects.iter().any(is_told));
+    world.tick();
+    let answer = world.answer();
+    world.give(vec![answer]);
+    assert_eq!(world.seq, seq, "looks and progress are not worth a write");
+    world.give(vec![report(&name, News::Begun { size: None })]);
+    assert_eq!(world.seq, seq + 1, "that a transfer began is");
+}
+
+#[test]
+fn an_inform_is_answered_with_the_turn_that_took_it() {
+    let mut world = World::new();
+    for (receipt, device) in [(5, Some(DEVICE)), (6, Some(DeviceId(999))), (7, None)] {
+        let turn = world.give(vec![heard(receipt, device, NotificationKind::Done, true)]);
+        assert_eq!(turn.effects.last(), Some(&Effect::Committed { receipt }));
+    }
+    let turn = world.give(vec![heard(8, Some(DEVICE), NotificationKind::Done, false)]);
+    assert!(!turn.effects.contains(&Effect::Committed { receipt: 8 }), "a trap is not answered");
+}
+
+#[test]
+fn a_gap_makes_every_device_under_way_be_looked_at() {
+    let mut world = World::new().until_underway();
+    let asks = |world: &World| world.effects.iter().filter(|effect| matches!(effect, Effect::Ask(_))).count();
+    let before = asks(&world);
+    world.give(vec![Input::Gap]);
+    assert_eq!(asks(&world), before + 1);
+}
+
+#[test]
+fn answers_to_what_was_asked_before_are_passed_over() {
+    let mut world = World::new();
+    let stale = world.answer();
+    world.give(vec![world.answer()]);
+    let turn = world.give(vec![stale]);
+    assert!(turn.effects.is_empty() && turn.transaction.writes.is_empty());
+    let probe = Answer { asker: Asker::Probe(1), outcome: Outcome::Unanswered };
+    let nobodys = Answer { asker: Asker::Run { run: RunId(99), asked: 1 }, outcome: Outcome::Unanswered };
+    let turn = world.give(vec![Input::Answer(probe), Input::Answer(nobodys)]);
+    assert!(turn.effects.is_empty());
+}
+
+#[test]
+fn an_operator_is_told_what_meant_nothing() {
+    let mut world = World::new();
+    let again = Input::Operator { run: RUN, answer: upgrade::run::Answer::Again };
+    let turn = world.give(vec![again, Input::StopOperation(RUN), Input::Cancel(RunId(99))]);
+    assert_eq!(turn.rejected, [RUN, RUN, RunId(99)]);
+}
+
+#[test]
+fn a_run_that_is_over_is_let_go() {
+    let mut world = World::new();
+    assert_eq!(world.director.run_of(DEVICE), Some(RUN));
+    let turn = world.give(vec![Input::Cancel(RUN)]);
+    assert!(turn.run(RUN).unwrap().is_over());
+    assert!(
+        matches!(&turn.run(RUN).unwrap().state, State::Ended(ending) if ending.outcome == End::Cancelled)
+    );
+    assert_eq!((world.director.run_of(DEVICE), world.director.next_deadline()), (None, None));
+    assert_eq!(world.director.runs().count(), 0);
+    let stale = world.give(vec![Input::Clock, Input::Gap, world.answer()]);
+    assert!(stale.effects.is_empty());
+}
+
+#[test]
+fn a_run_resumes_with_a_look_and_counts_on() {
+    let world = World::new().until_underway();
+    let stored = world.director.run(RUN).unwrap().clone();
+    let mut later = World { director: Director::new(), effects: Vec::new(), ..world };
+    let entry = later.entry(stored, later.seq);
+    later.give(vec![Input::Resume(Box::new(entry))]);
+    assert!(
+        matches!(&later.effects[..], [.., Effect::Ask(ask)] | [Effect::Ask(ask), ..] if matches!(ask.what, What::Get(_))),
+        "{:?}",
+        later.effects
+    );
+    assert_eq!(later.sets(), 0);
+    let State::Working { operation, .. } = &later.director.run(RUN).unwrap().state else {
+        panic!("not working")
+    };
+    assert!(matches!(operation.state, Stage::Looking { .. }));
+    let answer = later.answer();
+    later.give(vec![answer]);
+    assert_eq!(later.opened().len(), 4, "its tickets are opened again");
+    assert_eq!(later.sets(), 0, "the device is still at it");
+}
+
+#[test]
+fn the_clock_wakes_those_that_are_due_and_no_others() {
+    let mut world = World::new().until_underway();
+    let due = world.director.next_deadline().unwrap();
+    assert!(world.give(vec![Input::Clock]).effects.is_empty(), "not yet");
+    world.now = due;
+    let turn = world.give(vec![Input::Clock]);
+    assert_eq!(turn.effects.len(), 1);
+    assert!(world.director.next_deadline().unwrap() > due, "the clock does not stand still");
+}

@@ -1,0 +1,185 @@
+//! Whom a notification tells of, when an INFORM is answered, and what is lost in a flood (rows B2, B13).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use engine::Listener;
+use engine::datagram::Datagram;
+use engine::listener::{DeviceIndex, Heard};
+use snmp::notification::Event;
+use snmp::{Body, Message, Operation, Pdu, Security, Value, VarBind};
+use upgrade::DeviceId;
+use upgrade::profile::NotificationKind;
+
+use crate::profile;
+
+const KITCHEN: DeviceId = DeviceId(1);
+const CELLAR: DeviceId = DeviceId(2);
+
+/// Not told its unique id yet.
+const ATTIC: DeviceId = DeviceId(3);
+
+fn address(last: u8) -> IpAddr {
+    [192, 0, 2, last].into()
+}
+
+fn listener() -> Listener {
+    let profile = Arc::new(profile());
+    let mut listener = Listener::default();
+    listener.know(Arc::new(DeviceIndex {
+        by_unique_id: [("IAD-1".into(), KITCHEN), ("IAD-2".into(), CELLAR)].into(),
+        by_address: [(address(1), KITCHEN), (address(2), CELLAR), (address(3), ATTIC)].into(),
+        profiles: [KITCHEN, CELLAR, ATTIC].into_iter().map(|device| (device, Arc::clone(&profile))).collect(),
+    }));
+    listener
+}
+
+/// `iadOperationProgress`, from whom it says.
+fn event(unique_id: Option<&str>) -> Event {
+    let object = |oid: &str, value| VarBind::new(oid.parse::<snmp::ObjectIdentifier>().unwrap(), value);
+    let text = |text: &str| Value::OctetString(text.as_bytes().to_vec());
+    let mut varbinds = vec![
+        object("1.3.6.1.4.1.32473.1.1.5.1.0", text("r5.abc-1")),
+        object("1.3.6.1.4.1.32473.1.1.5.15.0", Value::Gauge32(42)),
+    ];
+    if let Some(id) = unique_id {
+        varbinds.insert(0, object("1.3.6.1.4.1.32473.1.1.1.3.0", text(id)));
+    }
+    Event { name: "1.3.6.1.4.1.32473.1.0.2".parse().unwrap(), uptime: 1234, varbinds }
+}
+
+fn trap(unique_id: Option<&str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    event(unique_id).trap(Security::v2c("public"), 9).encode(&mut bytes).unwrap();
+    bytes
+}
+
+fn inform(request_id: i32) -> Vec<u8> {
+    let event = event(Some("IAD-1"));
+    let varbinds = snmp::notification::varbinds(event.uptime, event.name, event.varbinds);
+    let mut bytes = Vec::new();
+    let pdu = Pdu { request_id, operation: Operation::Inform, varbinds };
+    Message::new(Security::v2c("public"), pdu).encode(&mut bytes).unwrap();
+    bytes
+}
+
+fn give(listener: &mut Listener, from: IpAddr, bytes: &[u8]) {
+    let peer = SocketAddr::new(from, 5000);
+    listener.handle(&[Datagram { peer, local: Some(address(254)), bytes }]);
+}
+
+fn hear(from: IpAddr, bytes: &[u8]) -> Heard {
+    let mut listener = listener();
+    give(&mut listener, from, bytes);
+    listener.poll_heard().unwrap()
+}
+
+#[test]
+fn a_device_is_known_by_its_unique_id_wherever_it_calls_from() {
+    for from in [address(1), address(2), address(77)] {
+        assert_eq!(hear(from, &trap(Some("IAD-1"))).device, Some(KITCHEN), "{from}");
+    }
+}
+
+#[test]
+fn only_without_a_unique_id_is_a_device_known_by_its_address() {
+    assert_eq!(hear(address(2), &trap(None)).device, Some(CELLAR));
+    let mapped = IpAddr::V6(std::net::Ipv4Addr::new(192, 0, 2, 2).to_ipv6_mapped());
+    assert_eq!(hear(mapped, &trap(None)).device, Some(CELLAR), "as a socket for both families tells it");
+    assert_eq!(hear(address(77), &trap(None)).device, None);
+}
+
+#[test]
+fn a_stranger_at_a_known_address_is_not_taken_for_the_device() {
+    assert_eq!(hear(address(1), &trap(Some("IAD-99"))).device, None);
+    assert_eq!(hear(address(3), &trap(Some("IAD-99"))).device, Some(ATTIC), "whose id is not known yet");
+}
+
+#[test]
+fn a_name_in_another_object_is_no_unique_id() {
+    let mut forged = event(None);
+    forged.varbinds.push(VarBind::new(
+        "1.3.6.1.4.1.32473.1.1.5.17.0".parse::<snmp::ObjectIdentifier>().unwrap(),
+        Value::OctetString(b"IAD-2".to_vec()),
+    ));
+    let mut bytes = Vec::new();
+    forged.trap(Security::v2c("public"), 9).encode(&mut bytes).unwrap();
+    assert_eq!(hear(address(1), &bytes).device, Some(KITCHEN));
+}
+
+#[test]
+fn a_notification_says_what_the_devices_profile_makes_of_it() {
+    let heard = hear(address(1), &trap(Some("IAD-1")));
+    let notice = heard.notice.unwrap();
+    assert_eq!((notice.kind, notice.progress), (NotificationKind::Progress, Some(42)));
+    assert_eq!(notice.operation.as_deref(), Some("r5.abc-1"));
+    assert_eq!((heard.version, heard.inform, heard.uptime), ("v2c", false, Some(1234)));
+    assert_eq!(hear(address(77), &trap(None)).notice, None);
+}
+
+#[test]
+fn a_trap_of_version_1_says_the_same() {
+    let mut bytes = Vec::new();
+    event(Some("IAD-1")).trap_v1("public", [192, 0, 2, 1].into()).unwrap().encode(&mut bytes).unwrap();
+    let heard = hear(address(77), &bytes);
+    assert_eq!((heard.version, heard.device), ("v1", Some(KITCHEN)));
+    assert_eq!(heard.notice.unwrap().kind, NotificationKind::Progress);
+}
+
+#[test]
+fn an_inform_is_answered_once_it_is_committed_and_not_before() {
+    let mut listener = listener();
+    let mut buffer = Vec::new();
+    give(&mut listener, address(1), &inform(11));
+    give(&mut listener, address(1), &trap(None));
+    give(&mut listener, address(2), &inform(12));
+    let heard: Vec<_> = std::iter::from_fn(|| listener.poll_heard()).collect();
+    assert_eq!(heard.iter().map(|heard| heard.inform).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(listener.poll_transmit(&mut buffer), None);
+    heard.iter().rev().for_each(|heard| listener.committed(heard.receipt));
+    listener.committed(heard[0].receipt);
+    listener.committed(999);
+    let mut answers = Vec::new();
+    while let Some(transmit) = listener.poll_transmit(&mut buffer) {
+        assert_eq!((transmit.local, transmit.length), (Some(address(254)), buffer.len()));
+        let Body::Pdu(pdu) = Message::decode(&buffer).unwrap().into_owned().body else { panic!("a trap") };
+        assert!(matches!(pdu.operation, Operation::Response { .. }));
+        answers.push((transmit.peer.ip(), pdu.request_id));
+    }
+    assert_eq!(answers, [(address(2), 12), (address(1), 11)]);
+}
+
+#[test]
+fn garbage_is_counted_and_no_more() {
+    let mut listener = listener();
+    let whole = trap(Some("IAD-1"));
+    let mut bytes = Vec::new();
+    let get: Pdu = Pdu { request_id: 1, operation: Operation::Get, varbinds: Vec::new() };
+    Message::new(Security::v2c("public"), get).encode(&mut bytes).unwrap();
+    give(&mut listener, address(1), &bytes);
+    for cut in 0..whole.len() {
+        give(&mut listener, address(1), &whole[..cut]);
+    }
+    assert_eq!(listener.poll_heard(), None);
+    assert_eq!(listener.counters().undecodable, whole.len() as u64 + 1);
+    assert!(!listener.take_gap());
+    give(&mut listener, address(77), &trap(None));
+    assert_eq!((listener.counters().heard, listener.counters().unknown), (1, 1));
+}
+
+#[test]
+fn what_nobody_takes_in_time_becomes_a_gap() {
+    let mut listener = listener();
+    let bytes = inform(1);
+    let peer = SocketAddr::new(address(1), 5000);
+    let many = vec![Datagram { peer, local: None, bytes: &bytes }; 65_536];
+    listener.handle(&many);
+    assert!(!listener.take_gap());
+    listener.handle(&many[..3]);
+    assert_eq!(listener.counters().overflowed, 3);
+    assert!(listener.take_gap());
+    assert!(!listener.take_gap(), "told once");
+    assert_eq!(std::iter::from_fn(|| listener.poll_heard()).count(), 65_536);
+    listener.note_gap();
+    assert!(listener.take_gap());
+}
