@@ -52,7 +52,8 @@ pub async fn run(
         }
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
         if waiting.is_none() {
-            waiting = if listener.take_gap() { Some(News::Gap) } else { listener.poll_heard().map(News::Heard) };
+            waiting =
+                if listener.take_gap() { Some(News::Gap) } else { listener.poll_heard().map(News::Heard) };
         }
         tokio::select! {
             received = sockets.receive(&mut batches) => {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use engine::datagram::Transmit;
+use snmp::Security;
 use snmp::manager::{Manager, Request, RequestKey, Settings, Target};
 use snmp::notification::Event;
-use snmp::Security;
 use tokio::sync::{mpsc, oneshot};
 
 use super::sockets::{Batches, Sockets};
@@ -126,7 +126,10 @@ impl Sender {
                 tracing::warn!(target = open.target, %failure, "an INFORM was not acknowledged");
                 Refusal::new(
                     RefusalCode::Unreachable,
-                    format!("the northbound target {:?} did not acknowledge the INFORM: {failure}", open.target),
+                    format!(
+                        "the northbound target {:?} did not acknowledge the INFORM: {failure}",
+                        open.target
+                    ),
                     "check its address, port and community, and that a notification receiver runs there",
                 )
             });

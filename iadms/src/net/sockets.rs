@@ -36,12 +36,17 @@ impl Sockets {
         if !all {
             let socket = Socket::bind(address, &options)?;
             let v4 = address.is_ipv4();
-            return Ok(if v4 { Self { v4: Some(socket), v6: None } } else { Self { v4: None, v6: Some(socket) } });
+            return Ok(if v4 {
+                Self { v4: Some(socket), v6: None }
+            } else {
+                Self { v4: None, v6: Some(socket) }
+            });
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            let v4 = Socket::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()), &options)?;
+            let v4 =
+                Socket::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()), &options)?;
             let same_port = SocketAddr::new(address.ip(), v4.address().port());
             match Socket::bind(same_port, &options) {
                 Ok(v6) => return Ok(Self { v4: Some(v4), v6: Some(v6) }),

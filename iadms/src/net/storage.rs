@@ -26,14 +26,16 @@ impl Storage {
     ///
     /// The system gives no thread.
     pub fn start(files: &Files, answers: &UnboundedSender<FromStorage>) -> std::io::Result<Self> {
-        let start = |name: String, work: fn(&Files, &mpsc::Receiver<ToStorage>, &UnboundedSender<FromStorage>)| {
-            let (sender, receiver) = mpsc::channel();
-            let (files, answers) = (files.clone(), answers.clone());
-            let thread = std::thread::Builder::new().name(name);
-            thread.spawn(move || work(&files, &receiver, &answers))?;
-            Ok(sender)
-        };
-        let writers = (0..WRITERS).map(|n| start(format!("storage-{n}"), write)).collect::<std::io::Result<_>>()?;
+        let start =
+            |name: String, work: fn(&Files, &mpsc::Receiver<ToStorage>, &UnboundedSender<FromStorage>)| {
+                let (sender, receiver) = mpsc::channel();
+                let (files, answers) = (files.clone(), answers.clone());
+                let thread = std::thread::Builder::new().name(name);
+                thread.spawn(move || work(&files, &receiver, &answers))?;
+                Ok(sender)
+            };
+        let writers =
+            (0..WRITERS).map(|n| start(format!("storage-{n}"), write)).collect::<std::io::Result<_>>()?;
         Ok(Self { reader: start("storage-read".into(), read)?, writers })
     }
 
