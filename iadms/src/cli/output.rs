@@ -1,6 +1,7 @@
 //! Data on stdout, as a table or as JSON; times as people read them.
 
 use core::time::Duration;
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
@@ -29,7 +30,9 @@ pub enum Output {
 /// Nobody reads it.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| Failure::output(&error))
+    writeln!(stdout, "{}", printable(text))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::output(&error))
 }
 
 /// Writes a value as JSON on stdout.
@@ -94,7 +97,16 @@ pub(super) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
 
 /// A word on stderr. That nobody reads it is no error.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(text));
+}
+
+/// The text without what would steer a terminal: devices and files say what they like. Lines and tabs stay.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect())
 }
 
 /// Date and time where this command runs.
@@ -140,6 +152,21 @@ fn zoned(time: Time) -> Option<jiff::Zoned> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_device_says_does_not_steer_the_terminal() {
+        assert_eq!(printable("model\u{1b}[2J \u{9b}x\r"), "model\u{fffd}[2J \u{fffd}x\u{fffd}");
+        assert_eq!(printable("one\n\ttwo ü"), "one\n\ttwo ü");
+    }
+
+    #[test]
+    fn spans_are_told_in_the_unit_that_fits() {
+        for (seconds, said) in
+            [(0, "0 ms"), (90, "90 s"), (180, "3 min"), (7260, "2 h 1 min"), (180_000, "2 d 2 h")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), said);
+        }
+    }
 
     #[test]
     fn a_table_is_aligned_and_has_no_blanks_at_its_edges() {

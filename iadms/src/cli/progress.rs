@@ -38,11 +38,12 @@ impl Board {
                 match &told.story {
                     Story::Progress { percent, .. } => line.set_position(u64::from(*percent)),
                     Story::StepBegun { .. } => line.set_position(0),
+                    Story::StepDone { .. } => line.set_position(100),
                     _ => {}
                 }
                 line.set_message(match &told.story {
                     Story::Progress { step, .. } => step.to_string(),
-                    story => narrate::story(story),
+                    story => output::printable(&narrate::story(story)).into_owned(),
                 });
                 let passing = matches!(told.story, Story::Progress { .. } | Story::StepBegun { .. });
                 if !passing {
@@ -104,7 +105,8 @@ impl Board {
 /// Who and when before what.
 pub(super) fn sentence(told: &Told) -> String {
     let time = output::time_of_day(told.at);
-    format!("{time} {} run {}: {}", told.device, told.run, narrate::story(&told.story))
+    let text = format!("{time} {} run {}: {}", told.device, told.run, narrate::story(&told.story));
+    output::printable(&text).into_owned()
 }
 
 fn line_of(told: &Told) -> ProgressBar {

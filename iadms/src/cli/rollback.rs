@@ -6,7 +6,7 @@ use super::choices::{Devices, Manner};
 use super::{Context, Exit, Failure, follow};
 use crate::api::{StartRuns, Wanted};
 
-/// Go back to the software in the other buffer, with the configuration of now
+/// Go back to the software in the other buffer and the configuration it had; that of now is backed up first
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
     #[command(flatten)]

@@ -49,7 +49,7 @@ impl List {
             ]
         };
         let headers = ["RUN", "DEVICE", "GOAL", "STANDING", "BEGUN", "CHANGED"];
-        output::table(headers, records.iter().map(row).collect(), "no run is like that")?;
+        output::table(headers, records.iter().map(row).collect(), "there is no such run")?;
         Ok(Exit::Success)
     }
 }
