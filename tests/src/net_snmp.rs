@@ -29,7 +29,8 @@ impl Snmpd {
     pub fn start(configuration: &str) -> Self {
         let common = "rocommunity public\nrwcommunity private\ndontLogTCPWrappersConnects yes\n";
         let mut snmpd = Command::new(peers::program("snmpd"));
-        let (address, folder, process) = daemon(&mut snmpd, &format!("{common}{configuration}\n"));
+        let address = free_address();
+        let (folder, process) = daemon(&mut snmpd, &format!("{common}{configuration}\n"), address);
         Self { address, _folder: folder, _process: process }
     }
 
@@ -56,9 +57,19 @@ impl Snmptrapd {
     /// When it does not come up.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at(free_address())
+    }
+
+    /// Starts it at this address.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_at(address: SocketAddr) -> Self {
         let mut snmptrapd = Command::new(peers::program("snmptrapd"));
         snmptrapd.args(["-n", "-F", "notification: %v\n", "-OQ"]);
-        let (address, folder, process) = daemon(&mut snmptrapd, "disableAuthorization yes\n");
+        let (folder, process) = daemon(&mut snmptrapd, "disableAuthorization yes\n", address);
         Self { address, _folder: folder, process }
     }
 
@@ -86,16 +97,20 @@ pub fn command(program: &str, folder: &TempDir) -> Command {
     command
 }
 
-/// Starts a daemon in the foreground, on an address of its own, and waits until it listens.
-fn daemon(command: &mut Command, configuration: &str) -> (SocketAddr, TempDir, Running) {
+/// A port of an address that no other test has.
+fn free_address() -> SocketAddr {
+    let address = loopback::own_address();
+    SocketAddr::from((address, loopback::free_udp_port(address)))
+}
+
+/// Starts a daemon in the foreground, and waits until it listens.
+fn daemon(command: &mut Command, configuration: &str, address: SocketAddr) -> (TempDir, Running) {
     let folder = mibs::laid_out();
     let file = folder.path().join("daemon.conf");
     std::fs::write(&file, configuration).unwrap();
-    let address = loopback::own_address();
-    let address = SocketAddr::from((address, loopback::free_udp_port(address)));
     mibs::for_net_snmp(command, &folder).args(["-f", "-Lo", "-C", "-c"]).arg(file);
     command.arg("-p").arg(folder.path().join("pid")).arg(format!("udp:{address}"));
     let mut process = Running::start(command);
     process.wait_for(READY, |line| line.starts_with(READY).then_some(()));
-    (address, folder, process)
+    (folder, process)
 }

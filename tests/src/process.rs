@@ -122,10 +122,31 @@ impl Running {
         }
     }
 
+    /// Kills the process and what it started, as `kill -9` does, and waits until it has gone.
+    ///
+    /// # Panics
+    ///
+    /// When it does not go within [`LIMIT`]; with everything it wrote.
+    pub fn kill(self) -> Finished {
+        self.kill_group();
+        self.finish_within(LIMIT)
+    }
+
+    /// The number of the process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process_id
+    }
+
     /// Everything the process has written that was waited for until now.
     #[must_use]
     pub fn seen(&self) -> &str {
         &self.seen
+    }
+
+    fn kill_group(&self) {
+        let group = format!("-{}", self.process_id);
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
     }
 
     fn next_event(&mut self, deadline: Instant) -> Result<Event, RecvTimeoutError> {
@@ -157,7 +178,6 @@ pub fn run(command: &mut Command) -> Finished {
 /// # Panics
 ///
 /// When it does not succeed; with what it wrote.
-#[must_use]
 pub fn succeed(command: &mut Command) -> String {
     let finished = run(command);
     assert!(finished.status.success(), "{command:?} failed ({}):\n{}", finished.status, finished.output);
@@ -186,8 +206,7 @@ impl Drop for Running {
         }
         // Once it has ended its number may belong to somebody else.
         if self.status.is_none() {
-            let group = format!("-{}", self.process_id);
-            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+            self.kill_group();
         }
     }
 }

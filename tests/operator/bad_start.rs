@@ -1,0 +1,198 @@
+//! Daemons that cannot start, or lose their disk: one sentence, what to do, and nothing half written.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tests::process::Running;
+
+use crate::bad_input::is_refused;
+use crate::laboratory::{Answered, Laboratory, another_address, answer, path_text};
+
+/// Starts a daemon with the options of the laboratory's, but for these, and returns how it failed.
+fn start_with(laboratory: &Laboratory, options: &[(&str, &str)]) -> Answered {
+    answer(Command::new(laboratory.program()).args(options_with(laboratory, options)))
+}
+
+fn options_with(laboratory: &Laboratory, options: &[(&str, &str)]) -> Vec<String> {
+    let mut all = laboratory.manager_options().to_vec();
+    for (name, value) in options {
+        match all.iter().position(|word| word == name) {
+            Some(place) => all[place + 1] = (*value).to_owned(),
+            None => all.extend([(*name).to_owned(), (*value).to_owned()]),
+        }
+    }
+    all
+}
+
+#[test]
+fn a_port_that_is_in_use_is_named_with_the_option_that_changes_it() {
+    let mut laboratory = Laboratory::with_manager_alone(&[]);
+    laboratory.kill_manager();
+    let address = another_address();
+    let udp = UdpSocket::bind((address, 0)).unwrap();
+    let tcp = TcpListener::bind((address, 0)).unwrap();
+    let (by_udp, by_tcp) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
+    for (option, taken) in [("--notifications", by_udp), ("--tftp", by_udp), ("--ftp", by_tcp)] {
+        let answered = start_with(&laboratory, &[(option, &taken.to_string())]);
+        is_refused(&answered, &[&taken.ip().to_string(), &taken.port().to_string(), "in use", option]);
+    }
+    laboratory.start_manager();
+}
+
+#[test]
+fn a_data_folder_has_one_daemon() {
+    let laboratory = Laboratory::with_manager_alone(&[]);
+    let address = format!("{}:0", another_address());
+    let elsewhere = [("--notifications", address.as_str()), ("--tftp", &address), ("--ftp", &address)];
+    let answered = start_with(&laboratory, &elsewhere);
+    is_refused(&answered, &[&path_text(&laboratory.data()), "in use", "--data"]);
+    laboratory.succeed(&["device", "list"]);
+}
+
+#[test]
+fn a_malformed_profile_is_told_by_file_and_line_at_the_start() {
+    let mut laboratory = Laboratory::with_manager_alone(&[]);
+    laboratory.kill_manager();
+    let bad = laboratory.folder().join("profiles/bad.toml");
+    fs::write(&bad, "name = \"bad\"\nextends = \"iad\"\n[limits]\npoll_s = 1\nsoka_s = 2\n").unwrap();
+    is_refused(&start_with(&laboratory, &[]), &["bad.toml", "line 5", "soka_s", "iadms profile check"]);
+    fs::remove_file(bad).unwrap();
+    laboratory.start_manager();
+}
+
+#[test]
+fn a_damaged_database_is_told_and_left_as_it_is() {
+    for damage in [damage_header as fn(&mut Vec<u8>), damage_middle] {
+        let mut laboratory = Laboratory::with_manager_alone(&[]);
+        for number in 0..50 {
+            laboratory.succeed(&["device", "add", &format!("device-{number}"), "192.0.2.1"]);
+        }
+        // What is in the write-ahead log comes into the database as the daemon ends in good order.
+        laboratory.end_manager();
+        let database = laboratory.data().join("iadms.db");
+        let mut bytes = fs::read(&database).unwrap();
+        damage(&mut bytes);
+        fs::write(&database, &bytes).unwrap();
+        let answered = start_with(&laboratory, &[]);
+        is_refused(&answered, &[&path_text(&database), "damaged", "copy"]);
+        assert!(fs::read(&database).unwrap() == bytes, "the evidence is left as it is");
+    }
+}
+
+fn damage_header(bytes: &mut Vec<u8>) {
+    bytes[..16].copy_from_slice(b"no such database");
+}
+
+/// Every page but the first: whatever is looked at there is wrong.
+fn damage_middle(bytes: &mut Vec<u8>) {
+    for byte in bytes.iter_mut().skip(4096) {
+        *byte ^= 0x5a;
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told() {
+    let Some(disk) = Disk::of("ro") else { return };
+    let laboratory = Laboratory::with_manager_alone(&[]);
+    let answered = answer(&mut disk.daemon(&laboratory));
+    is_refused(&answered, &[&path_text(&disk.data())]);
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_told() {
+    let Some(disk) = Disk::of("size=12k") else { return };
+    let laboratory = Laboratory::with_manager_alone(&[]);
+    let answered = answer(&mut disk.daemon(&laboratory));
+    is_refused(&answered, &[&path_text(&disk.data())]);
+}
+
+#[test]
+fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
+    let Some(disk) = Disk::of("size=16m") else { return };
+    let laboratory = Laboratory::with_manager_alone(&[]);
+    let mut daemon = Running::start(&mut disk.daemon(&laboratory));
+    daemon.wait_for("the line that says that all listen", |line| line.starts_with("{\"").then_some(()));
+    let run = |words: &[&str]| {
+        answer(Command::new(laboratory.program()).args(words).arg("--socket").arg(disk.socket()))
+    };
+    assert_eq!(run(&["device", "add", "before", "192.0.2.1"]).code, Some(0));
+
+    let filler = PathBuf::from(format!("/proc/{}/root", daemon.process_id()))
+        .join(disk.data().join("filler").strip_prefix("/").unwrap());
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+
+    let answered = run(&["device", "add", "meanwhile", "192.0.2.2"]);
+    is_refused(&answered, &["disk is full", "make room"]);
+    let doctor = run(&["doctor"]);
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    assert!(doctor.stdout.contains("BAD   disk"), "{doctor:?}");
+
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(run(&["device", "add", "afterwards", "192.0.2.3"]).code, Some(0));
+    let listed: Value = serde_json::from_str(&run(&["device", "list", "--output", "json"]).stdout).unwrap();
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|device| device["name"].clone()).collect();
+    assert_eq!(names, ["afterwards", "before"]);
+    daemon.kill();
+}
+
+/// A file system that only the daemon sees, and that goes with it.
+struct Disk {
+    folder: tempfile::TempDir,
+    options: &'static str,
+}
+
+impl Disk {
+    /// One with these options of tmpfs; none, which is told, where this machine lets nobody mount anything.
+    fn of(options: &'static str) -> Option<Self> {
+        let disk = Self { folder: tempfile::tempdir().unwrap(), options };
+        fs::create_dir(disk.data()).unwrap();
+        let tried = answer(disk.within().arg("true"));
+        if tried.code == Some(0) {
+            return Some(disk);
+        }
+        eprintln!(
+            "LEFT OUT: no file system can be mounted here, so a disk with {options} was not tried: {tried:?}"
+        );
+        None
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("iadms.sock")
+    }
+
+    /// A command that sees the disk; its words are still to come.
+    fn within(&self) -> Command {
+        let mut command = Command::new("unshare");
+        if !xtask::peers::is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let script = format!("mount -t tmpfs -o {} tmpfs \"$0\" && exec \"$@\"", self.options);
+        command.args(["--mount", "sh", "-c", &script]).arg(self.data());
+        command
+    }
+
+    fn daemon(&self, laboratory: &Laboratory) -> Command {
+        let anywhere = format!("{}:0", another_address());
+        let (data, socket) = (path_text(&self.data()), path_text(&self.socket()));
+        let options = [
+            ("--notifications", anywhere.as_str()),
+            ("--tftp", &anywhere),
+            ("--ftp", &anywhere),
+            ("--data", &data),
+            ("--socket", &socket),
+        ];
+        let mut command = self.within();
+        command.arg(laboratory.program()).args(options_with(laboratory, &options));
+        command
+    }
+}

@@ -1,0 +1,406 @@
+//! One manager and one simulator, each a process of its own, in a folder and on loopback addresses of their own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::process::{LIMIT, Running, eventually};
+use tests::{loopback, programs};
+
+/// The device that most tests have; in the manager it has the same name.
+pub(crate) const DEVICE: &str = "IAD-000001";
+
+/// The usual device, looked at often, and tried again soon.
+const PROFILE: &str = "name = \"quick\"\nextends = \"iad\"\n\n[limits]\n";
+
+/// Its limits, unless a test gives others.
+const LIMITS: [&str; 3] = ["poll_s = 0.3", "soak_s = 0.5", "backoff_s = 0.2"];
+
+/// What the simulated devices are like unless a test says otherwise: nothing takes long.
+const NO_TIME_LOST: [&str; 10] = [
+    "--boot-time",
+    "100ms",
+    "--erase-time",
+    "0s",
+    "--activate-time",
+    "0s",
+    "--convert-time",
+    "0s",
+    "--apply-time",
+    "0s",
+];
+
+/// What a laboratory is like.
+#[derive(Debug, Default)]
+pub(crate) struct Setup<'a> {
+    /// Options of `iad-sim run`; of an option given twice the last counts.
+    pub(crate) devices: &'a [&'a str],
+    /// Faults, each as options of `iad-sim fault add`.
+    pub(crate) faults: &'a [&'a [&'a str]],
+    /// Limits of the profile, each as in its file.
+    pub(crate) limits: &'a [&'a str],
+}
+
+/// What a command wrote and how it ended.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) code: Option<i32>,
+    /// Data.
+    pub(crate) stdout: String,
+    /// Everything else.
+    pub(crate) stderr: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Laboratory {
+    folder: TempDir,
+    iadms: PathBuf,
+    iad_sim: PathBuf,
+    manager: Option<Running>,
+    simulator: Option<Running>,
+    manager_options: Vec<String>,
+    simulator_options: Vec<String>,
+    /// Where the daemon told that it listens.
+    ready: Value,
+}
+
+impl Laboratory {
+    /// A manager, and one device that it knows.
+    pub(crate) fn start() -> Self {
+        Self::with(&Setup::default())
+    }
+
+    pub(crate) fn with(setup: &Setup<'_>) -> Self {
+        let mut laboratory = Self::with_manager_alone(setup.limits);
+        laboratory.start_simulator(setup.devices);
+        for fault in setup.faults {
+            laboratory.fault(fault);
+        }
+        let listed: Value = json(&laboratory.simulator(&["device", "list", "--output", "json"]));
+        for device in listed.as_array().unwrap() {
+            let name = device["unique-id"].as_str().unwrap();
+            let address: SocketAddr = device["address"].as_str().unwrap().parse().unwrap();
+            laboratory.add_device(name, address);
+        }
+        laboratory
+    }
+
+    /// A manager that knows no device.
+    pub(crate) fn with_manager_alone(limits: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let profiles = folder.path().join("profiles");
+        std::fs::create_dir(&profiles).unwrap();
+        let name = |limit: &str| limit.split(' ').next().map(str::to_owned);
+        let given: Vec<_> = limits.iter().map(|limit| name(limit)).collect();
+        let usual = LIMITS.iter().filter(|limit| !given.contains(&name(limit)));
+        let limits: Vec<_> = usual.chain(limits).copied().collect();
+        std::fs::write(profiles.join("quick.toml"), format!("{PROFILE}{}\n", limits.join("\n"))).unwrap();
+        let address = loopback::own_address();
+        let mut options = vec!["serve".to_owned(), "--ready".into()];
+        for listener in ["--notifications", "--tftp", "--ftp"] {
+            options.extend([listener.into(), format!("{address}:0")]);
+        }
+        options.extend(["--server-address".into(), address.to_string()]);
+        options.extend(["--data".into(), path_text(&folder.path().join("data"))]);
+        options.extend(["--profiles".into(), path_text(&profiles)]);
+        let mut laboratory = Self {
+            folder,
+            iadms: programs::program("iadms"),
+            iad_sim: programs::program("iad-sim"),
+            manager: None,
+            simulator: None,
+            manager_options: options,
+            simulator_options: Vec::new(),
+            ready: Value::Null,
+        };
+        laboratory.start_manager();
+        // From now on the daemon listens where it did, however often it is started again.
+        for listener in ["notifications", "tftp", "ftp"] {
+            let port = laboratory.ready[listener].as_str().unwrap().to_owned();
+            let option = format!("--{listener}");
+            let place = laboratory.manager_options.iter().position(|word| *word == option).unwrap();
+            laboratory.manager_options[place + 1] = port;
+        }
+        laboratory
+    }
+
+    // The daemon
+
+    /// Starts the daemon, on the data that there is.
+    pub(crate) fn start_manager(&mut self) {
+        let mut running = Running::start(Command::new(&self.iadms).args(&self.manager_options));
+        self.ready = running.wait_for("the line that says that all listen", |line| {
+            serde_json::from_str(line).ok().filter(|ready: &Value| ready["ready"] == true)
+        });
+        self.manager = Some(running);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill_manager(&mut self) {
+        self.manager.take().expect("the manager runs").kill();
+    }
+
+    /// Ends the daemon in good order, as the system does.
+    pub(crate) fn end_manager(&mut self) {
+        let manager = self.manager.take().expect("the manager runs");
+        let process = manager.process_id().to_string();
+        assert_eq!(answer(Command::new("kill").args(["-TERM", &process])).code, Some(0));
+        let finished = manager.finish_within(LIMIT);
+        assert!(finished.status.success(), "{finished:?}");
+    }
+
+    /// The process of the daemon.
+    pub(crate) fn manager_process(&self) -> u32 {
+        self.manager.as_ref().expect("the manager runs").process_id()
+    }
+
+    /// Where the daemon listens for this: notifications, tftp or ftp.
+    pub(crate) fn port(&self, listener: &str) -> SocketAddr {
+        self.ready[listener].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The options of `iadms serve` with which the daemon runs.
+    pub(crate) fn manager_options(&self) -> &[String] {
+        &self.manager_options
+    }
+
+    // The devices
+
+    fn start_simulator(&mut self, options: &[&str]) {
+        let address = loopback::own_address();
+        let mut all =
+            vec!["run".to_owned(), "--bind".into(), address.to_string(), "--port".into(), "0".into()];
+        all.extend(["--notify".into(), self.port("notifications").to_string()]);
+        all.extend(["--state".into(), path_text(&self.state())]);
+        all.extend(["--control".into(), path_text(&self.control())]);
+        all.extend(with_the_last_word(&NO_TIME_LOST, options));
+        self.simulator_options = all;
+        let ready = self.run_simulator();
+        let port = ready.split_whitespace().find_map(|word| word.strip_prefix("port=")).unwrap();
+        let place = self.simulator_options.iter().position(|word| word == "--port").unwrap();
+        self.simulator_options[place + 1] = port.to_owned();
+    }
+
+    /// Starts the devices again where they were, with what they had stored: their power is back.
+    pub(crate) fn start_simulator_again(&mut self) {
+        self.run_simulator();
+    }
+
+    fn run_simulator(&mut self) -> String {
+        let mut running = Running::start(Command::new(&self.iad_sim).args(&self.simulator_options));
+        let ready = running.wait_for("the line that says that all devices run", |line| {
+            line.starts_with("ready ").then(|| line.to_owned())
+        });
+        self.simulator = Some(running);
+        ready
+    }
+
+    /// `kill -9`: a failure of power at all devices.
+    pub(crate) fn kill_simulator(&mut self) {
+        self.simulator.take().expect("the simulator runs").kill();
+    }
+
+    /// Runs a command of `iad-sim`, which must succeed, and returns what it writes.
+    pub(crate) fn simulator(&self, words: &[&str]) -> String {
+        let mut command = Command::new(&self.iad_sim);
+        let answered = answer(command.args(words).arg("--control").arg(self.control()));
+        assert_eq!(answered.code, Some(0), "iad-sim {words:?}: {answered:?}");
+        answered.stdout
+    }
+
+    /// Lets something go wrong.
+    pub(crate) fn fault(&self, options: &[&str]) {
+        self.simulator(&[&["fault", "add"], options].concat());
+    }
+
+    /// The device, by its own word.
+    pub(crate) fn device(&self) -> Value {
+        json(&self.simulator(&["device", "show", DEVICE, "--output", "json"]))
+    }
+
+    /// Waits until the device is as wanted.
+    pub(crate) fn device_becomes(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut device = Value::Null;
+        eventually(what, || {
+            device = self.device();
+            wanted(&device)
+        });
+        device
+    }
+
+    /// Where devices keep what survives a failure of power.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("devices")
+    }
+
+    fn control(&self) -> PathBuf {
+        self.folder.path().join("simulator.sock")
+    }
+
+    // The operator
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.iadms
+    }
+
+    /// A command of `iadms`.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.iadms);
+        command.args(words).env("IADMS_SOCKET", self.data().join("iadms.sock")).env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs a command of `iadms` to its end.
+    pub(crate) fn run(&self, words: &[&str]) -> Answered {
+        answer(&mut self.command(words))
+    }
+
+    /// Runs a command of `iadms`, which must succeed, and returns the data it writes.
+    pub(crate) fn succeed(&self, words: &[&str]) -> String {
+        let answered = self.run(words);
+        assert_eq!(answered.code, Some(0), "iadms {words:?}: {answered:?}");
+        answered.stdout
+    }
+
+    /// Runs a command of `iadms` that must succeed and write JSON.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        json(&self.succeed(&[words, &["--output", "json"]].concat()))
+    }
+
+    pub(crate) fn add_device(&self, name: &str, address: SocketAddr) {
+        let (address, port) = (address.ip().to_string(), address.port().to_string());
+        self.succeed(&["device", "add", name, &address, "--port", &port, "--profile", "quick"]);
+    }
+
+    /// Makes an image with these options of `iad-sim image make`, and adds it under this name.
+    pub(crate) fn add_image(&self, name: &str, version: &str, options: &[&str]) {
+        let manifest = path_text(&self.make_image(name, version, options));
+        self.succeed(&["image", "add", &manifest]);
+    }
+
+    /// Makes an image and its manifest, whose path this is.
+    pub(crate) fn make_image(&self, name: &str, version: &str, options: &[&str]) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        let mut make = Command::new(&self.iad_sim);
+        make.args(["image", "make", "--version", version]).args(options).arg("--folder").arg(&folder);
+        let made = answer(&mut make);
+        assert_eq!(made.code, Some(0), "iad-sim image make: {made:?}");
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| path_text(&entry.unwrap().path()));
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        let option = |name: &str, otherwise: &str| {
+            let place = options.iter().position(|word| *word == name);
+            place.map_or(otherwise, |place| options[place + 1]).to_owned()
+        };
+        let (hardware, format) = (option("--hardware", "iad-8"), option("--format", "1"));
+        let words =
+            ["image", "manifest", "--for-version", version, "--hardware", &hardware, "--format", &format];
+        let files: Vec<_> = files.iter().map(String::as_str).collect();
+        let path = folder.join(format!("{name}.toml"));
+        std::fs::write(&path, self.succeed(&[&words, files.as_slice()].concat())).unwrap();
+        path
+    }
+
+    /// Begins a run of [`DEVICE`] by this command, and returns its number.
+    pub(crate) fn begin(&self, words: &[&str]) -> u64 {
+        let begun = self.json(words);
+        begun[0]["run"].as_u64().unwrap_or_else(|| panic!("no run began: {begun}"))
+    }
+
+    /// The run as it stands.
+    pub(crate) fn run_as_it_stands(&self, run: u64) -> Value {
+        self.json(&["run", "show", &run.to_string()])["run"]["run"].take()
+    }
+
+    /// Listens to what is told of a run, from its beginning.
+    pub(crate) fn watch(&self, run: u64) -> Watch {
+        let words = ["run", "watch", &run.to_string(), "--output", "json"];
+        Watch { process: Running::start(&mut self.command(&words)) }
+    }
+
+    /// Waits for the end of a run, and returns it.
+    pub(crate) fn ending(&self, run: u64) -> Value {
+        self.watch(run).wait_for("the end of the run", |story| {
+            assert!(story.get("asked").is_none(), "nobody was to be asked: {story}");
+            story.get("ended").cloned()
+        })
+    }
+}
+
+/// What is told of a run.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    process: Running,
+}
+
+impl Watch {
+    /// Waits for a story of which `wanted` makes something.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> Option<T>) -> T {
+        self.process.wait_for(what, |line| wanted(&serde_json::from_str::<Value>(line).ok()?["story"]))
+    }
+
+    /// Waits until this part of the figure has begun.
+    pub(crate) fn step_begun(&mut self, step: &str) {
+        self.wait_for(&format!("the beginning of {step}"), |story| {
+            assert!(story.get("ended").is_none(), "the run ended before {step}: {story}");
+            (story["step-begun"]["step"] == step).then_some(())
+        });
+    }
+
+    /// Waits until an operator is asked, and returns the question.
+    pub(crate) fn asked(&mut self) -> Value {
+        self.wait_for("a question", |story| {
+            assert!(story.get("ended").is_none(), "the run ended unasked: {story}");
+            story.get("asked").cloned()
+        })
+    }
+}
+
+/// Runs a command to its end, with its streams apart.
+pub(crate) fn answer(command: &mut Command) -> Answered {
+    // `timeout` bounds the wait; its own exit code for that is none of ours.
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=5", &LIMIT.as_secs().to_string()]).arg(command.get_program());
+    bounded.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        bounded.current_dir(folder);
+    }
+    let output = bounded.stdin(std::process::Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Answered { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON ({error}): {text}"))
+}
+
+pub(crate) fn path_text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Options with values, of which those in `later` take the place of those in `earlier`.
+fn with_the_last_word(earlier: &[&str], later: &[&str]) -> Vec<String> {
+    let kept = earlier.chunks(2).filter(|option| !later.contains(&option[0])).flatten();
+    kept.chain(later).map(|word| (*word).to_owned()).collect()
+}
+
+/// The address at which a test may have a program of its own.
+pub(crate) fn another_address() -> Ipv4Addr {
+    loopback::own_address()
+}

@@ -1,0 +1,16 @@
+//! The two programs as an operator meets them: processes that are started, killed and started again, and driven by their
+//! command lines alone.
+
+mod bad_input;
+mod bad_start;
+mod daily;
+mod file_clients;
+mod garbage;
+mod idle;
+mod killed;
+mod laboratory;
+mod northbound;
+mod notifications;
+mod power_failure;
+mod prompt;
+mod waiting;
