@@ -1,9 +1,11 @@
 //! Pure code names no socket, clock, thread, file, randomness or unordered map, nor anything asynchronous: the same
 //! inputs give the same outputs. Sources are read as tokens, so that comments and texts may speak of all of these.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
+
+use crate::sources;
 
 /// The folders whose sources are pure.
 const PURE: [&str; 5] =
@@ -106,20 +108,6 @@ fn look_at_module(token: &TokenTree, found: &mut Vec<String>) {
     let name = token.to_string();
     let reason = FORBIDDEN_IN_STD.iter().find(|(forbidden, _)| *forbidden == name);
     found.extend(reason.map(|(_, why)| format!("line {}: std::{name}: {why}", token.span().start().line)));
-}
-
-/// All Rust sources in a folder and its folders.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[test]
