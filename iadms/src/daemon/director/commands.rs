@@ -116,7 +116,7 @@ impl Loop {
     }
 
     /// The file server as this device is told it.
-    fn server(
+    pub(super) fn server(
         &self,
         run: RunId,
         device: &Device,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::director::{Entry, Input};
 use engine::listener::{DeviceIndex, Heard};
+use upgrade::Run;
 
 use super::commands::access;
 use super::{Batch, Loop};
@@ -44,8 +45,13 @@ impl Loop {
     /// Every run that was not over goes on where it stood, with a look at its device first.
     pub(super) async fn resume(&self) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
-        for open in self.connections.store.open_runs().await? {
+        for mut open in self.connections.store.open_runs().await? {
             let device = self.connections.store.device_by_id(open.run.device.id).await?;
+            // The file server may be at another address or port than before the restart.
+            let Run { id, server, secret, .. } = &open.run;
+            if let Ok(server) = self.server(*id, &device, server.protocol, secret) {
+                open.run.server = server;
+            }
             match restored(&open.profile) {
                 Ok(profile) => {
                     let profile = Arc::new(profile);
