@@ -1,6 +1,7 @@
 //! Profiles: what a kind of device is like, as data (row H24). A profile names the objects that tell how the
 //! device is, the SETs that command it, the notifications it sends, and the limits of each wait.
 
+mod check;
 mod document;
 mod read;
 mod write;

@@ -4,6 +4,7 @@
 //! restoring the original before anybody is asked. A question never leaves a device on unconfirmed software or
 //! with another version's configuration, so it may stay open for days.
 
+mod beginning;
 mod bringing_back;
 mod calls;
 mod cancelling;
@@ -19,20 +20,19 @@ mod tickets;
 mod waiting;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::beginning::{Beginning, Choices, Goal, Subject};
 pub use self::event::{Effect, Event};
 pub use self::question::{Answer, AnswerKind, Policy, Question};
 pub use self::step::Rejected;
 pub use self::story::{Ending, LeftWith, Outcome, Story};
 use crate::configuration::{ConfigurationSet, Kind};
-use crate::image::Image;
 use crate::operation::{Cause, Operation};
 use crate::profile::{ConvertedBy, Server};
 use crate::reading::Pulse;
-use crate::{DeviceId, RunId, Time};
+use crate::{RunId, Time};
 
 /// A run, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,77 +85,6 @@ pub struct Run {
     pub cancelled: bool,
     /// The device by the last whole look at it.
     pub last: LeftWith,
-}
-
-/// What a run begins with; see [`Run`] for each field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beginning {
-    /// Its number.
-    pub id: RunId,
-    /// The device.
-    pub device: Subject,
-    /// What is wanted.
-    pub goal: Goal,
-    /// How it is wanted.
-    pub choices: Choices,
-    /// The name of the profile.
-    pub profile: String,
-    /// The file server the device is told.
-    pub server: Server,
-    /// Random, at least 16 hexadecimal digits.
-    pub secret: String,
-    /// When it begins.
-    pub begun: Time,
-}
-
-/// The device of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// Its number in the inventory.
-    pub id: DeviceId,
-    /// Its name.
-    pub name: String,
-    /// The address it answers at, from which its transfers come.
-    pub address: IpAddr,
-    /// What tells it from all others, where it is known already.
-    pub unique_id: Option<String>,
-}
-
-/// What a run is to bring about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    /// The image runs, with the configuration of before.
-    Upgrade {
-        /// The image.
-        image: Image,
-    },
-    /// The configuration is backed up.
-    Backup,
-    /// This configuration is on the device.
-    Restore {
-        /// The configuration.
-        set: ConfigurationSet,
-    },
-    /// The software in the other buffer runs.
-    RollBack,
-    /// The device has restarted.
-    Reset,
-}
-
-/// How a run is to go about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choices {
-    /// The kinds of configuration to back up; empty: all.
-    pub kinds: Vec<Kind>,
-    /// Who decides after a failure.
-    pub policy: Policy,
-    /// How long a question may stay open, milliseconds; none: until it is answered.
-    pub question_limit_ms: Option<u64>,
-    /// Not to activate before.
-    pub activate_at: Option<Time>,
-    /// Upgrade a device with a single software buffer, whose old software is lost as the new one comes (row S15).
-    pub single_storage: bool,
 }
 
 /// Where a run stands.

@@ -6,7 +6,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::read::{READ, WORDS};
+use super::check::{check, check_limits};
+use super::read::WORDS;
 use super::write::TEMPLATES;
 use super::{
     Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile,
@@ -320,54 +321,9 @@ impl Builder {
         let limits: Limits = toml::Value::Table(self.limits.clone())
             .try_into()
             .map_err(|error: toml::de::Error| wrong("", error.message().replace('\n', ", ")))?;
-        let bounds = [
-            ("answer_ms", f64::from(limits.answer_ms), 50.0, 60_000.0),
-            ("repeats", f64::from(limits.repeats), 0.0, 10.0),
-            ("poll_s", limits.poll_s, 0.05, 3600.0),
-            ("reach_s", limits.reach_s, 0.1, 86_400.0),
-            ("busy_s", limits.busy_s, 0.0, 86_400.0),
-            ("evidence_s", limits.evidence_s, 0.1, 3600.0),
-            ("drain_s", limits.drain_s, 0.0, 604_800.0),
-            ("soak_s", limits.soak_s, 0.0, 604_800.0),
-            ("backoff_s", limits.backoff_s, 0.0, 86_400.0),
-            ("backoff_cap_s", limits.backoff_cap_s, 0.0, 604_800.0),
-            ("convert_s", limits.convert_s, 0.1, 3600.0),
-        ];
-        for (name, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                return Err(wrong(name, format!("`{name}` is {value}; {least} to {most} was expected")));
-            }
-        }
+        check_limits(&limits).map_err(|(name, problem)| wrong(name, problem))?;
         Ok(limits)
     }
-}
-
-/// What must hold of the whole.
-fn check(profile: &Profile) -> Result<(), String> {
-    let has = |name: &str| profile.objects.contains_key(name);
-    for needed in ["uptime", "software-version", "software-role"] {
-        if !has(needed) {
-            return Err(format!("the object `{needed}` is missing: without it no upgrade can be proven"));
-        }
-    }
-    if profile.buffers.is_empty() {
-        return Err("`buffers` is empty; a device has at least one software buffer".into());
-    }
-    let mut numbers = BTreeSet::new();
-    if !profile.kinds.values().all(|number| numbers.insert(number)) {
-        return Err("[kinds] gives two kinds the same number".into());
-    }
-    if has("operation-id") != has("operation-state") {
-        return Err("`operation-id` and `operation-state` go together".into());
-    }
-    let unread = |name: &&String| {
-        let object = profile.objects.get(*name);
-        object.is_some_and(|object| object.per != Per::Device) && !READ.contains(&name.as_str())
-    };
-    if let Some(name) = profile.objects.keys().find(unread) {
-        return Err(format!("the column `{name}` is nothing that is read; known are {READ:?}"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
