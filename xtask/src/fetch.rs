@@ -62,32 +62,24 @@ struct Installer<'a> {
 
 impl Installer<'_> {
     fn fetch(&self, missing: &[&'static Peer]) {
-        let packages = missing.iter().flat_map(|peer| match peer.delivery {
-            Delivery::Installed => vec![peer.package],
-            Delivery::Unpacked(libraries) => libraries.to_vec(),
-        });
-        let wanted: Vec<&str> = packages.filter(|package| !is_installed(package)).collect();
         let mut list_is_fresh = false;
         // One after the other, so that a package that this release of Debian does not have costs no other one.
-        for package in wanted {
-            self.with_fresh_list(&mut list_is_fresh, |installer| installer.install(package));
-        }
         for peer in missing {
-            if let Delivery::Unpacked(libraries) = peer.delivery
-                && libraries.iter().all(|library| is_installed(library))
-            {
-                self.with_fresh_list(&mut list_is_fresh, |installer| installer.unpack(peer));
+            let got = self.get(peer);
+            // A new machine has no list of packages, or an old one that names what is gone.
+            if !got && !list_is_fresh {
+                self.narrator.tell("fetching the list of Debian packages");
+                succeeds(&mut self.apt_get(&["update"]));
+                list_is_fresh = true;
+                self.get(peer);
             }
         }
     }
 
-    /// Tries; if that fails, fetches the list of packages (once) and tries again. A fresh machine has no list, or an
-    /// old one that names packages that are gone.
-    fn with_fresh_list(&self, list_is_fresh: &mut bool, attempt: impl Fn(&Self) -> bool) {
-        if !attempt(self) && !*list_is_fresh {
-            succeeds(&mut self.apt_get(&["update"]));
-            *list_is_fresh = true;
-            attempt(self);
+    fn get(&self, peer: &Peer) -> bool {
+        match peer.delivery {
+            Delivery::Installed => self.install(peer.package),
+            Delivery::Unpacked => self.unpack(peer),
         }
     }
 
@@ -113,9 +105,12 @@ impl Installer<'_> {
             return false;
         }
         let Some(file) = package_file(&folder) else { return false };
-        let extracted = succeeds(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(&folder));
+        let depends = output(Command::new("dpkg-deb").arg("--field").arg(&file).arg("Depends"));
+        let mut missing = libraries(&depends).filter(|library| !is_installed(library));
+        let unpacked = missing.all(|library| self.install(library))
+            && succeeds(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(&folder));
         // The file is of no more use, and in the way of the next version.
-        std::fs::remove_file(file).is_ok() && extracted
+        std::fs::remove_file(file).is_ok() && unpacked
     }
 
     fn apt_get(&self, arguments: &[&str]) -> Command {
@@ -136,6 +131,12 @@ impl Installer<'_> {
 /// How long to wait for another process that installs packages.
 const LOCK_TIME_LIMIT: &str = "DPkg::Lock::Timeout=120";
 
+/// The libraries among the packages of a `Depends` field, whose names differ from release to release.
+fn libraries(depends: &str) -> impl Iterator<Item = &str> {
+    let names = depends.split(',').filter_map(|package| package.split_whitespace().next());
+    names.filter(|name| name.starts_with("lib"))
+}
+
 fn is_installed(package: &str) -> bool {
     output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]))
         == "installed"
@@ -155,4 +156,15 @@ fn succeeds(command: &mut Command) -> bool {
 fn output(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_a_package_depends_on_the_libraries_are_chosen() {
+        let depends = "libc6 (>= 2.34), libwrap0 (>= 7.6-4~), adduser, debconf (>= 0.5) | debconf-2.0, libsnmp40t64 (= 5.9)";
+        assert_eq!(libraries(depends).collect::<Vec<_>>(), ["libc6", "libwrap0", "libsnmp40t64"]);
+    }
 }

@@ -26,8 +26,8 @@ pub enum Delivery {
     /// Installed as a package.
     Installed,
     /// Unpacked into `target/peers/PACKAGE`, because its package would start a daemon, or is in conflict with another
-    /// one of these. These libraries are installed.
-    Unpacked(&'static [&'static str]),
+    /// one of these. The libraries it needs are installed.
+    Unpacked,
 }
 
 /// Why a peer cannot be run here.
@@ -74,42 +74,42 @@ pub const PEERS: [Peer; 9] = [
     Peer {
         package: "snmpd",
         program: "snmpd",
-        delivery: Delivery::Unpacked(&["libsnmp40", "libwrap0"]),
+        delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_snmpd::",
     },
     Peer {
         package: "snmptrapd",
         program: "snmptrapd",
-        delivery: Delivery::Unpacked(&["libsnmp40", "libnetsnmptrapd40", "libwrap0"]),
+        delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_snmptrapd::",
     },
     Peer {
         package: "tftp-hpa",
         program: "tftp",
-        delivery: Delivery::Unpacked(&[]),
+        delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_tftp_hpa::",
     },
     Peer {
         package: "tftpd-hpa",
         program: "in.tftpd",
-        delivery: Delivery::Unpacked(&["libwrap0"]),
+        delivery: Delivery::Unpacked,
         only_as_root: true,
         mark: "needs_tftpd_hpa::",
     },
     Peer {
         package: "atftp",
         program: "atftp",
-        delivery: Delivery::Unpacked(&["libreadline8"]),
+        delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_atftp::",
     },
     Peer {
         package: "atftpd",
         program: "atftpd",
-        delivery: Delivery::Unpacked(&["libpcre2-8-0", "libwrap0"]),
+        delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_atftpd::",
     },
