@@ -215,7 +215,8 @@ impl Carrier {
                 }
             }
         }
-        self.sessions.retain(|session| !session.is_over());
+        // One that stands still at its very end has yet to tell that it is over.
+        self.sessions.retain(|session| session.stalled.is_some() || !session.is_over());
         Ok(())
     }
 }
