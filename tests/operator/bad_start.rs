@@ -66,7 +66,7 @@ fn a_malformed_profile_is_told_by_file_and_line_at_the_start() {
 
 #[test]
 fn a_damaged_database_is_told_and_left_as_it_is() {
-    for damage in [damage_header as fn(&mut Vec<u8>), damage_middle] {
+    for damage in [damage_header as fn(&mut [u8]), damage_middle] {
         let mut laboratory = Laboratory::with_manager_alone(&[]);
         for number in 0..50 {
             laboratory.succeed(&["device", "add", &format!("device-{number}"), "192.0.2.1"]);
@@ -83,12 +83,12 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     }
 }
 
-fn damage_header(bytes: &mut Vec<u8>) {
+fn damage_header(bytes: &mut [u8]) {
     bytes[..16].copy_from_slice(b"no such database");
 }
 
 /// Every page but the first: whatever is looked at there is wrong.
-fn damage_middle(bytes: &mut Vec<u8>) {
+fn damage_middle(bytes: &mut [u8]) {
     for byte in bytes.iter_mut().skip(4096) {
         *byte ^= 0x5a;
     }

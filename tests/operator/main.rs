@@ -1,5 +1,6 @@
 //! The two programs as an operator meets them: processes that are started, killed and started again, and driven by their
 //! command lines alone.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod bad_input;
 mod bad_start;
