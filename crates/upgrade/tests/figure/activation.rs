@@ -228,3 +228,15 @@ fn a_manager_killed_while_it_confirms_finds_it_confirmed() {
     world.assert_upgraded(&world.before.1);
     assert_eq!(world.count(Command::Confirm), 1);
 }
+
+#[test]
+fn a_restart_while_its_health_is_watched_is_no_health() {
+    let mut world = World::upgrade();
+    // Without a trial the device stays with the new software.
+    world.profile.limits.trial_s = 0;
+    let mut world = world.begin().until_step(Step::Soaking);
+    world.device.lose_power(world.now);
+    let world = world.on();
+    world.assert_asks(&ALL, "the device restarted");
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Confirm)), (1, 0));
+}

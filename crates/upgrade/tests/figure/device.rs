@@ -99,6 +99,8 @@ pub(crate) struct Device {
     pub keeps_admission: bool,
     /// It tells nothing of its software, as an agent does that was started before the rest.
     pub hides_software: bool,
+    /// It does not tell the revision of its configuration.
+    pub(crate) hides_revision: bool,
     /// It does not tell whether it takes calls.
     pub hides_admission: bool,
     /// The image that a download brings: its version, format and digest.
@@ -159,6 +161,7 @@ impl Device {
             faults: BTreeMap::new(),
             keeps_admission: false,
             hides_software: false,
+            hides_revision: false,
             hides_admission: false,
             image: ("2.0".into(), 1, file("2.0").digest),
         }
@@ -239,7 +242,7 @@ impl Device {
             capabilities: self.capabilities.clone(),
             buffers: if self.hides_software { Vec::new() } else { buffers.collect() },
             configuration: entries.collect(),
-            revision: Some(self.revision),
+            revision: (!self.hides_revision).then_some(self.revision),
             server_address: Some(self.server.0.clone()),
             server_port: Some(self.server.1),
             ..progress
@@ -268,6 +271,13 @@ impl Device {
         self.revision += 1;
         if let Some(work) = &mut self.work {
             work.fault = Some(Fault::Fail(why));
+        }
+    }
+
+    /// The operation under way ends now.
+    pub(crate) fn hurry(&mut self, now: Time) {
+        if let Some(work) = &mut self.work {
+            work.due = Some(now);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Late, doubled and forged events change nothing that matters (rows H7, B2, B9).
 
 use upgrade::operation::{Notice, Seen};
-use upgrade::profile::{Command, NotificationKind};
+use upgrade::profile::{Command, NotificationKind, Scope};
 use upgrade::run::{Answer, Event, Outcome, State, Step};
 use upgrade::{Reading, TicketName};
 
@@ -137,4 +137,23 @@ fn a_file_that_came_whole_is_not_unsaid() {
         }
     }
     assert_eq!(world.outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn an_answer_older_than_the_news_is_followed_by_another_look() {
+    for (step, notified) in [(Step::BackingUp, false), (Step::Confirming, true)] {
+        let mut world = World::upgrade();
+        world.notified = notified;
+        let mut world = world.begin().until_underway(step);
+        let asked = world.run.asked;
+        world.until(|world| world.run.asked > asked);
+        // This answer was on its way when it was done.
+        let (asked, reading) = (world.run.asked, world.device.reading(Scope::Progress, world.now));
+        world.device.hurry(world.now);
+        assert!(world.next());
+        let done = world.now;
+        assert!(world.give(&Event::Read { asked, reading: Box::new(reading) }));
+        world.until(|world| world.run.current_step() != Some(step));
+        assert!(world.now - done < std::time::Duration::from_secs(1), "{step} waited for its next poll");
+    }
 }

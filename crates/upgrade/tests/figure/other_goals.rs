@@ -55,6 +55,23 @@ fn a_roll_back_whose_restore_fails_comes_back_to_todays_software() {
 }
 
 #[test]
+fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
+    for hides_revision in [false, true] {
+        let mut world = roll_back();
+        world.device.calls = 2;
+        world.device.hides_revision = hides_revision;
+        let mut world = world.begin().until_step(Step::Draining);
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        world.device.calls = 0;
+        let world = world.on();
+        assert_eq!(world.outcome(), Outcome::Succeeded);
+        assert_eq!(world.kept.len(), 2);
+        assert_eq!(world.device.running().files, world.before.1);
+    }
+}
+
+#[test]
 fn a_killed_manager_rolls_back_no_further() {
     let mut world = roll_back();
     world.dies_after = Some(Command::RollBack);

@@ -169,3 +169,17 @@ fn a_configuration_in_another_format_is_refused() {
     assert_eq!(world.outcome(), Outcome::Refused);
     assert!(world.ending().reason.contains("format 9"));
 }
+
+#[test]
+fn an_edit_of_settings_that_moved_meanwhile_is_asked_for_anew_and_nothing_else_is_restored() {
+    let mut world = World::upgrade().fault(Command::Restore, [Fault::Fail("not applied")]).play();
+    let edited = all_converted(&world.before.1);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.answer(Answer::Edited(edited));
+    assert_eq!(world.question().failure, None);
+    assert_eq!(world.count(Command::Reset), 1, "the first attempt's");
+    let edited = all_converted(&world.before.1);
+    let world = world.answer(Answer::Edited(edited.clone()));
+    world.assert_upgraded(&edited);
+}
