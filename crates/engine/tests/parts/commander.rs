@@ -249,12 +249,14 @@ fn what_a_run_asked_before_is_forgotten() {
     let mut world = World::new(Manner::Silent);
     world.get(asker(1, 1), 200);
     world.exchange();
+    let sent = world.requests.len();
     world.get(asker(1, 2), 1);
     world.get(asker(2, 1), 1);
     world.get(Asker::Probe(1), 1);
     world.manner = Manner::Well;
     let asked: Vec<_> = world.answers().into_iter().map(|answer| answer.asker).collect();
     assert_eq!(asked, [asker(1, 2), asker(2, 1), Asker::Probe(1)], "one of run 1, and the others' too");
+    assert_eq!(world.requests.len(), sent + 3, "what is forgotten is not repeated");
 }
 
 #[test]

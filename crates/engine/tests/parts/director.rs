@@ -243,6 +243,17 @@ fn progress_is_told_and_not_written() {
     assert_eq!(world.director.run(RUN).unwrap().progress(), Some(50));
     let is_told = |effect: &Effect| matches!(effect, Effect::Tell(told) if matches!(told.story, Story::Progress { percent: 50, .. }));
     assert!(world.effects.iter().any(is_told));
+    let numbers: Vec<_> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Tell(told) => Some((told.n, matches!(told.story, Story::Progress { .. }))),
+            _ => None,
+        })
+        .collect();
+    let kept: Vec<_> = numbers.iter().filter(|(_, progress)| !progress).map(|(n, _)| *n).collect();
+    assert_eq!(kept, (1..=kept.len() as u64).collect::<Vec<_>>());
+    assert_eq!(numbers.last(), Some(&(kept.len() as u64, true)), "progress repeats the last number");
     world.tick();
     let answer = world.answer();
     world.give(vec![answer]);
