@@ -20,6 +20,9 @@ pub enum Cause {
     /// The device does not answer.
     #[error("the device did not answer for {0} s ({1})")]
     Unreachable(u64, String),
+    /// It answers what it is asked, and leaves so many commands unanswered.
+    #[error("the device answers questions, but left {0} commands unanswered: check its write community")]
+    Unheeded(u32),
     /// Somebody else's operation is under way there.
     #[error("the device is busy with another operation ({0})")]
     Busy(String),

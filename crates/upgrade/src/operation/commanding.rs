@@ -6,7 +6,7 @@ use crate::Time;
 use crate::profile::{Limits, Order, OrderFile, Scope, Server};
 use crate::reading::Reading;
 
-/// How often a SET is sent that never arrived, before the device counts as unreachable.
+/// How often a SET is sent that never arrived, before the device counts as one that heeds none.
 const MOST_SENDS: u32 = 5;
 
 impl Operation {
@@ -17,7 +17,7 @@ impl Operation {
         now: Time,
     ) -> (Self, Vec<Effect>) {
         if self.sent >= MOST_SENDS {
-            return self.fail(Cause::Unreachable(0, format!("{MOST_SENDS} commands went unanswered")));
+            return self.fail(Cause::Unheeded(MOST_SENDS));
         }
         self.before = Some(Before { pulse: reading.pulse(), revision: reading.revision });
         let names = self.open_tickets();

@@ -51,7 +51,10 @@ impl Turn<'_> {
     }
 
     pub(super) fn is_worth_another_try(&self, cause: &Cause) -> bool {
-        let hopeless = matches!(cause, Cause::Unreachable(..) | Cause::Impossible(_) | Cause::Stopped);
+        let hopeless = matches!(
+            cause,
+            Cause::Unreachable(..) | Cause::Unheeded(_) | Cause::Impossible(_) | Cause::Stopped
+        );
         !hopeless && self.run.bring_backs < MOST_BRING_BACKS
     }
 

@@ -119,7 +119,11 @@ impl Turn<'_> {
         let in_time = self.run.activated.is_some_and(|at| trial.is_zero() || self.now < at + trial);
         let still_there = !matches!(
             cause,
-            Cause::Restarted | Cause::Unreachable(..) | Cause::WrongVersion { .. } | Cause::Stopped
+            Cause::Restarted
+                | Cause::Unreachable(..)
+                | Cause::Unheeded(_)
+                | Cause::WrongVersion { .. }
+                | Cause::Stopped
         );
         let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
