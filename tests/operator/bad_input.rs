@@ -103,6 +103,7 @@ fn a_wrong_write_community_changes_nothing() {
     laboratory.succeed(&["device", "change", DEVICE, "--write-community", "wrong"]);
     let answered = laboratory.run(&["backup", DEVICE, "--policy", "never", "--wait"]);
     assert_eq!(answered.code, Some(3), "{answered:?}");
+    assert!(answered.stdout.contains("check its write community"), "{answered:?}");
     assert_eq!(laboratory.device()["counters"]["operations"], serde_json::json!([]));
 }
 

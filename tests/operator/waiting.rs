@@ -80,18 +80,20 @@ fn a_question_is_answered_from_anywhere_by_another_image() {
 }
 
 #[test]
-fn a_question_is_answered_by_a_configuration_that_was_edited() {
+fn h21_an_operator_edits_the_configuration_and_hands_it_back() {
     let laboratory = that_fails("1");
     assert_eq!(laboratory.run(&["upgrade", DEVICE, "--image", "new", "--wait"]).code, Some(4));
     let folder = laboratory.folder().join("edited");
     let folder = folder.to_str().unwrap();
     let files = laboratory.succeed(&["run", "export", "1", folder]);
     assert_eq!(files.lines().count(), 4, "{files}");
+    // The new software reads configurations of format 2, and what was exported is of format 1: unedited, it does not fit.
     let answered = laboratory.run(&["run", "answer", "1", "edited", folder, "--wait"]);
-    // The operator changed nothing, and the new software reads another format: it says so, and asks again.
-    assert!(matches!(answered.code, Some(0 | 4)), "{answered:?}");
-    let version = laboratory.device()["version"].clone();
-    assert_eq!(version, if answered.code == Some(0) { "2.0" } else { "1.0" });
+    assert_eq!(answered.code, Some(4), "{answered:?}");
+    assert!(answered.stderr.contains("format"), "{answered:?}");
+    assert_eq!(laboratory.device()["version"], "1.0");
+    let ended = laboratory.run(&["run", "answer", "1", "end", "--wait"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
 }
 
 #[test]
