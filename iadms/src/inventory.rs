@@ -32,7 +32,7 @@ pub struct DeviceEntry {
     pub access: Access,
     /// The name of the profile that describes its kind.
     pub profile: String,
-    /// How it transfers files; none: by TFTP, unless a run says otherwise.
+    /// How it transfers files unless a run says otherwise; none: as its profile says, else by TFTP.
     #[serde(default)]
     pub protocol: Option<Protocol>,
     /// Words to choose devices by.

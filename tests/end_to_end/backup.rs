@@ -2,6 +2,7 @@
 
 use iad_sim::device::{Command, Server, ServerProtocol};
 use iad_sim::fault::{Fault, FaultKind, Phase};
+use iadms::inventory::DeviceEntry;
 use upgrade::operation::Cause;
 use upgrade::run::{Choices, Goal, Outcome, Policy, Step, Story};
 use upgrade::{Kind, Protocol};
@@ -70,18 +71,20 @@ async fn h03_a_backup_by_ftp_is_what_the_device_holds() {
 }
 
 #[tokio::test]
-async fn h03_the_protocol_is_a_property_of_the_device_unless_a_run_says_otherwise() {
-    let laboratory = Laboratory::new().await;
-    let entry = iadms::inventory::DeviceEntry {
-        protocol: Some(Protocol::Ftp),
-        ..laboratory.entry(&laboratory.device())
-    };
-    laboratory.change_entry(&entry).await;
-    let id = laboratory.id(&entry.name).await;
-    for (asked, used) in [(None, ServerProtocol::Ftp), (Some(Protocol::Tftp), ServerProtocol::Tftp)] {
-        let run = laboratory.start(id, &Goal::Backup, &choices(Policy::Ask), asked).await.expect("a run");
+async fn h03_the_protocol_is_a_property_of_profile_device_or_run() {
+    let laboratory = Laboratory::with(Setup::default().profile("protocol = \"ftp\"\n")).await;
+    let device = laboratory.device();
+    let id = laboratory.id(&device).await;
+    let cases = [
+        (None, None, ServerProtocol::Ftp),
+        (Some(Protocol::Tftp), None, ServerProtocol::Tftp),
+        (Some(Protocol::Tftp), Some(Protocol::Ftp), ServerProtocol::Ftp),
+    ];
+    for (of_device, of_run, used) in cases {
+        laboratory.change_entry(&DeviceEntry { protocol: of_device, ..laboratory.entry(&device) }).await;
+        let run = laboratory.start(id, &Goal::Backup, &choices(Policy::Ask), of_run).await.expect("a run");
         assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
-        assert_eq!(laboratory.durable().await.server.protocol, used);
+        assert_eq!(laboratory.durable().await.server.protocol, used, "{of_device:?}, {of_run:?}");
     }
 }
 

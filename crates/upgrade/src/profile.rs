@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::document::{ProfileError, load, name_of};
 pub use self::read::Scope;
 pub use self::write::{CannotWrite, Order, OrderFile, Server};
+use crate::Protocol;
 use crate::configuration::Kind;
 use crate::object::{Oid, Syntax};
 use crate::reading::Capability;
@@ -53,6 +54,8 @@ pub struct Profile {
     pub limits: Limits,
     /// Whether single storage is allowed, with the operator's word (row S15).
     pub single_storage_allowed: bool,
+    /// How its files go over, unless its entry in the inventory or a run says otherwise (row H3); none: by TFTP.
+    pub protocol: Option<Protocol>,
 }
 
 /// When a device restarts for an upgrade.

@@ -38,7 +38,7 @@ pub(super) struct Manner {
     #[arg(long, value_name = "TIME", value_parser = span_ms)]
     question_limit: Option<u64>,
 
-    /// How files go over; default: as the device's entry says
+    /// How files go over; default: as the device's entry says, or its profile
     #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
     pub(super) protocol: Option<Protocol>,
 

@@ -63,7 +63,7 @@ pub enum Command {
         goal: Goal,
         /// How.
         choices: Choices,
-        /// How files go over; none: as the device's entry says, else by TFTP.
+        /// How files go over; none: as the device's entry says, else its profile, else by TFTP.
         protocol: Option<Protocol>,
         /// The run, once it is committed.
         reply: Reply<RunId>,

@@ -13,6 +13,7 @@ use super::{
     Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile,
     Restart,
 };
+use crate::Protocol;
 use crate::configuration::Kind;
 use crate::object::{Oid, Syntax};
 use crate::reading::Capability;
@@ -96,6 +97,7 @@ struct Document {
     restart: Option<Restart>,
     buffers: Option<Vec<u32>>,
     single_storage_allowed: Option<bool>,
+    protocol: Option<Protocol>,
     conversion: Option<Vec<ConvertedBy>>,
     capabilities: Option<BTreeSet<Capability>>,
     #[serde(default)]
@@ -187,6 +189,7 @@ impl Builder {
             restart: documents().find_map(|d| d.restart).ok_or_else(|| missing("restart"))?,
             buffers: documents().find_map(|d| d.buffers.clone()).ok_or_else(|| missing("buffers"))?,
             single_storage_allowed: documents().find_map(|d| d.single_storage_allowed).unwrap_or(false),
+            protocol: documents().find_map(|d| d.protocol),
             conversion: documents().find_map(|d| d.conversion.clone()).unwrap_or_default(),
             capabilities: documents().find_map(|d| d.capabilities.clone()).unwrap_or_default(),
             kinds: layers.iter().flat_map(|layer| layer.document.kinds.clone()).collect(),

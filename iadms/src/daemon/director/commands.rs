@@ -93,7 +93,7 @@ impl Loop {
         let profile = Arc::clone(&known.profile);
         let id = RunId(self.next_run);
         let secret = random_digits()?;
-        let protocol = protocol.or(device.entry.protocol).unwrap_or(Protocol::Tftp);
+        let protocol = protocol.or(device.entry.protocol).or(profile.protocol).unwrap_or(Protocol::Tftp);
         let server = self.server(id, &device, protocol, &secret)?;
         self.next_run += 1;
         let run = Run::new(Beginning {
