@@ -149,6 +149,7 @@ fn an_answer_older_than_the_news_is_followed_by_another_look() {
         world.until(|world| world.run.asked > asked);
         // This answer was on its way when it was done.
         let (asked, reading) = (world.run.asked, world.device.reading(Scope::Progress, world.now));
+        world.forget_answers();
         world.device.hurry(world.now);
         assert!(world.next());
         let done = world.now;

@@ -182,6 +182,11 @@ impl World {
         self.pending.retain(|pending| !matches!(pending.request, Request::TicketsReady));
     }
 
+    /// What is on its way to the run is held back.
+    pub(crate) fn forget_answers(&mut self) {
+        self.pending.clear();
+    }
+
     /// Time goes by for the device alone: the manager is down.
     pub(crate) fn leave_device_alone(&mut self, span: Duration) {
         let until = self.now + span;
