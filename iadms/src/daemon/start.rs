@@ -165,7 +165,9 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let connections = Connections {
         store: store.clone(),
         files: files.clone(),
-        folder: options.data.clone(),
+        // A converter runs in another folder than this process does.
+        folder: std::path::absolute(&options.data)
+            .map_err(|error| StartError::System("find the current folder", error))?,
         catalogue: Arc::clone(&catalogue),
         addresses: Addresses { told: options.server_address.clone(), ports },
         asks,
