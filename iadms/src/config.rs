@@ -1,6 +1,7 @@
 //! How a manager is set up: the options of `iadms serve`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -33,6 +34,10 @@ pub struct ServeOptions {
     /// Where the FTP server listens; off: nowhere
     #[arg(long, value_name = "ADDRESS:PORT|off", default_value = "[::]:21")]
     pub ftp: FtpListen,
+
+    /// Ports of FTP's data connections in passive mode, for firewalls; default: what the system chooses
+    #[arg(long, value_name = "FIRST-LAST", default_value = "0-0", hide_default_value = true)]
+    pub ftp_passive_ports: PortRange,
 
     /// Address by which devices reach the file server, one each of IPv4 and IPv6; default: the address from which
     /// this machine reaches the device
@@ -74,6 +79,28 @@ impl FromStr for FtpListen {
             "off" => Ok(Self::Off),
             text => text.parse().map(Self::At).map_err(|_| NotAnFtpAddress),
         }
+    }
+}
+
+/// A range of TCP ports; 0 to 0: any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRange(pub RangeInclusive<u16>);
+
+/// What stands there is no range of ports.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the first and the last port, such as 50000-50999, were expected")]
+pub struct NotAPortRange;
+
+impl FromStr for PortRange {
+    type Err = NotAPortRange;
+
+    fn from_str(text: &str) -> Result<Self, NotAPortRange> {
+        let (first, last) = text.split_once('-').ok_or(NotAPortRange)?;
+        let (first, last) =
+            (first.parse().map_err(|_| NotAPortRange)?, last.parse().map_err(|_| NotAPortRange)?);
+        let range: RangeInclusive<u16> = first..=last;
+        let any = range == (0..=0);
+        if any || (first > 0 && first <= last) { Ok(Self(range)) } else { Err(NotAPortRange) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use upgrade::{DeviceId, Protocol};
@@ -56,6 +56,13 @@ pub struct Access {
     pub read_community: Community,
     /// The community it is commanded with.
     pub write_community: Community,
+}
+
+impl Access {
+    /// Where its agent listens.
+    pub const fn agent(&self) -> SocketAddr {
+        SocketAddr::new(self.address.to_canonical(), self.port)
+    }
 }
 
 const fn snmp_port() -> u16 {

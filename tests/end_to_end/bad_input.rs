@@ -49,7 +49,7 @@ async fn bad_a_wrong_community_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn bad_a_wrong_write_community_is_told_before_anything_is_lost() {
+async fn bad_a_wrong_write_community_is_told_before_anything_is_lost_and_corrected_in_the_run() {
     let setup = Setup::default().profile("[limits]\nanswer_ms = 100\nrepeats = 1\n");
     let laboratory = Laboratory::with(setup).await;
     let before = laboratory.durable().await;
@@ -59,6 +59,9 @@ async fn bad_a_wrong_write_community_is_told_before_anything_is_lost() {
     let run = laboratory.upgrade(&laboratory.image(&plan("2.0"))).await;
     assert_eq!(failure(&laboratory.question(run).await).0, Step::ConfiguringServer);
     assert_untouched(&before, &laboratory.durable().await, &laboratory.look().await);
+    laboratory.change_entry(&laboratory.entry(&laboratory.device())).await;
+    laboratory.answer(run, Answer::Again).await;
+    assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
 }
 
 #[tokio::test]

@@ -74,6 +74,24 @@ async fn b13_a_device_whose_address_changed_is_upgraded_at_the_new_one() {
 }
 
 #[tokio::test]
+async fn b13_at_a_new_address_answers_the_same_unit_unless_it_was_replaced() {
+    let laboratory = Laboratory::with(Setup::default().devices(2)).await;
+    let run = laboratory.back_up().await;
+    assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
+    let (known, other) =
+        (laboratory.device(), laboratory.simulator.devices().nth(1).expect("another device"));
+    let access = laboratory.entry(other).access;
+    let mistyped = DeviceEntry { access, ..laboratory.entry(&known) };
+    for (replaced, outcome) in [(false, Outcome::Refused), (true, Outcome::Succeeded)] {
+        laboratory.manager().store.change_device(&mistyped, replaced).await.expect("a device");
+        laboratory.manager().handle.inventory_changed().await;
+        let run = laboratory.back_up().await;
+        let ending = laboratory.end(run).await;
+        assert_eq!(ending.outcome, outcome, "{}", ending.reason);
+    }
+}
+
+#[tokio::test]
 async fn b13_a_notification_is_the_device_s_that_it_names_wherever_it_comes_from() {
     let laboratory = Laboratory::new().await;
     let run = laboratory.back_up().await;

@@ -106,7 +106,7 @@ impl Laboratory {
     }
 
     pub(crate) async fn change_entry(&self, entry: &DeviceEntry) {
-        self.manager().store.change_device(entry).await.expect("a device in the inventory");
+        self.manager().store.change_device(entry, false).await.expect("a device in the inventory");
         self.manager().handle.inventory_changed().await;
     }
 

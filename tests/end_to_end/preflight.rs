@@ -2,7 +2,7 @@
 
 use iad_sim::device::image::{BootBehaviour, Plan};
 use upgrade::profile::IAD;
-use upgrade::run::{Answer, Choices, Goal, Outcome, Policy, Step};
+use upgrade::run::{Answer, Goal, Outcome, Policy, Step};
 use upgrade::{Image, Protocol};
 
 use crate::evidence::{assert_in_service, assert_untouched, configuration, steps};
@@ -140,19 +140,4 @@ async fn s15_a_device_with_a_single_buffer_is_refused_before_anything_is_sent() 
         Laboratory::with(Setup::default().device(|device| device.capabilities.dual_image = false)).await;
     let image = laboratory.image(&plan("2.0"));
     image_is_refused(&laboratory, image, &["no second software buffer"]).await;
-}
-
-#[tokio::test]
-async fn s15_single_storage_takes_the_operators_word_and_the_profiles() {
-    let single = || Setup::default().device(|device| device.capabilities.dual_image = false);
-    let word = Choices { single_storage: true, ..choices(Policy::Ask) };
-    // The operator's word alone is not enough …
-    let laboratory = Laboratory::with(single()).await;
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
-    let run = laboratory.begin(goal, word, Protocol::Tftp).await;
-    assert_eq!(laboratory.end(run).await.outcome, Outcome::Refused);
-    // … and the profile's is not, but the risk is told.
-    let laboratory = Laboratory::with(single().profile("single-storage-allowed = true\n")).await;
-    let image = laboratory.image(&plan("2.0"));
-    image_is_refused(&laboratory, image, &["--single-storage", "dead"]).await;
 }

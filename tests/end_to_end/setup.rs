@@ -7,7 +7,7 @@ use std::path::Path;
 use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{Settings, Timing};
 use iad_sim::net::SimulatorSettings;
-use iadms::config::{FtpListen, ServeOptions};
+use iadms::config::{FtpListen, PortRange, ServeOptions};
 use tests::loopback::own_address;
 use upgrade::Image;
 use upgrade::image::{ImageFile, Manifest};
@@ -151,6 +151,7 @@ impl Setup {
             notifications,
             tftp,
             ftp: FtpListen::At(ftp),
+            ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),
             profiles: vec![profiles],
@@ -197,7 +198,7 @@ impl Laboratory {
 
 /// All kinds, this policy, nothing else.
 pub(crate) fn choices(policy: Policy) -> Choices {
-    Choices { kinds: Vec::new(), policy, question_limit_ms: None, activate_at: None, single_storage: false }
+    Choices { kinds: Vec::new(), policy, question_limit_ms: None, activate_at: None }
 }
 
 /// An image for the usual device, with the configuration format of the software it is delivered with.

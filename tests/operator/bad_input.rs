@@ -155,8 +155,6 @@ fn s15_a_device_without_a_second_buffer_is_refused_before_anything_is_sent() {
     laboratory.add_image("new", "2.0", &[]);
     let says = ["no second software buffer"];
     is_refused_untouched(&laboratory, &["upgrade", DEVICE, "--image", "new"], &says);
-    // The profile has to allow it, too.
-    is_refused_untouched(&laboratory, &["upgrade", DEVICE, "--image", "new", "--single-storage"], &says);
 }
 
 #[test]

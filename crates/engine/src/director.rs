@@ -89,6 +89,11 @@ impl Director {
         self.deadlines.first().map(|(due, _)| *due)
     }
 
+    /// A run that is not over, and what goes with it.
+    pub fn entry(&self, id: RunId) -> Option<&Entry> {
+        self.runs.get(&id)
+    }
+
     /// A run that is not over.
     pub fn run(&self, id: RunId) -> Option<&Run> {
         self.runs.get(&id).map(|entry| &entry.run)
@@ -102,10 +107,6 @@ impl Director {
     /// All runs that are not over.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.runs.values().map(|entry| &entry.run)
-    }
-
-    pub(crate) fn entry(&self, id: RunId) -> Option<&Entry> {
-        self.runs.get(&id)
     }
 
     pub(crate) fn due(&self, now: Time) -> impl Iterator<Item = RunId> {

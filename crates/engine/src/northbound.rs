@@ -128,7 +128,8 @@ fn asked(run: &Run, failure: Option<&Failure>, answers: &[AnswerKind]) -> Object
 }
 
 fn answered(run: &Run, answer: Option<AnswerKind>) -> Objects {
-    let step = run.failure.as_ref().map(|failure| failure.step.to_string()).unwrap_or_default();
+    let failure = run.stranded.as_ref().or(run.failure.as_ref());
+    let step = failure.map(|failure| failure.step.to_string()).unwrap_or_default();
     let reason = answer.map_or_else(|| "no longer asked".to_owned(), |answer| format!("answered: {answer}"));
     let mut objects = head(run);
     objects.extend([

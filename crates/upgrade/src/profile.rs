@@ -31,8 +31,6 @@ pub struct Profile {
     pub title: String,
     /// What the device's `sysObjectID` begins with; empty: anything.
     pub products: Vec<Oid>,
-    /// When it restarts for an upgrade.
-    pub restart: Restart,
     /// The objects, by the names that the rest of the profile uses.
     pub objects: BTreeMap<String, Object>,
     /// The numbers of its software buffers; more than one: dual storage.
@@ -52,20 +50,8 @@ pub struct Profile {
     pub notifications: BTreeMap<Oid, NotificationKind>,
     /// How long each wait may take.
     pub limits: Limits,
-    /// Whether single storage is allowed, with the operator's word (row S15).
-    pub single_storage_allowed: bool,
     /// How its files go over, unless its entry in the inventory or a run says otherwise (row H3); none: by TFTP.
     pub protocol: Option<Protocol>,
-}
-
-/// When a device restarts for an upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// Only when commanded.
-    Commanded,
-    /// It never restarts for an upgrade.
-    None,
 }
 
 /// One object of the device's MIB.

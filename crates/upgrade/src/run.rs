@@ -67,8 +67,10 @@ pub struct Run {
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
     pub converted: Option<ConfigurationSet>,
-    /// What failed last.
+    /// What failed last on the way to the goal.
     pub failure: Option<Failure>,
+    /// What kept the device from being brought back, while that is so.
+    pub stranded: Option<Failure>,
     /// Whether the device is being brought back to what it was before.
     pub returning: bool,
     /// Since when the device may run other software because of this run, and was not yet brought back.
@@ -230,6 +232,7 @@ impl Run {
             conversion: None,
             converted: None,
             failure: None,
+            stranded: None,
             returning: false,
             activated: None,
             calls_closed: false,

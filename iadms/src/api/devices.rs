@@ -1,6 +1,7 @@
 //! `/devices`: the inventory, and looks at devices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,16 @@ use crate::inventory::{Access, Device, DeviceEntry};
 pub struct NewDevices {
     /// Their entries.
     pub devices: Vec<DeviceEntry>,
+}
+
+/// What holds of a device from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangedDevice {
+    /// Its entry; the name tells which device is meant.
+    pub entry: DeviceEntry,
+    /// Another unit stands in its place: the next one that answers is it.
+    #[serde(default)]
+    pub replaced: bool,
 }
 
 /// Devices that were added.
@@ -65,10 +76,8 @@ pub(super) async fn show(
 }
 
 pub(super) async fn add(State(api): State<Api>, Body(new): Body<NewDevices>) -> Result<Body<Added>, Refused> {
-    for entry in &new.devices {
-        if let Some(error) = problem(&api, entry) {
-            return Err(Refused::invalid(error, "correct it; nothing was added"));
-        }
+    if let Some(Problem { error, .. }) = problems(&api, &new.devices).await?.into_iter().next() {
+        return Err(Refused::invalid(error, "correct it; nothing was added"));
     }
     let ids = api.store.add_devices(&new.devices).await?;
     api.handle.inventory_changed().await;
@@ -80,32 +89,48 @@ pub(super) async fn check(
     State(api): State<Api>,
     Body(new): Body<NewDevices>,
 ) -> Result<Body<Vec<Problem>>, Refused> {
-    let known: BTreeSet<String> =
-        api.store.devices().await?.into_iter().map(|device| device.entry.name).collect();
-    let mut seen = BTreeSet::new();
+    Ok(Body(problems(&api, &new.devices).await?))
+}
+
+/// What is wrong with these entries, at most one thing of each. Two names for one agent would let two runs at it.
+async fn problems(api: &Api, entries: &[DeviceEntry]) -> Result<Vec<Problem>, Refused> {
+    let known = api.store.devices().await?;
+    let mut names: BTreeSet<&str> = known.iter().map(|device| device.entry.name.as_str()).collect();
+    let mut agents: BTreeMap<SocketAddr, &str> =
+        known.iter().map(|device| (device.entry.access.agent(), device.entry.name.as_str())).collect();
     let mut problems = Vec::new();
-    for (index, entry) in new.devices.iter().enumerate() {
-        let error = problem(&api, entry).or_else(|| {
-            let taken = known.contains(&entry.name);
-            taken.then(|| format!("there is already a device {:?}; choose another name", entry.name))
+    for (index, entry) in entries.iter().enumerate() {
+        let (name, agent) = (entry.name.as_str(), entry.access.agent());
+        let error = problem(api, entry).or_else(|| {
+            let taken = names.contains(name);
+            taken.then(|| format!("there is already a device {name:?}; choose another name"))
         });
-        let twice = !seen.insert(&entry.name);
         let error = error.or_else(|| {
-            twice.then(|| format!("the name {:?} is given twice; choose another name", entry.name))
+            let other = agents.get(&agent)?;
+            Some(format!("device {name:?} is at {agent}, and so is {other:?}; correct the address"))
         });
+        names.insert(name);
+        agents.entry(agent).or_insert(name);
         problems.extend(error.map(|error| Problem { index, error }));
     }
-    Ok(Body(problems))
+    Ok(problems)
 }
 
 pub(super) async fn change(
     State(api): State<Api>,
-    Body(entry): Body<DeviceEntry>,
+    Body(ChangedDevice { entry, replaced }): Body<ChangedDevice>,
 ) -> Result<Body<()>, Refused> {
     if let Some(error) = problem(&api, &entry) {
         return Err(Refused::invalid(error, "correct it; nothing was changed"));
     }
-    api.store.change_device(&entry).await?;
+    let agent = entry.access.agent();
+    let devices = api.store.devices().await?;
+    let at_it = |device: &&Device| device.entry.access.agent() == agent && device.entry.name != entry.name;
+    if let Some(other) = devices.iter().find(at_it) {
+        let error = format!("device {:?} is at {agent} already", other.entry.name);
+        return Err(Refused::conflict(error, "correct the address; nothing was changed"));
+    }
+    api.store.change_device(&entry, replaced).await?;
     api.handle.inventory_changed().await;
     Ok(Body(()))
 }

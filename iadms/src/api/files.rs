@@ -1,6 +1,6 @@
 //! `/files`: bytes on their way into and out of the storage.
 
-use axum::body::{Body as Bytes, Bytes as Piece};
+use axum::body::{Body as Bytes, BodyDataStream, Bytes as Piece};
 use axum::extract::{Path, State};
 use futures_lite::StreamExt as _;
 use upgrade::{Digest, StoredFile};
@@ -10,15 +10,24 @@ use crate::files::FileError;
 
 /// Stores the bytes of the request; tells digest and size. What breaks off is not kept.
 pub(super) async fn store(State(api): State<Api>, bytes: Bytes) -> Result<Body<StoredFile>, Refused> {
+    let mut pieces = bytes.into_data_stream();
+    let stored = keep(&api, &mut pieces).await;
+    if stored.is_err() {
+        // Who still sends does not hear yet that it is in vain.
+        while let Some(Ok(_)) = pieces.next().await {}
+    }
+    stored.map(Body)
+}
+
+async fn keep(api: &Api, pieces: &mut BodyDataStream) -> Result<StoredFile, Refused> {
     let files = api.files.clone();
     let mut incoming = blocking(move || files.begin()).await?;
-    let mut pieces = bytes.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let broken = |error| Refused::invalid(format!("the upload broke off: {error}"), "try again");
         let piece: Piece = piece.map_err(broken)?;
         incoming = blocking(move || incoming.write(&piece).map(|()| incoming)).await?;
     }
-    Ok(Body(blocking(move || incoming.keep()).await?))
+    Ok(blocking(move || incoming.keep()).await?)
 }
 
 /// The bytes of a stored file, once they have proven whole.

@@ -27,7 +27,7 @@ use axum::routing::{get, post, put};
 use tokio::net::UnixListener;
 
 pub use self::body::Body;
-pub use self::devices::{Added, NewDevices, ProbeRequest, Problem};
+pub use self::devices::{Added, ChangedDevice, NewDevices, ProbeRequest, Problem};
 pub use self::doctor::{Check, Finding};
 pub use self::images::NewImage;
 pub use self::profiles::{ProfileSummary, ProfileText};

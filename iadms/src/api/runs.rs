@@ -140,11 +140,12 @@ pub(super) async fn list(
     };
     let most = listed.most.unwrap_or(LISTED);
     let filter = RunFilter { device, open: listed.open, asking: listed.asking, most };
-    Ok(Body(api.store.runs(&filter).await?))
+    let records = api.store.runs(&filter).await?;
+    Ok(Body(records.into_iter().map(RunRecord::masked).collect()))
 }
 
 pub(super) async fn show(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<RunRecord>, Refused> {
-    Ok(Body(api.store.run(RunId(run)).await?))
+    Ok(Body(api.store.run(RunId(run)).await?.masked()))
 }
 
 pub(super) async fn stories(

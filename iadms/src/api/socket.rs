@@ -11,19 +11,30 @@ use tokio::net::{UnixListener, UnixStream};
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// A daemon answers there.
-    #[error("another iadms answers on the socket {}; end it, or give another path: --socket PATH", .0.display())]
+    #[error("another iadms answers on the socket {}", .0.display())]
     InUse(PathBuf),
     /// There is something else.
-    #[error("{} is no socket and is left as it is; give another path: --socket PATH", .0.display())]
+    #[error("{} is no socket and is left as it is", .0.display())]
     NoSocket(PathBuf),
     /// The system refuses.
-    #[error("cannot make the socket {}; give another path: --socket PATH", path.display())]
+    #[error("cannot make the socket {}", path.display())]
     System {
         /// The path.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl SocketError {
+    /// What to do about it.
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::InUse(_) => "end it, or give another path: --socket PATH",
+            Self::NoSocket(_) => "move it away, or give another path: --socket PATH",
+            Self::System { .. } => "check the folder's rights, or give another path: --socket PATH",
+        }
+    }
 }
 
 /// Listens at `path`.

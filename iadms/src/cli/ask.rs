@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dialoguer::{Input, Select};
-use upgrade::RunId;
-use upgrade::run::{AnswerKind, Run, State};
+use upgrade::run::{AnswerKind, Goal, Run, State};
+use upgrade::{Image, RunId};
 
 use super::{Context, Failure, files, output};
 use crate::api::AnswerRequest;
@@ -66,7 +66,12 @@ async fn answer(context: &Context, run: &Run, kind: AnswerKind) -> Result<Option
         AnswerKind::Again => Ok(Some(AnswerRequest::Again)),
         AnswerKind::End => Ok(Some(AnswerRequest::End)),
         AnswerKind::OtherImage => {
-            let images: Vec<StoredImage> = context.client.get("/images").await?;
+            let mut images: Vec<StoredImage> = context.client.get("/images").await?;
+            images.retain(|stored| fits(&stored.image, &run.goal));
+            if images.is_empty() {
+                output::note("There is no image for this hardware; add one with `iadms image add`.");
+                return Ok(None);
+            }
             let item = |stored: &StoredImage| {
                 let manifest = &stored.image.manifest;
                 format!("{} ({}, for {})", stored.image.name, manifest.version, manifest.hardware.join(", "))
@@ -80,6 +85,12 @@ async fn answer(context: &Context, run: &Run, kind: AnswerKind) -> Result<Option
         }
         AnswerKind::Edited => edited(context, run).await,
     }
+}
+
+/// Whether an image is for hardware that the run's image is for.
+fn fits(image: &Image, goal: &Goal) -> bool {
+    let Goal::Upgrade { image: failed } = goal else { return false };
+    image.manifest.hardware.iter().any(|kind| failed.manifest.hardware.contains(kind))
 }
 
 /// Has the files edited, or asks for a folder with those that were.

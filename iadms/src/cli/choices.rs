@@ -78,7 +78,6 @@ impl Manner {
             policy: self.policy,
             question_limit_ms: self.question_limit,
             activate_at: None,
-            single_storage: false,
         }
     }
 }

@@ -44,18 +44,24 @@ pub fn ended(ending: &Ending) -> String {
     match (ending.outcome, &ending.left_with.version) {
         // The reason of a success says what runs.
         (Outcome::Succeeded, _) => reason,
+        (Outcome::DeviceLost, Some(version)) => {
+            format!("{reason}; at the last look the device ran {version}")
+        }
         (_, Some(version)) => format!("{reason}; the device runs {version}"),
         (_, None) => format!("{reason}; it is not known what the device runs"),
     }
 }
 
 /// What a device is left with, by version and digests.
-pub fn left_with(left: &LeftWith) -> String {
-    match &left.version {
-        Some(version) if left.configuration.files.is_empty() => format!("the device runs {version}"),
-        Some(version) => {
-            format!("the device runs {version} with its configuration {}", kinds(&left.configuration))
-        }
+pub fn left_with(ending: &Ending) -> String {
+    let LeftWith { version, configuration } = &ending.left_with;
+    let runs = match ending.outcome {
+        Outcome::DeviceLost => "at the last look the device ran",
+        _ => "the device runs",
+    };
+    match version {
+        Some(version) if configuration.files.is_empty() => format!("{runs} {version}"),
+        Some(version) => format!("{runs} {version} with its configuration {}", kinds(configuration)),
         None => "it is not known what the device runs".into(),
     }
 }
@@ -91,7 +97,7 @@ pub fn standing(run: &Run) -> String {
 pub fn reason(run: &Run) -> String {
     match &run.state {
         State::Ended(ending) => ending.reason.clone(),
-        _ => run.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
+        _ => run.stranded.as_ref().or(run.failure.as_ref()).map(ToString::to_string).unwrap_or_default(),
     }
 }
 

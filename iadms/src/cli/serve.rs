@@ -37,7 +37,7 @@ impl Serve {
         let mut running = daemon::start(&options).await.map_err(|error| start_failure(&error, &options))?;
         let path = options.socket_path();
         let bound = api::bind(&path).await;
-        let listener = bound.map_err(|error| Failure::of(&error, "or end the other program"))?;
+        let listener = bound.map_err(|error| Failure::of(&error, error.next()))?;
         let api = Api {
             handle: running.handle.clone(),
             store: running.store.clone(),

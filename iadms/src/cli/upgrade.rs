@@ -27,11 +27,6 @@ pub(super) struct Upgrade {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     kinds: Vec<Kind>,
 
-    /// Upgrade devices with a single software buffer too: the old software is lost as the new one comes, and a
-    /// failure in between leaves the device without any
-    #[arg(long)]
-    single_storage: bool,
-
     #[command(flatten)]
     manner: Manner,
 }
@@ -41,7 +36,6 @@ impl Upgrade {
         let mut choices = self.manner.choices();
         choices.kinds = self.kinds;
         choices.activate_at = self.at;
-        choices.single_storage = self.single_storage;
         let request = StartRuns {
             devices: self.devices.names(context).await?,
             wanted: Wanted::Upgrade { image: self.image },

@@ -92,6 +92,8 @@ struct Loop {
     names: BTreeMap<DeviceId, String>,
     /// Why nothing can be stored, where that is so.
     stuck: Option<Refusal>,
+    /// Whether the inventory changed while nothing could be stored; it is read anew after that.
+    stale: bool,
 }
 
 struct Probe {
@@ -128,8 +130,9 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         next_run,
         names: BTreeMap::new(),
         stuck: None,
+        stale: false,
     };
-    this.refresh_index().await?;
+    this.read_inventory().await?;
     let mut pending = Some(this.resume().await?);
     loop {
         if let Some(batch) = pending.take() {
@@ -241,7 +244,10 @@ impl Loop {
                 }
                 self.stuck = None;
                 self.perform(turn, traps).await;
-                None
+                if !std::mem::take(&mut self.stale) {
+                    return None;
+                }
+                Some(Batch { inputs: self.refresh_inventory().await, ..Batch::default() })
             }
             Err(error) => {
                 tracing::error!(
@@ -277,8 +283,9 @@ impl Loop {
             }
         }
         self.tell(&turn, told).await;
-        if learnt && let Err(error) = self.refresh_index().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the inventory cannot be read");
+        if learnt {
+            // Only which device says that it is which is new: no run is moved by that.
+            self.refresh_inventory().await;
         }
     }
 

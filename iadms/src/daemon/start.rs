@@ -110,7 +110,17 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     };
     let (calls, ftp) = mpsc::channel(WAITING_FTP);
     let ftp_servers = match options.ftp {
-        FtpListen::At(address) => ftp_servers(address, &calls, &files)?,
+        FtpListen::At(address) => {
+            let settings = FtpSettings {
+                passive_ports: options.ftp_passive_ports.0.clone(),
+                passive_host: options.server_address.iter().find_map(|address| match address {
+                    IpAddr::V4(address) => Some(*address),
+                    IpAddr::V6(_) => None,
+                }),
+                ..FtpSettings::default()
+            };
+            ftp_servers(address, &calls, &files, &settings)?
+        }
         FtpListen::Off => Vec::new(),
     };
     let ports = Ports {
@@ -212,8 +222,9 @@ fn ftp_servers(
     address: SocketAddr,
     calls: &mpsc::Sender<FtpCall>,
     files: &Files,
+    settings: &FtpSettings,
 ) -> Result<Vec<FtpServer>, ftp::BindError> {
-    let bind = |address| FtpServer::bind(address, calls.clone(), files.clone(), FtpSettings::default());
+    let bind = |address| FtpServer::bind(address, calls.clone(), files.clone(), settings.clone());
     if address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         return Ok(vec![bind(address)?]);
     }

@@ -45,15 +45,15 @@ impl Store {
         Ok(ids)
     }
 
-    /// Says of a device what holds from now on. What it has learnt of itself is forgotten when its address changes:
-    /// another one may answer there.
+    /// Says of a device what holds from now on. Which unit it is (its unique id) is only forgotten where that was
+    /// `replaced` by another one: whatever else answers at a new address is no device of ours.
     ///
     /// # Errors
     ///
     /// There is no such device.
-    pub async fn change_device(&self, entry: &DeviceEntry) -> Result<(), StoreError> {
+    pub async fn change_device(&self, entry: &DeviceEntry, replaced: bool) -> Result<(), StoreError> {
         let changed = sqlx::query(
-            "UPDATE device SET unique_id = CASE WHEN address = ?1 THEN unique_id END, address = ?1, port = ?2, \
+            "UPDATE device SET unique_id = CASE WHEN ?10 THEN NULL ELSE unique_id END, address = ?1, port = ?2, \
              version = ?3, read_community = ?4, write_community = ?5, profile = ?6, protocol = ?7, labels = ?8 \
              WHERE name = ?9",
         )
@@ -66,6 +66,7 @@ impl Store {
         .bind(entry.protocol.map(|protocol| protocol.to_string()))
         .bind(write("a device", &entry.labels)?)
         .bind(&entry.name)
+        .bind(replaced)
         .execute(&self.writing)
         .await
         .map_err(|error| self.told(error))?;

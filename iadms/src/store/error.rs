@@ -138,7 +138,7 @@ impl StoreError {
                 "northbound target" => "see `iadms northbound target list`".into(),
                 what => format!("see `iadms {what} list`"),
             },
-            Self::Referred { .. } => "keep it; it costs nothing".into(),
+            Self::Referred { what, .. } => format!("keep it for their sake; a label marks it: `iadms {what} change NAME --label state=retired`"),
             Self::Unreadable { .. } | Self::Database { .. } => "`iadms doctor` checks the database".into(),
         }
     }

@@ -84,9 +84,17 @@ impl Store {
         Ok(row::time(millis.unwrap_or(0)))
     }
 
-    /// Ends all connections and brings what is in the write-ahead log into the database.
+    /// Ends all connections and brings what is in the write-ahead log into the database. Where that cannot be, nothing
+    /// is lost: it is done when the database is opened again.
     pub async fn close(&self) {
         self.reading.close().await;
+        // SQLite does it by itself for the last connection, unless that of a reader is still on its way out.
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writing).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the write-ahead log stays beside the database"
+            );
+        }
         self.writing.close().await;
     }
 

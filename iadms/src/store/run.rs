@@ -44,6 +44,16 @@ pub struct RunRecord {
     pub run: Run,
 }
 
+impl RunRecord {
+    /// The same without its secrets: names of tickets and the password by FTP are made of them.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        self.run.secret.clear();
+        self.run.server.password.clear();
+        self
+    }
+}
+
 /// Which runs are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFilter {

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use iadms::api::{
-    self, AnswerRequest, Api, Begun, NewDevices, NewImage, Problem, SocketError, StartRuns, Wanted,
+    self, AnswerRequest, Api, Begun, ChangedDevice, NewDevices, NewImage, Problem, SocketError, StartRuns,
+    Wanted,
 };
 use iadms::cli::{Client, Lines};
 use iadms::daemon::{Command, Receiving, Refusal, RefusalCode, Status, Told, Trap, channel};
 use iadms::files::Files;
-use iadms::inventory::Device;
+use iadms::inventory::{Device, DeviceEntry};
 use iadms::store::{RunRecord, Store};
 use tempfile::TempDir;
 use upgrade::image::{ImageFile, Manifest};
@@ -140,14 +141,57 @@ async fn communities_are_shown_only_to_who_asks_for_them() {
 }
 
 #[tokio::test]
+async fn a_run_is_shown_without_what_its_tickets_are_made_of() {
+    let house = house().await;
+    let device = add_device(&house.store, "iad-1").await;
+    let mut secretive = run(1, device, "iad-1");
+    secretive.server.password = "the password".into();
+    assert!(!secretive.secret.is_empty());
+    commit(&house.store, &[write(secretive.clone(), 1)]).await.unwrap();
+    let shown: RunRecord = house.client.get("/runs/1").await.unwrap();
+    let listed: Vec<RunRecord> = house.client.get("/runs").await.unwrap();
+    for record in [&shown, &listed[0]] {
+        assert_eq!((record.run.secret.as_str(), record.run.server.password.as_str()), ("", ""));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_stored_is_refused_with_the_reason_however_long_it_is() {
+    let house = house().await;
+    std::fs::remove_dir_all(house.socket.with_file_name("incoming")).unwrap();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![7; 8 * 1024 * 1024]).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let refused = house.client.upload(tokio::fs::File::from_std(file)).await.unwrap_err();
+    assert!(refused.error.contains("incoming") && !refused.error.contains("broke"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_device_is_not_moved_to_where_another_one_is() {
+    let house = house().await;
+    add_device(&house.store, "iad-1").await;
+    add_device(&house.store, "iad-2").await;
+    let mut moved = entry("iad-2");
+    moved.access = entry("iad-1").access;
+    let changed = ChangedDevice { entry: moved, replaced: false };
+    let refused = house.client.put::<()>("/devices", &changed).await.unwrap_err();
+    assert!(refused.error.contains("\"iad-1\" is at"), "{refused}");
+    assert_eq!(house.store.device("iad-2").await.unwrap().entry, entry("iad-2"));
+}
+
+#[tokio::test]
 async fn every_wrong_device_is_told_and_none_is_added() {
     let house = house().await;
     add_device(&house.store, "iad-1").await;
     let mut strange = entry("iad-3");
     strange.profile = "toaster".into();
-    let devices = NewDevices { devices: vec![entry("iad-1"), entry("iad-2"), strange, entry("iad-2")] };
+    // The same agent under another name: two runs would command it at once.
+    let same_agent = DeviceEntry { name: "gate".into(), ..entry("iad-1") };
+    let devices =
+        NewDevices { devices: vec![entry("iad-1"), entry("iad-2"), strange, entry("iad-2"), same_agent] };
     let problems: Vec<Problem> = house.client.post("/devices/check", &devices).await.unwrap();
-    assert_eq!(problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [0, 2, 3, 4]);
+    assert!(problems[3].error.contains("and so is \"iad-1\""), "{}", problems[3].error);
     assert!(
         problems[1].error.contains("toaster") && problems[1].error.contains("iad"),
         "{}",
@@ -415,5 +459,5 @@ async fn the_socket_is_its_owners_alone_and_never_taken_from_one_that_lives() {
     assert_eq!(std::fs::read(&file).unwrap(), b"notes");
     let too_long = folder.path().join("x".repeat(200));
     let error = api::bind(&too_long).await.unwrap_err();
-    assert!(error.to_string().contains("--socket"), "{error}");
+    assert!(error.next().contains("--socket"), "{error}");
 }

@@ -20,12 +20,14 @@ pub(crate) fn now() -> Time {
     Time::from_millis(1_700_000_000_000)
 }
 
+/// The number at the end of its name tells it from others at the same address.
 pub(crate) fn entry(name: &str) -> DeviceEntry {
+    let number = name.rsplit('-').next().and_then(|number| number.parse::<u16>().ok());
     DeviceEntry {
         name: name.into(),
         access: Access {
             address: ADDRESS,
-            port: 161,
+            port: 1000 + number.unwrap_or(0),
             version: SnmpVersion::V2c,
             read_community: Community("public".into()),
             write_community: Community("private".into()),
@@ -42,13 +44,8 @@ pub(crate) async fn add_device(store: &Store, name: &str) -> DeviceId {
 
 pub(crate) fn run(id: u64, device: DeviceId, name: &str) -> Run {
     let subject = Subject { id: device, name: name.into(), address: ADDRESS, unique_id: None };
-    let choices = Choices {
-        kinds: Vec::new(),
-        policy: Policy::Ask,
-        question_limit_ms: None,
-        activate_at: None,
-        single_storage: false,
-    };
+    let choices =
+        Choices { kinds: Vec::new(), policy: Policy::Ask, question_limit_ms: None, activate_at: None };
     let server = Server {
         protocol: Protocol::Tftp,
         address: ADDRESS,

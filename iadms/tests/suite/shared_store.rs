@@ -17,15 +17,16 @@ pub(crate) async fn devices_are_added_all_or_none(store: &Store) {
     assert!(matches!(store.device("iad-9").await, Err(StoreError::Unknown { .. })));
 }
 
-pub(crate) async fn a_device_at_a_new_address_is_not_taken_for_the_old_one(store: &Store) {
+pub(crate) async fn only_a_replaced_unit_is_forgotten(store: &Store) {
     add_device(store, "iad-1").await;
     store.note_unique_id("iad-1", "0000-1").await.unwrap();
     let mut changed = entry("iad-1");
     changed.access.read_community = Community("other".into());
-    store.change_device(&changed).await.unwrap();
-    assert_eq!(store.device("iad-1").await.unwrap().unique_id.as_deref(), Some("0000-1"));
     changed.access.address = [192, 0, 2, 8].into();
-    store.change_device(&changed).await.unwrap();
+    store.change_device(&changed, false).await.unwrap();
+    let device = store.device("iad-1").await.unwrap();
+    assert_eq!((device.unique_id.as_deref(), &device.entry), (Some("0000-1"), &changed));
+    store.change_device(&changed, true).await.unwrap();
     let device = store.device("iad-1").await.unwrap();
     assert_eq!((device.unique_id, device.entry), (None, changed));
 }

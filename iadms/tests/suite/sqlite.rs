@@ -21,7 +21,7 @@ macro_rules! shared {
 
 shared!(
     devices_are_added_all_or_none,
-    a_device_at_a_new_address_is_not_taken_for_the_old_one,
+    only_a_replaced_unit_is_forgotten,
     a_device_with_a_history_is_not_removed,
     a_run_comes_back_with_its_log_and_its_profile,
     who_was_overtaken_writes_nothing,

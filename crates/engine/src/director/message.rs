@@ -1,12 +1,14 @@
 //! What the director is told, and what it proposes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use upgrade::image::Converter;
 use upgrade::run::{Answer, Event, Story};
 use upgrade::{ConfigurationSet, Kind, Run, RunId, StoredFile, Time};
 
 use super::Entry;
+use crate::access::Access;
 use crate::commander::{self, Ask};
 use crate::file_server::{Order, Report};
 use crate::listener::Heard;
@@ -18,6 +20,15 @@ pub enum Input {
     Start(Box<Entry>),
     /// A run as it was stored when the manager ended; it looks before it goes on.
     Resume(Box<Entry>),
+    /// A device is spoken to in another way from now on, or the file server is at another address.
+    Moved {
+        /// The device's run.
+        run: RunId,
+        /// How the device is spoken to.
+        access: Access,
+        /// Where the file server listens, as the device is told it.
+        server: SocketAddr,
+    },
     /// A device answered, or did not.
     Answer(commander::Answer),
     /// A device notified.

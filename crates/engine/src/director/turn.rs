@@ -1,6 +1,7 @@
 //! One batch of messages being worked out, on copies of the runs it touches.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use upgrade::operation::Seen;
 use upgrade::profile::{Limits, NotificationKind};
@@ -8,6 +9,7 @@ use upgrade::run::{self, Event, Story};
 use upgrade::{RunId, StoredFile, Time};
 
 use super::{Convert, Director, Effect, Entry, Input, Told, Transaction, Turn, Write};
+use crate::access::Access;
 use crate::commander::{Answer, Ask, Asker, Outcome, What};
 use crate::file_server::{News, Order, Report};
 use crate::listener::Heard;
@@ -37,6 +39,7 @@ impl<'a> Working<'a> {
         match input {
             Input::Start(entry) => self.begin(*entry, &Event::Begin),
             Input::Resume(entry) => self.begin(*entry, &Event::Resumed),
+            Input::Moved { run, access, server } => self.moved(run, access, server),
             Input::Answer(answer) => self.answer(answer),
             Input::Heard(heard) => self.heard(heard),
             Input::Gap => self.gap(),
@@ -62,6 +65,13 @@ impl<'a> Working<'a> {
         let id = entry.run.id;
         self.entries.insert(id, entry);
         self.give(id, event);
+    }
+
+    fn moved(&mut self, run: RunId, access: Access, server: SocketAddr) {
+        let Some(entry) = self.entry(run) else { return };
+        let address = access.address.ip();
+        entry.access = access;
+        self.give(run, &Event::Moved { address, server });
     }
 
     fn answer(&mut self, answer: Answer) {

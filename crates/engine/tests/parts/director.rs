@@ -351,3 +351,26 @@ fn the_clock_wakes_those_that_are_due_and_no_others() {
     assert_eq!(turn.effects.len(), 1);
     assert!(world.director.next_deadline().unwrap() > due, "the clock does not stand still");
 }
+
+#[test]
+fn a_run_goes_on_with_what_the_inventory_says_now() {
+    let mut world = World::new();
+    let mut access = world.director.entry(RUN).unwrap().access.clone();
+    access.address = ([192, 0, 2, 8], 161).into();
+    access.read_community = "others".into();
+    let server = ([192, 0, 2, 1], 6969).into();
+    let moved = Input::Moved { run: RUN, access: access.clone(), server };
+    let turn = world.give(vec![moved.clone()]);
+    let told: Vec<_> = turn.transaction.writes[0].events.iter().map(|(_, event)| event).collect();
+    assert_eq!(told, [&Event::Moved { address: access.address.ip(), server }]);
+    assert!(world.give(vec![moved]).transaction.writes.is_empty(), "it is there already");
+    let answer = world.answer();
+    world.give(vec![answer]);
+    let asked = world.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Ask(ask) => Some(&ask.access),
+        _ => None,
+    });
+    assert_eq!(asked, Some(&access));
+    let run = world.director.run(RUN).unwrap();
+    assert_eq!((run.device.address, run.server.port), (access.address.ip(), 6969));
+}

@@ -30,7 +30,6 @@ fn run(number: u64, goal: Goal) -> Run {
             policy: Policy::Ask,
             question_limit_ms: None,
             activate_at: None,
-            single_storage: false,
         },
         profile: "iad".into(),
         server: Server {

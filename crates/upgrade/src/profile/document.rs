@@ -11,7 +11,6 @@ use super::read::WORDS;
 use super::write::TEMPLATES;
 use super::{
     Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile,
-    Restart,
 };
 use crate::Protocol;
 use crate::configuration::Kind;
@@ -94,9 +93,7 @@ struct Document {
     extends: Option<Spanned<String>>,
     title: Option<String>,
     products: Option<Vec<Oid>>,
-    restart: Option<Restart>,
     buffers: Option<Vec<u32>>,
-    single_storage_allowed: Option<bool>,
     protocol: Option<Protocol>,
     conversion: Option<Vec<ConvertedBy>>,
     capabilities: Option<BTreeSet<Capability>>,
@@ -186,9 +183,7 @@ impl Builder {
             name: last.document.name.get_ref().clone(),
             title: documents().find_map(|d| d.title.clone()).ok_or_else(|| missing("title"))?,
             products: documents().find_map(|d| d.products.clone()).unwrap_or_default(),
-            restart: documents().find_map(|d| d.restart).ok_or_else(|| missing("restart"))?,
             buffers: documents().find_map(|d| d.buffers.clone()).ok_or_else(|| missing("buffers"))?,
-            single_storage_allowed: documents().find_map(|d| d.single_storage_allowed).unwrap_or(false),
             protocol: documents().find_map(|d| d.protocol),
             conversion: documents().find_map(|d| d.conversion.clone()).unwrap_or_default(),
             capabilities: documents().find_map(|d| d.capabilities.clone()).unwrap_or_default(),

@@ -77,6 +77,4 @@ pub struct Choices {
     pub question_limit_ms: Option<u64>,
     /// Not to activate before.
     pub activate_at: Option<Time>,
-    /// Upgrade a device with a single software buffer, whose old software is lost as the new one comes (row S15).
-    pub single_storage: bool,
 }

@@ -3,7 +3,7 @@
 
 use super::question::Policy;
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Goal, Step, Story};
+use super::{AnswerKind, Failure, Goal, Step, Story};
 use crate::operation::{Cause, Task};
 
 /// How often what brings a device back is repeated by itself before an operator is asked.
@@ -35,7 +35,7 @@ impl Turn<'_> {
 
     /// Once more at what brings the device back.
     pub(super) fn bring_back(&mut self) -> Result<(), Rejected> {
-        let failed = self.run.failure.as_ref().map(|failure| failure.step);
+        let failed = self.run.stranded.as_ref().map(|failure| failure.step);
         let only_calls = failed == Some(Step::OpeningCalls) && self.run.activated.is_none();
         match self.run.goal {
             _ if only_calls => self.settle(),
@@ -63,14 +63,13 @@ impl Turn<'_> {
         self.tell(Story::Repeating { repeat: self.run.bring_backs, after_ms: 0 });
     }
 
-    /// The device could not be brought back.
-    pub(super) fn ask_lost(&mut self) -> Result<(), Rejected> {
+    /// The device could not be brought back. What it is to be brought back from is still what failed.
+    pub(super) fn strand(&mut self, failure: Failure) -> Result<(), Rejected> {
+        let reason = failure.to_string();
+        self.run.stranded = Some(failure);
         match self.run.choices.policy {
             Policy::Auto(times) if self.run.repeats < times && !self.run.cancelled => self.pause(),
-            Policy::Never => {
-                let reason = self.reason();
-                self.give_up(reason)
-            }
+            Policy::Never => self.give_up(reason),
             _ => {
                 let question = self.question(true, &[AnswerKind::Again, AnswerKind::End]);
                 self.ask(question)

@@ -37,7 +37,6 @@ impl Turn<'_> {
             return self.end(Outcome::Succeeded, reason);
         }
         self.run.returning = true;
-        self.run.failure = Some(failure);
-        self.ask_lost()
+        self.strand(failure)
     }
 }

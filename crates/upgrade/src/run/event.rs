@@ -1,5 +1,7 @@
 //! What may happen to a run, and what follows from it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::{Deserialize, Serialize};
 
 use super::question::Answer;
@@ -73,6 +75,13 @@ pub enum Event {
     Tick,
     /// The manager was restarted.
     Resumed,
+    /// The device is at another address than before, or is to be told another one of the file server.
+    Moved {
+        /// Where the device answers.
+        address: IpAddr,
+        /// Where the file server listens.
+        server: SocketAddr,
+    },
     /// An operator answered the question.
     Answered(Answer),
     /// An operator wants it to end.

@@ -77,6 +77,9 @@ impl Turn<'_> {
             }
             _ => {}
         }
+        if self.run.returning && matches!(step, Step::RollingBack | Step::RestoringOriginal) {
+            return self.strand(failure);
+        }
         self.run.failure = Some(failure);
         match step {
             Step::Preflight
@@ -104,8 +107,7 @@ impl Turn<'_> {
                 }
                 _ => self.go_back(),
             },
-            Step::RollingBack if !self.run.returning => self.go_back(),
-            Step::RollingBack | Step::RestoringOriginal => self.ask_lost(),
+            Step::RollingBack | Step::RestoringOriginal => self.go_back(),
             Step::OpeningCalls | Step::Stopping => Err(Rejected),
         }
     }

@@ -6,7 +6,7 @@ use crate::image::Image;
 use crate::operation::Cause;
 use crate::profile::{Command, Scope};
 use crate::reading::{BufferState, Capability, Reading, Role};
-use crate::{ConfigurationSet, Protocol};
+use crate::{ConfigurationSet, Kind, Protocol};
 
 impl Turn<'_> {
     pub(super) fn preflight(&mut self) -> Result<(), Rejected> {
@@ -71,7 +71,7 @@ impl Turn<'_> {
         }
         match (&self.run.device.unique_id, &reading.unique_id) {
             (Some(known), Some(told)) if known != told => Some(format!(
-                "at {} answers the device {told}, not {known}: correct its address, or add it as another device",
+                "at {} answers the device {told}, not {known}: correct its address, or say that the unit was replaced",
                 self.run.device.address
             )),
             _ => None,
@@ -97,6 +97,13 @@ impl Turn<'_> {
         }
         if let Some(missing) = self.missing_command() {
             return impossible(format!("profile {:?} has no command {missing:?}", self.profile.name));
+        }
+        if let Some(unknown) = self.unknown_kind() {
+            let all: Vec<_> = self.profile.all_kinds().iter().map(ToString::to_string).collect();
+            return impossible(format!(
+                "there is no kind of configuration {unknown} at such a device; there are: {}",
+                all.join(", ")
+            ));
         }
         if let Some(why) = self.protocol_obstacle(reading) {
             return impossible(why);
@@ -124,6 +131,15 @@ impl Turn<'_> {
             Goal::Reset => &[Command::Reset],
         };
         needed.iter().copied().find(|command| self.profile.command(*command).is_none())
+    }
+
+    fn unknown_kind(&self) -> Option<&Kind> {
+        let known = |kind: &&Kind| self.profile.kinds.contains_key(*kind);
+        let chosen = self.run.choices.kinds.iter();
+        match &self.run.goal {
+            Goal::Restore { set } => chosen.chain(set.files.keys()).find(|kind| !known(kind)),
+            _ => chosen.into_iter().find(|kind| !known(kind)),
+        }
     }
 
     fn protocol_obstacle(&self, reading: &Reading) -> Option<String> {
@@ -155,9 +171,9 @@ impl Turn<'_> {
             return Some(format!("image {name:?} may be loaded over {from}; the device runs {running}"));
         }
         let dual = self.profile.buffers.len() > 1 && reading.can(Capability::DualImage);
-        let allowed = self.run.choices.single_storage && self.profile.single_storage_allowed;
-        if !dual && !allowed {
-            return Some(single_storage(self.profile.single_storage_allowed));
+        if !dual {
+            let why = "the device has no second software buffer: a failed upgrade would leave it dead";
+            return Some(why.to_owned());
         }
         let room = reading.standby().and_then(|buffer| buffer.capacity).or(reading.free_space);
         let size = image.size();
@@ -170,15 +186,6 @@ impl Turn<'_> {
             ));
         }
         None
-    }
-}
-
-fn single_storage(profile_allows: bool) -> String {
-    let reason = "the device has no second software buffer: a failed upgrade would leave it dead";
-    if profile_allows {
-        format!("{reason}; ask for it with --single-storage if you take that risk")
-    } else {
-        reason.to_owned()
     }
 }
 

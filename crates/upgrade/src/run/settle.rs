@@ -14,6 +14,7 @@ impl Turn<'_> {
     /// refuses them.
     pub(super) fn settle(&mut self) -> Result<(), Rejected> {
         self.run.returning = false;
+        self.run.stranded = None;
         self.run.activated = None;
         self.run.bring_backs = 0;
         if self.run.calls_closed {
@@ -50,7 +51,7 @@ impl Turn<'_> {
 
     pub(super) fn question(&self, lost: bool, answers: &[AnswerKind]) -> Question {
         Question {
-            failure: self.run.failure.clone(),
+            failure: self.run.stranded.as_ref().or(self.run.failure.as_ref()).cloned(),
             answers: answers.to_vec(),
             asked_at: self.now,
             limit: self.question_limit(),

@@ -1,5 +1,7 @@
 //! What follows from each event in each state of a run. The order of the figure's parts is in `figure`.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::{Effect, Event, LeftWith, Run, State, Step, Story};
 use crate::Time;
 use crate::operation::{self, Operation, Surroundings, Task};
@@ -64,6 +66,7 @@ impl Turn<'_> {
         match (self.run.state.clone(), event) {
             (State::Ended(_), _) => Err(Rejected),
             (state, Event::Cancelled) => self.cancel(&state),
+            (_, Event::Moved { address, server }) => self.moved(*address, *server),
 
             (State::Preflight(_), Event::Begin) => {
                 self.tell(Story::Begun);
@@ -154,9 +157,11 @@ impl Turn<'_> {
             // Nothing is gained by a device that takes no calls.
             Event::StopOperation if step == Step::OpeningCalls => return Err(Rejected),
             Event::StopOperation => Told::Stop,
-            Event::Begin | Event::Converted(_) | Event::Answered(_) | Event::Cancelled => {
-                return Err(Rejected);
-            }
+            Event::Begin
+            | Event::Moved { .. }
+            | Event::Converted(_)
+            | Event::Answered(_)
+            | Event::Cancelled => return Err(Rejected),
         };
         self.advance(step, operation, &told)?;
         match self.run.state.clone() {
@@ -225,6 +230,18 @@ impl Turn<'_> {
 
     pub(super) fn tell(&mut self, story: Story) {
         self.effects.push(Effect::Tell(story));
+    }
+
+    /// Tickets that are open stay as they are: what is under way fails if the device really moved.
+    fn moved(&mut self, address: IpAddr, server: SocketAddr) -> Result<(), Rejected> {
+        let before = (self.run.device.address, self.run.server.address, self.run.server.port);
+        if before == (address, server.ip(), server.port()) {
+            return Err(Rejected);
+        }
+        self.run.device.address = address;
+        self.run.server.address = server.ip();
+        self.run.server.port = server.port();
+        Ok(())
     }
 
     fn note(&mut self, reading: &Reading) {

@@ -21,7 +21,7 @@ fn one_failure_on_the_way_back_is_made_up_for_without_a_question() {
         [Fault::Refuse, Fault::Fail("busy"), Fault::PowerLoss, Fault::SetLost, Fault::AnswerLost, Fault::Hang]
     {
         let world = failed().fault(Command::RollBack, [fault.clone()]).play();
-        world.assert_asks(&ALL, "");
+        world.assert_asks(&ALL, "flash");
         let world = world.answer(Answer::End);
         assert_eq!(world.outcome(), Outcome::EndedByOperator, "{fault:?}");
     }
@@ -33,7 +33,7 @@ fn a_device_that_refuses_to_go_back_is_asked_about_as_lost() {
     assert!(world.question().lost, "{}", world.told());
     assert_eq!(world.question().answers, [AnswerKind::Again, AnswerKind::End]);
     let again = world.answer(Answer::Again);
-    again.assert_asks(&ALL, "");
+    again.assert_asks(&ALL, "flash");
     let again = again.answer(Answer::Again);
     again.assert_upgraded(&again.before.1);
 }
@@ -61,7 +61,7 @@ fn a_damaged_original_that_cannot_be_restored_at_first_is_tried_again() {
     let kind = world.before.1.keys().next().unwrap().clone();
     world.device.slots[0].files.insert(kind, file("damaged"));
     let world = world.fault(Command::Restore, [Fault::Fail("not applied")]).on();
-    world.assert_asks(&ALL, "");
+    world.assert_asks(&ALL, "flash");
 }
 
 #[test]
@@ -85,5 +85,5 @@ fn a_device_silent_on_the_way_back_is_lost_until_it_answers() {
     assert!(world.question().lost);
     world.now = world.now + Duration::from_secs(1000);
     let world = world.answer(Answer::Again);
-    world.assert_asks(&ALL, "");
+    world.assert_asks(&ALL, "flash");
 }

@@ -1,9 +1,9 @@
 //! What is refused before anything is written (rows B3, B13, S15, H17).
 
-use upgrade::Time;
 use upgrade::profile::Command;
 use upgrade::reading::{BufferState, Capability};
 use upgrade::run::{Answer, Choices, Goal, Outcome, Policy};
+use upgrade::{Kind, Time};
 
 use crate::device::Fault;
 use crate::world::{World, choices, image};
@@ -21,11 +21,11 @@ fn what_does_not_fit_is_refused_with_nothing_written() {
         (|world| world.run.device.unique_id = Some("IAD-2".into()), "answers the device IAD-1, not IAD-2"),
         (|world| world.device.cannot(Capability::DualImage), "no second software buffer"),
         (|world| world.profile.buffers = vec![1], "no second software buffer"),
-        (|world| world.run.choices.single_storage = true_without_leave(world), "no second software buffer"),
         (|world| world.device.trial = Some(Time::from_millis(u64::MAX)), "on trial"),
         (|world| world.device.occupy("other-1", Time::from_millis(u64::MAX)), "busy with another operation"),
         (|world| drop(world.profile.commands.remove(&Command::RollBack)), "no command RollBack"),
         (|world| drop(world.profile.commands.remove(&Command::Reset)), "no command Reset"),
+        (|world| world.run.choices.kinds = vec![Kind("voice".into())], "no kind of configuration voice"),
         (|world| world.no_ftp(), "does not transfer by ftp"),
         (|world| world.device.silent_until = Time::from_millis(u64::MAX), "did not answer"),
         (|world| world.device.hides_software = true, "which software it runs"),
@@ -38,22 +38,6 @@ fn what_does_not_fit_is_refused_with_nothing_written() {
         assert!(world.ending().reason.contains(why), "{:?} says nothing of {why:?}", world.ending().reason);
         assert_eq!(world.sets, []);
     }
-}
-
-/// The operator's word alone is not enough: the profile must allow it too.
-fn true_without_leave(world: &mut World) -> bool {
-    world.device.capabilities.remove(&Capability::DualImage);
-    true
-}
-
-#[test]
-fn the_risk_of_a_single_buffer_is_told_where_the_profile_allows_it() {
-    let mut world = World::upgrade();
-    world.device.capabilities.remove(&Capability::DualImage);
-    world.profile.single_storage_allowed = true;
-    let world = world.play();
-    assert_eq!(world.outcome(), Outcome::Refused);
-    assert!(world.ending().reason.contains("--single-storage"));
 }
 
 #[test]

@@ -6,11 +6,12 @@ use clap::Args;
 use upgrade::Protocol;
 
 use super::access::version;
+use crate::api::ChangedDevice;
 use crate::cli::choices::{label, protocol};
 use crate::cli::{Context, Exit, Failure, encoded, output};
 use crate::inventory::{Community, Device, SnmpVersion};
 
-/// Change what is known of a device; what is not named stays. A run under way goes on with what it began with
+/// Change what is known of a device; what is not named stays. A run under way goes on with the new address and communities
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Change {
     /// The device's name
@@ -44,6 +45,10 @@ pub(in crate::cli) struct Change {
     #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
     protocol: Option<Protocol>,
 
+    /// Another unit stands in the device's place: forget its unique id, and learn that of the next one that answers
+    #[arg(long)]
+    replaced: bool,
+
     /// A label to set; an empty value takes it away
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
@@ -67,7 +72,8 @@ impl Change {
                 entry.labels.insert(key, value);
             }
         }
-        context.client.put::<()>("/devices", &entry).await?;
+        let changed = ChangedDevice { entry, replaced: self.replaced };
+        context.client.put::<()>("/devices", &changed).await?;
         output::note(&format!("device {} was changed", self.device));
         Ok(Exit::Success)
     }

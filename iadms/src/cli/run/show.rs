@@ -72,7 +72,7 @@ fn heading(record: &RunRecord) -> Result<(), Failure> {
     let unique_id = run.device.unique_id.as_ref().map(|id| format!(", unique id {id}")).unwrap_or_default();
     let version = |left: &upgrade::run::LeftWith| left.version.clone().unwrap_or_default();
     let left_with = match &run.state {
-        State::Ended(ending) => narrate::left_with(&ending.left_with),
+        State::Ended(ending) => narrate::left_with(ending),
         _ => String::new(),
     };
     let policy = match run.choices.policy {

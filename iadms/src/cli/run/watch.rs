@@ -15,7 +15,7 @@ pub(in crate::cli) struct Watch {
     runs: Vec<u64>,
 
     /// End as soon as a run asks, with exit code 4
-    #[arg(long, requires = "runs")]
+    #[arg(long)]
     until_question: bool,
 }
 

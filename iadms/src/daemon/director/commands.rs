@@ -17,7 +17,7 @@ use crate::net::northbound::Notification;
 use crate::store::StoreError;
 
 impl Loop {
-    pub(super) fn command_while_stuck(&self, command: Command) {
+    pub(super) fn command_while_stuck(&mut self, command: Command) {
         let Some(refusal) = self.stuck.clone() else { return };
         match command {
             Command::Status { reply } => drop(reply.send(Ok(self.status()))),
@@ -27,8 +27,7 @@ impl Loop {
             | Command::Cancel { reply, .. }
             | Command::StopOperation { reply, .. }
             | Command::TestNorthbound { reply, .. } => drop(reply.send(Err(refusal))),
-            // It is read anew once something can be stored; until then nothing of it can have changed.
-            Command::InventoryChanged => {}
+            Command::InventoryChanged => self.stale = true,
         }
     }
 
@@ -62,9 +61,8 @@ impl Loop {
                 let _ = self.connections.northbound.send(notification);
             }
             Command::InventoryChanged => {
-                if let Err(error) = self.refresh_index().await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the inventory cannot be read");
-                }
+                let moved = self.refresh_inventory().await;
+                batch.inputs.extend(moved);
             }
             Command::Status { reply } => drop(reply.send(Ok(self.status()))),
         }

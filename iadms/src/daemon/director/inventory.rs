@@ -1,5 +1,6 @@
 //! What the loop takes from the store at its start, and of the inventory whenever that changes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::director::{Entry, Input};
@@ -9,6 +10,7 @@ use upgrade::Run;
 use super::commands::access;
 use super::{Batch, Loop};
 use crate::daemon::Trap;
+use crate::inventory::Device;
 use crate::profiles::restored;
 use crate::store::StoreError;
 
@@ -26,11 +28,16 @@ impl Loop {
         }
     }
 
-    pub(super) async fn refresh_index(&mut self) -> Result<(), StoreError> {
+    /// Reads it anew. Runs under way go on with what it says now: a community or an address that was wrong needs no
+    /// new run.
+    pub(super) async fn read_inventory(&mut self) -> Result<Vec<Input>, StoreError> {
         let devices = self.connections.store.devices().await?;
         let mut index = DeviceIndex::default();
+        let mut moved = Vec::new();
         self.names.clear();
         for device in devices {
+            let run = self.director.run_of(device.id).and_then(|run| self.director.entry(run));
+            moved.extend(run.and_then(|run| self.moved(run, &device)));
             if let Some(known) = self.connections.catalogue.get(&device.entry.profile) {
                 index.profiles.insert(device.id, Arc::clone(&known.profile));
             }
@@ -39,25 +46,39 @@ impl Loop {
             self.names.insert(device.id, device.entry.name);
         }
         self.connections.index.send_replace(Arc::new(index));
-        Ok(())
+        Ok(moved)
+    }
+
+    /// The same where nobody waits for an answer: what cannot be read is told in the log.
+    pub(super) async fn refresh_inventory(&mut self) -> Vec<Input> {
+        self.read_inventory().await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the inventory cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// Nothing where there is no way from here to the device, or no server by the run's protocol.
+    fn moved(&self, entry: &Entry, device: &Device) -> Option<Input> {
+        let Run { id, server, secret, .. } = &entry.run;
+        let server = self.server(*id, device, server.protocol, secret).ok()?;
+        let server = SocketAddr::new(server.address, server.port);
+        Some(Input::Moved { run: *id, access: access(device, &entry.profile), server })
     }
 
     /// Every run that was not over goes on where it stood, with a look at its device first.
     pub(super) async fn resume(&self) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
-        for mut open in self.connections.store.open_runs().await? {
+        for open in self.connections.store.open_runs().await? {
             let device = self.connections.store.device_by_id(open.run.device.id).await?;
-            // The file server may be at another address or port than before the restart.
-            let Run { id, server, secret, .. } = &open.run;
-            if let Ok(server) = self.server(*id, &device, server.protocol, secret) {
-                open.run.server = server;
-            }
             match restored(&open.profile) {
                 Ok(profile) => {
                     let profile = Arc::new(profile);
                     let access = access(&device, &profile);
                     let entry = Entry::stored(open.run, open.seq, open.told, profile, access);
+                    // Device and file server may be elsewhere than before the restart.
+                    let moved = self.moved(&entry, &device);
                     batch.inputs.push(Input::Resume(Box::new(entry)));
+                    batch.inputs.extend(moved);
                 }
                 Err(error) => {
                     let run = open.run.id.0;

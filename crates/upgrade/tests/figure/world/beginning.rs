@@ -40,13 +40,7 @@ pub(crate) fn with_converter(mut image: Image) -> Image {
 }
 
 pub(crate) fn choices() -> Choices {
-    Choices {
-        kinds: Vec::new(),
-        policy: Policy::Ask,
-        question_limit_ms: None,
-        activate_at: None,
-        single_storage: false,
-    }
+    Choices { kinds: Vec::new(), policy: Policy::Ask, question_limit_ms: None, activate_at: None }
 }
 
 impl World {
