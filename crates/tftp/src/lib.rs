@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod packet;
 pub mod receiver;
 pub mod sender;
+mod text;
 pub mod timing;
 pub mod transmit;
 

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::packet::split_text;
+use crate::text::split_text;
 
 /// Bytes of contents in a block where no block size was agreed (RFC 1350).
 pub const DEFAULT_BLOCK_SIZE: u16 = 512;

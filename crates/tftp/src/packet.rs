@@ -6,6 +6,7 @@ mod error_code;
 pub use error_code::ErrorCode;
 
 use crate::options::OptionList;
+use crate::text::split_text;
 
 /// Bytes of a DATA packet before its contents.
 pub const DATA_HEADER: usize = 4;
@@ -189,13 +190,6 @@ fn push_numbers(buffer: &mut Vec<u8>, first: u16, second: u16) {
 fn split_number(bytes: &[u8]) -> Result<(u16, &[u8]), DecodeError> {
     let (number, rest) = bytes.split_first_chunk().ok_or(DecodeError::CutShort)?;
     Ok((u16::from_be_bytes(*number), rest))
-}
-
-/// The text up to the next zero byte, and what follows that byte.
-pub(crate) fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|&byte| byte == 0)?;
-    let (text, rest) = bytes.split_at_checked(end)?;
-    Some((text, rest.get(1..)?))
 }
 
 #[cfg(test)]

@@ -6,45 +6,16 @@
 
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::boot_reason::BootReason;
 use super::buffer::BufferState;
 use super::hardware::{Halt, Hardware};
 use super::image::BootBehaviour;
 use super::operation::ErrorCode;
+use super::span::Span;
 use crate::fault::{FaultKind, Phase};
 
 /// So often confirmed software is started before the boot loader gives it up.
 const ATTEMPTS: u32 = 3;
-
-/// Why the device started last (`iadSysBootReason`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BootReason {
-    /// Power came back.
-    PowerOn,
-    /// An operation asked for it.
-    Commanded,
-    /// The software hung.
-    Watchdog,
-    /// Other software did not start, or was not confirmed.
-    Fallback,
-    /// The software crashed.
-    Crash,
-}
-
-impl BootReason {
-    /// The number in the MIB.
-    pub fn number(self) -> i32 {
-        match self {
-            Self::PowerOn => 1,
-            Self::Commanded => 2,
-            Self::Watchdog => 3,
-            Self::Fallback => 4,
-            Self::Crash => 5,
-        }
-    }
-}
 
 /// A device that is starting.
 #[derive(Debug, Clone)]
@@ -132,7 +103,7 @@ impl Boot {
     }
 
     fn reached(&self, now: Duration) -> u32 {
-        super::work::Span::of(10_000, self.began, self.ends).reached(now)
+        Span::of(10_000, self.began, self.ends).reached(now)
     }
 }
 

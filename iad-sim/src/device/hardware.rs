@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::boot_reason::BootReason;
 use super::counters::Counters;
 use super::durable::Durable;
 use super::effect::{Effect, Notification, NotificationKind, TransferId};
@@ -35,7 +36,7 @@ pub(crate) enum Halt {
     /// Power is lost, for a time or until it is switched on.
     PowerLoss(Option<Duration>),
     /// It starts again, for this reason.
-    Restart(super::boot::BootReason),
+    Restart(BootReason),
     /// It stands still until the watchdog restarts it.
     Hang,
     /// It stands still for good.
@@ -109,7 +110,7 @@ impl Hardware {
         });
         let Some(fault) = struck else { return Ok(()) };
         Err(match fault.kind {
-            FaultKind::Crash => Halt::Restart(super::boot::BootReason::Crash),
+            FaultKind::Crash => Halt::Restart(BootReason::Crash),
             FaultKind::Hang => Halt::Hang,
             FaultKind::Mute => Halt::Mute,
             _ => Halt::PowerLoss(fault.for_ms.map(Duration::from_millis)),

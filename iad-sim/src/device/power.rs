@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::boot::{Boot, BootReason, Booted};
+use super::boot::{Boot, Booted};
+use super::boot_reason::BootReason;
 use super::calls::CallAdmission;
 use super::configuration::ConfigurationKind;
 use super::counters::Counters;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::boot::BootReason;
+use super::boot_reason::BootReason;
 use super::calls::Calls;
 use super::effect::{Effect, NotificationKind, TransferEvent, TransferId};
 use super::hardware::{Halt, Hardware};

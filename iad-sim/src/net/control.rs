@@ -8,8 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::core::Message;
-use super::requests::{Request, Response};
+use super::message::{Message, Request, Response};
 
 /// A longer line is refused.
 const LINE_LIMIT: u64 = 1 << 20;

@@ -7,24 +7,21 @@ use std::net::{IpAddr, SocketAddr};
 use datagram::{Batch, Socket, Transmit};
 use snmp::Operation;
 use snmp::agent::{Agent, Outcome};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::ftp;
+use super::message::{Event, Happening, Message, Waiter};
 use super::notifier::Notifier;
-use super::requests::{Request, Response};
 use super::settings::TransferSettings;
-use super::simulator::{Event, Happening};
 use super::store::Store;
 use super::tftp::TftpPool;
 use super::timers::Timers;
 use super::transfers::{Job, Owner, Progress, Report};
 use super::unit::{Carrier, Unit};
 use super::view::DeviceView;
-use crate::device::{
-    Device, Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId,
-};
+use crate::device::{Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId};
 use crate::fault::RequestKind;
 use crate::personality::iad::{IadObjects, event};
 
@@ -46,19 +43,6 @@ pub(crate) struct Core {
     pub(crate) faults_added: u32,
     /// The tasks of FTP transfers, which end with this.
     pub(crate) tasks: JoinSet<()>,
-}
-
-/// What the handle sends.
-pub(crate) enum Message {
-    Ask(Request, oneshot::Sender<Response>),
-    Wait(Waiter),
-}
-
-/// Somebody who waits until a device is as wanted.
-pub(crate) struct Waiter {
-    pub(crate) device: usize,
-    pub(crate) wanted: Box<dyn Fn(&Device) -> bool + Send>,
-    pub(crate) reply: oneshot::Sender<DeviceView>,
 }
 
 impl Core {

@@ -1,94 +1,12 @@
-//! What a simulator is asked while it runs, by the command line or by a test; one line of JSON each on the control socket.
+//! What the simulator does when it is asked.
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
-
 use super::core::Core;
+use super::message::{Request, Response};
 use super::view::{DeviceView, FaultView};
 use crate::device::ConfigurationKind;
 use crate::fault::{Armed, Fault};
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
-pub enum Request {
-    /// Show all devices.
-    ListDevices,
-    /// Show one device, by its unique id or number.
-    ShowDevice {
-        /// Which one.
-        device: String,
-    },
-    /// Cut or restore the power.
-    Power {
-        /// Of which device; without it, of all.
-        device: Option<String>,
-        /// Whether it is switched on.
-        on: bool,
-    },
-    /// Change the running configuration at the device itself.
-    SetConfiguration {
-        /// Of which device.
-        device: String,
-        /// Which kind.
-        kind: ConfigurationKind,
-        /// Keys and their new values.
-        entries: Vec<(String, String)>,
-    },
-    /// How many calls there are from now on, as long as they are admitted.
-    SetCalls {
-        /// At which device; without it, at all.
-        device: Option<String>,
-        /// How many.
-        calls: u32,
-    },
-    /// Let something go wrong.
-    AddFault {
-        /// What.
-        fault: Fault,
-    },
-    /// Show all faults.
-    ListFaults,
-    /// Let nothing go wrong any more.
-    ClearFaults {
-        /// Only the fault with this number.
-        number: Option<u32>,
-    },
-}
-
-/// What is answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "response", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Response {
-    /// Devices.
-    Devices {
-        /// In the order of their numbers.
-        devices: Vec<DeviceView>,
-    },
-    /// One device.
-    Device {
-        /// The device.
-        device: Box<DeviceView>,
-    },
-    /// Faults.
-    Faults {
-        /// In the order in which they were added.
-        faults: Vec<FaultView>,
-    },
-    /// The fault was added.
-    Added {
-        /// Under this number.
-        number: u32,
-    },
-    /// It was done.
-    Done,
-    /// It was not done.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-}
 
 impl Core {
     /// Does what is asked.

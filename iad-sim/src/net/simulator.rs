@@ -12,16 +12,16 @@ use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::control;
-use super::core::{Core, Message, Waiter};
+use super::core::Core;
+use super::message::{Event, Message, Request, Response, Waiter};
 use super::notifier::Notifier;
-use super::requests::{Request, Response};
 use super::settings::SimulatorSettings;
 use super::store::{Store, StoreError};
 use super::tftp::TftpPool;
 use super::timers::Timers;
 use super::unit::Unit;
 use super::view::{DeviceView, FaultView};
-use crate::device::{ConfigurationKind, Device, Durable, Notification, Power};
+use crate::device::{ConfigurationKind, Device, Durable, Power};
 use crate::fault::{Fault, FaultError};
 
 /// How many reports of transfers may wait for the devices to take them.
@@ -39,24 +39,6 @@ pub struct Simulator {
     places: BTreeMap<String, usize>,
     addresses: Vec<IpAddr>,
     tasks: JoinSet<()>,
-}
-
-/// Something that happened to a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// The unique id of the device.
-    pub device: String,
-    /// What happened.
-    pub happening: Happening,
-}
-
-/// What happened to a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
-    /// It is doing something else now.
-    Power(Power),
-    /// It sent a notification.
-    Notified(Notification),
 }
 
 /// A simulator cannot be started.

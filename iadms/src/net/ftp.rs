@@ -17,6 +17,7 @@ mod guests;
 mod listen;
 mod login;
 mod passive_ports;
+mod serve;
 mod tickets;
 mod transfer;
 mod upload;
@@ -168,7 +169,7 @@ fn admit(
 ) {
     match service.guests.admit() {
         Some(guest) => {
-            connections.spawn(connection::serve(Arc::clone(service), stream, peer, guest, closing));
+            connections.spawn(serve::serve(Arc::clone(service), stream, peer, guest, closing));
         }
         None => {
             tracing::warn!(%peer, "an FTP connection is refused: there are too many");

@@ -1,7 +1,8 @@
 //! Changing to other software: with a restart (reset, roll-back) or without (activate, roll-back).
 
 use super::{Context, Outcome, Span, Step, Work, failed};
-use crate::device::boot::{BootReason, Ending, ending};
+use crate::device::boot::{Ending, ending};
+use crate::device::boot_reason::BootReason;
 use crate::device::durable::Trial;
 use crate::device::hardware::Halt;
 use crate::device::operation::{Command, ErrorCode};

@@ -8,6 +8,7 @@ mod clock;
 mod control;
 mod core;
 mod ftp;
+mod message;
 mod notifier;
 mod requests;
 mod settings;
@@ -21,7 +22,7 @@ mod unit;
 mod view;
 
 pub use control::{ControlError, ask as ask_control};
-pub use requests::{Request, Response};
+pub use message::{Event, Happening, Request, Response};
 pub use settings::{NotifySettings, SimulatorSettings, TransferSettings};
-pub use simulator::{Event, Happening, Simulator, SimulatorError, StartError};
+pub use simulator::{Simulator, SimulatorError, StartError};
 pub use view::{BufferView, ConfigurationView, DeviceView, FaultView, Role};

@@ -20,6 +20,7 @@ pub mod request;
 pub mod settings;
 
 mod boot;
+mod boot_reason;
 mod calls;
 mod conversion;
 mod counters;
@@ -28,12 +29,13 @@ mod hardware;
 mod power;
 mod random;
 mod running;
+mod span;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
-pub use boot::BootReason;
+pub use boot_reason::BootReason;
 pub use buffer::{Buffer, BufferState};
 pub use calls::CallAdmission;
 pub use configuration::{ConfigurationKind, Document};
