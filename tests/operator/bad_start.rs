@@ -69,7 +69,12 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     for damage in [damage_header as fn(&mut [u8]), damage_middle] {
         let mut laboratory = Laboratory::with_manager_alone(&[]);
         for number in 0..50 {
-            laboratory.succeed(&["device", "add", &format!("device-{number}"), "192.0.2.1"]);
+            laboratory.succeed(&[
+                "device",
+                "add",
+                &format!("device-{number}"),
+                &format!("192.0.2.{}", number + 1),
+            ]);
         }
         // What is in the write-ahead log comes into the database as the daemon ends in good order.
         laboratory.end_manager();

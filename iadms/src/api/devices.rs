@@ -107,7 +107,7 @@ async fn problems(api: &Api, entries: &[DeviceEntry]) -> Result<Vec<Problem>, Re
         });
         let error = error.or_else(|| {
             let other = agents.get(&agent)?;
-            Some(format!("device {name:?} is at {agent}, and so is {other:?}; correct the address"))
+            Some(format!("device {name:?} is at {agent}, and so is {other:?}"))
         });
         names.insert(name);
         agents.entry(agent).or_insert(name);
