@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Effect, Event, LeftWith, Run, State, Step, Story};
+use super::{Effect, Event, LeftWith, Question, Run, State, Step, Story};
 use crate::Time;
 use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Profile, Scope};
@@ -115,7 +115,12 @@ impl Turn<'_> {
             {
                 self.unanswered(&question)
             }
-            (State::Asking(_), Event::Resumed) => Ok(()),
+            (State::Asking(question), Event::Resumed) => {
+                // Nobody could answer while the manager was down.
+                let limit = self.question_limit();
+                self.run.state = State::Asking(Question { limit, ..question });
+                Ok(())
+            }
 
             (
                 State::Preflight(_)

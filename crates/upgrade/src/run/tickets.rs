@@ -38,7 +38,9 @@ impl Run {
     ) -> Vec<Ticket> {
         let lasts =
             profile.command(operation.task.command()).map(|command| command.deadline).unwrap_or_default();
-        let expires = now + lasts + Limits::span(profile.limits.evidence_s);
+        let limits = &profile.limits;
+        // After a SET that was not answered, the operation's time begins when the device is heard again.
+        let expires = now + Limits::span(limits.reach_s) + lasts + Limits::span(limits.evidence_s);
         let ticket = |transfer: &Transfer| Ticket {
             name: transfer.name.clone(),
             run: self.id,
