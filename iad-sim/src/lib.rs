@@ -1,6 +1,6 @@
 //! Simulated access devices for laboratories and tests.
 //!
-//! [`device`] is the model, pure; [`fault`] what may go wrong with it; [`personality`] what it answers as; [`net`] runs many of
+//! [`device`] is the model, pure; [`fault`] what may go wrong with it; [`personality`] what it answers as; [`transfer`] how it moves a file; [`net`] runs many of
 //! them in one process over real sockets, behind the handle [`net::Simulator`].
 //!
 //! ```no_run
@@ -20,3 +20,4 @@ pub mod device;
 pub mod fault;
 pub mod net;
 pub mod personality;
+pub mod transfer;

@@ -23,6 +23,6 @@ mod view;
 
 pub use control::{ControlError, ask as ask_control};
 pub use message::{Event, Happening, Request, Response};
-pub use settings::{NotifySettings, SimulatorSettings, TransferSettings};
+pub use settings::{NotifySettings, SimulatorSettings};
 pub use simulator::{Simulator, SimulatorError, StartError};
 pub use view::{BufferView, ConfigurationView, DeviceView, FaultView, Role};

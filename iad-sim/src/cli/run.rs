@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 use super::output::Failure;
 use crate::device::{Capabilities, Settings, Timing};
 use crate::fault::Script;
-use crate::net::{NotifySettings, Simulator, SimulatorSettings, TransferSettings};
+use crate::net::{NotifySettings, Simulator, SimulatorSettings};
+use crate::transfer::TransferSettings;
 
 /// Run devices until interrupted
 ///

@@ -14,16 +14,16 @@ use super::clock::Clock;
 use super::ftp;
 use super::message::{Event, Happening, Message, Waiter};
 use super::notifier::Notifier;
-use super::settings::TransferSettings;
 use super::store::Store;
 use super::tftp::TftpPool;
 use super::timers::Timers;
-use super::transfers::{Job, Owner, Progress, Report};
+use super::transfers::{Job, Owner, Report};
 use super::unit::{Carrier, Unit};
 use super::view::DeviceView;
 use crate::device::{Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId};
 use crate::fault::RequestKind;
 use crate::personality::iad::{IadObjects, event};
+use crate::transfer::{Progress, TransferSettings};
 
 /// The owner of all devices.
 pub(crate) struct Core {

@@ -13,8 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
-use super::transfers::{Job, Owner, Progress, Report};
+use super::transfers::{Job, Owner, Report};
 use crate::device::{Stall, TransferError};
+use crate::transfer::Progress;
 
 /// How many bytes are moved at a time.
 const CHUNK: usize = 32 * 1024;

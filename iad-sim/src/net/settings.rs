@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::device::Settings;
 use crate::fault::Script;
+use crate::transfer::TransferSettings;
 
 /// What a simulator is started with.
 #[derive(Debug, Clone)]
@@ -61,19 +62,6 @@ pub struct NotifySettings {
     pub retries: u32,
 }
 
-/// How files are moved.
-#[derive(Debug, Clone)]
-pub struct TransferSettings {
-    /// The block size that TFTP asks for (RFC 2348).
-    pub block_size: u16,
-    /// The window size that TFTP asks for (RFC 7440); 1 asks for none.
-    pub window_size: u16,
-    /// Without anything new from the server for so long, a transfer has failed.
-    pub give_up: Duration,
-    /// How many sockets all TFTP transfers share.
-    pub sockets: usize,
-}
-
 impl Default for SimulatorSettings {
     /// One device on 127.1.0.1, on a port that the system chooses, stored nowhere.
     fn default() -> Self {
@@ -96,12 +84,6 @@ impl Default for SimulatorSettings {
             faults: Script::default(),
             seed: 1,
         }
-    }
-}
-
-impl Default for TransferSettings {
-    fn default() -> Self {
-        Self { block_size: 1428, window_size: 16, give_up: Duration::from_secs(30), sockets: 8 }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::device::{Stall, TransferError, TransferId};
+use crate::device::{Stall, TransferId};
+use crate::transfer::Progress;
 
 /// Whose transfer, among all devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +34,4 @@ pub(crate) struct Job {
 pub(crate) struct Report {
     pub(crate) owner: Owner,
     pub(crate) progress: Progress,
-}
-
-/// What became of a transfer so far.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    Received(Vec<u8>),
-    Sent(u64),
-    Finished,
-    Failed(TransferError),
 }

@@ -2,7 +2,8 @@
 
 use iad_sim::device::image::{BootBehaviour, Plan};
 use iad_sim::device::{BufferState, ConfigurationKind, Digest, OperationState, image};
-use iad_sim::net::{DeviceView, TransferSettings};
+use iad_sim::net::DeviceView;
+use iad_sim::transfer::TransferSettings;
 use snmp::manager::Request;
 use snmp::{ObjectIdentifier, Security, Value, VarBind};
 use tests::process::eventually;
