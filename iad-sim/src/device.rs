@@ -12,6 +12,7 @@
 
 pub mod buffer;
 pub mod configuration;
+pub mod conversion;
 pub mod durable;
 pub mod effect;
 pub mod image;
@@ -22,7 +23,6 @@ pub mod settings;
 mod boot;
 mod boot_reason;
 mod calls;
-mod conversion;
 mod counters;
 mod digest;
 mod hardware;

@@ -139,10 +139,10 @@ pub enum State {
 }
 
 /// Waiting for a device's answer, or to look again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// Since when the device has not answered.
-    pub since: Time,
+    /// Since when the device does not answer: the first look that was in vain; none while it does.
+    pub silent: Option<Time>,
     /// When it is looked at again; none while an answer is awaited.
     pub next: Option<Time>,
 }
@@ -224,7 +224,7 @@ impl Run {
             server,
             secret,
             begun,
-            state: State::Preflight(Waiting { since: begun, next: None }),
+            state: State::Preflight(Waiting::default()),
             operations: 0,
             asked: 0,
             old: None,
@@ -300,7 +300,7 @@ impl Run {
         match &mut lasting.state {
             State::Working { operation, .. } => operation.forget_progress(),
             State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } => {
-                *waiting = Waiting { since: Time::default(), next: None };
+                waiting.next = None;
             }
             State::Judging
             | State::Holding { .. }

@@ -70,8 +70,9 @@ impl Boot {
 
     pub(crate) fn deadline(&self, hardware: &Hardware, now: Duration) -> Duration {
         let total = self.ends.saturating_sub(self.began);
-        let stop =
-            hardware.next_stop(Phase::Boot, self.reached(now)).map(|stop| self.began + total * stop / 10_000);
+        let stop = hardware.next_stop(Phase::Boot, self.reached(now));
+        // One microsecond more, so that the rounding of `reached` does not come to just before it.
+        let stop = stop.map(|stop| self.began + total * stop / 10_000 + Duration::from_micros(1));
         stop.map_or(self.ends, |stop| stop.min(self.ends))
     }
 

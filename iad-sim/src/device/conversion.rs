@@ -15,7 +15,7 @@ const WORDS: [(&str, &str); 7] = [
 ];
 
 /// `document` in the format `to`.
-pub(crate) fn convert(document: &Document, to: u32) -> Document {
+pub fn convert(document: &Document, to: u32) -> Document {
     let entries =
         document.entries.iter().map(|(key, value)| (convert_key(key, document.format, to), value.clone()));
     Document { kind: document.kind, format: to, entries: entries.collect() }

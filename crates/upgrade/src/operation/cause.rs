@@ -17,8 +17,8 @@ pub enum Cause {
     /// No progress in the time that the profile gives.
     #[error("no progress for {0} s")]
     Stalled(u64),
-    /// The device does not answer.
-    #[error("the device did not answer for {0} s ({1})")]
+    /// The device does not answer: for so many seconds, or (0) at the one look that it gets.
+    #[error("the device did not answer{span} ({1})", span = spelled(*.0))]
     Unreachable(u64, String),
     /// It answers what it is asked, and leaves so many commands unanswered.
     #[error("the device answers questions, but left {0} commands unanswered: check its write community")]
@@ -70,4 +70,8 @@ pub enum Cause {
     /// A fault of the manager's own storage or file server.
     #[error("at the manager: {0}")]
     Manager(String),
+}
+
+fn spelled(seconds: u64) -> String {
+    if seconds == 0 { String::new() } else { format!(" for {seconds} s") }
 }

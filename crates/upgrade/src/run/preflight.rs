@@ -10,7 +10,7 @@ use crate::{ConfigurationSet, Kind, Protocol};
 
 impl Turn<'_> {
     pub(super) fn preflight(&mut self) -> Result<(), Rejected> {
-        self.run.state = State::Preflight(Waiting { since: self.now, next: None });
+        self.run.state = State::Preflight(Waiting::default());
         self.tell(Story::StepBegun { step: Step::Preflight, text: String::new() });
         self.look(Scope::Whole);
         Ok(())
@@ -19,9 +19,7 @@ impl Turn<'_> {
     /// At its first look a device must answer; on a repeat it is waited for.
     pub(super) fn preflight_unread(&mut self, waiting: Waiting, why: &str) -> Result<(), Rejected> {
         if self.run.old.is_none() {
-            let silent = (self.now - waiting.since).as_secs();
-            let cause = Cause::Unreachable(silent, why.to_owned());
-            return self.refuse(cause);
+            return self.refuse(Cause::Unreachable(0, why.to_owned()));
         }
         self.unheard(Step::Preflight, waiting, why)
     }

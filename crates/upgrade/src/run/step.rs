@@ -94,7 +94,7 @@ impl Turn<'_> {
             (State::Draining { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
             (State::Draining { .. } | State::Soaking { .. }, Event::Resumed) => {
                 // That it was not heard while nobody listened is no silence of the device's.
-                self.look_since(self.now);
+                self.look_now(None);
                 Ok(())
             }
 

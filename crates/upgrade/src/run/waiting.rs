@@ -15,31 +15,32 @@ impl Turn<'_> {
     }
 
     /// Looks again after the poll interval.
-    pub(super) fn wait(&mut self, silent_since: Time) {
+    pub(super) fn wait(&mut self, silent: Option<Time>) {
         let due = Some(self.now + Limits::span(self.profile.limits.poll_s));
         if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
             &mut self.run.state
         {
-            *waiting = Waiting { since: silent_since, next: due };
+            *waiting = Waiting { silent, next: due };
         }
     }
 
     /// A wait for a device that is not heard: looked for until the profile's limit.
     pub(super) fn unheard(&mut self, step: Step, waiting: Waiting, why: &str) -> Result<(), Rejected> {
-        let silent = self.now - waiting.since;
+        let since = waiting.silent.unwrap_or(self.now);
+        let silent = self.now - since;
         if silent >= self.reach() {
             return self.fail(step, Cause::Unreachable(silent.as_secs(), why.to_owned()));
         }
-        self.wait(waiting.since);
+        self.wait(Some(since));
         Ok(())
     }
 
-    /// Looks now; the device counts as heard until then.
-    pub(super) fn look_since(&mut self, heard: Time) {
+    /// Looks now.
+    pub(super) fn look_now(&mut self, silent: Option<Time>) {
         if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
             &mut self.run.state
         {
-            *waiting = Waiting { since: heard, next: None };
+            *waiting = Waiting { silent, next: None };
         }
         self.look(Scope::Whole);
     }
@@ -48,7 +49,7 @@ impl Turn<'_> {
         if waiting.next.is_none_or(|due| self.now < due) {
             return Err(Rejected);
         }
-        self.look_since(waiting.since);
+        self.look_now(waiting.silent);
         Ok(())
     }
 
@@ -76,7 +77,7 @@ impl Turn<'_> {
         let patience =
             if self.restarts() { Limits::span(self.profile.limits.drain_s) } else { Duration::ZERO };
         let limit = self.now + patience;
-        let waiting = Waiting { since: self.now, next: None };
+        let waiting = Waiting::default();
         self.run.state = State::Draining { limit, calls: None, waiting };
         self.tell(Story::StepBegun { step: Step::Draining, text: String::new() });
         self.look(Scope::Whole);
@@ -92,7 +93,7 @@ impl Turn<'_> {
         let calls = reading.calls.filter(|calls| *calls > 0 && self.restarts());
         if calls.is_some() && self.now < limit {
             self.run.state = State::Draining { limit, calls, waiting };
-            self.wait(self.now);
+            self.wait(None);
             return Ok(());
         }
         if self.has_drifted(reading) {
@@ -126,7 +127,7 @@ impl Turn<'_> {
     /// The new software is watched before it is confirmed (row B4).
     pub(super) fn soak(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let until = self.now + Limits::span(self.profile.limits.soak_s);
-        let waiting = Waiting { since: self.now, next: None };
+        let waiting = Waiting::default();
         self.run.state = State::Soaking { pulse: reading.pulse(), until, waiting };
         self.tell(Story::StepBegun { step: Step::Soaking, text: String::new() });
         self.look(Scope::Whole);
@@ -146,7 +147,7 @@ impl Turn<'_> {
             return self.fail(Step::Soaking, Cause::Unhealthy);
         }
         if self.now < until {
-            self.wait(self.now);
+            self.wait(None);
             if let State::Soaking { waiting, .. } = &mut self.run.state {
                 waiting.next = waiting.next.map(|due| due.min(until));
             }

@@ -201,3 +201,24 @@ impl Before {
         }
     }
 }
+
+#[test]
+fn a_fault_at_any_part_of_the_start_strikes_once() {
+    for (percent, boot) in (0..100).flat_map(|percent| [(percent, 9_876_543), (percent, 700_001)]) {
+        let mut settings = Settings::numbered(1);
+        settings.timing.boot = Duration::from_micros(boot);
+        let durable = Durable::delivered(&settings, "1.0", 1, 1000);
+        let mut device = Device::switched_off(settings, durable, 1);
+        let crash = Fault { during: Some(Phase::Boot), percent, ..Fault::once(FaultKind::Crash) };
+        device.faults_mut().add(1, crash);
+        let mut now = Duration::from_secs(1);
+        device.power_on(now);
+        while device.power() == Power::Booting {
+            let due = device.next_deadline(now).unwrap();
+            assert!(due > now, "{percent} % of {boot} µs is never over");
+            now = due;
+            device.tick(now);
+        }
+        assert_eq!((device.power(), device.faults().list()[0].struck), (Power::Running, 1), "{percent} %");
+    }
+}

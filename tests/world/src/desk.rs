@@ -1,0 +1,217 @@
+//! The operators: each minds one device, asks for what is wanted of it, and answers questions, sooner, later or never.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::director::{Entry, Input};
+use upgrade::profile::Server;
+use upgrade::run::{Answer, AnswerKind, Beginning, Choices, Goal, Question, State, Subject};
+use upgrade::{Kind, Protocol, Run, RunId, StoredFile, Time};
+
+use crate::images::{Quality, converted, digest_of, image};
+use crate::manager::Channel;
+use crate::plan::{Errand, Reaction, Wanted};
+use crate::unit::address;
+use crate::world::{FTP_PORT, Item, MANAGER, TFTP_PORT, World, device_id};
+
+/// How long an operator waits before looking again at what may have been missed.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// After all trouble is over, a run is tried so often once more before it is left at that.
+const MOST_TRIES_IN_PEACE: u32 = 2;
+
+/// What an operator has in mind.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    /// The errand at hand.
+    pub(crate) turn: usize,
+    /// Its run, once that was asked for.
+    run: Option<RunId>,
+    /// When it was asked for.
+    asked_for: Option<Duration>,
+    /// The question that is being answered, by when it was asked.
+    question: Option<Time>,
+    /// How many answers are used up.
+    used: usize,
+    /// Tries after all trouble was over.
+    tries: u32,
+}
+
+impl World {
+    /// The operator of a device looks at how its errand goes.
+    pub(crate) fn operate(&mut self, place: usize) {
+        let Some(desk) = self.desks.get(place) else { return };
+        let Some(errand) = self.plan.devices.get(place).and_then(|plan| plan.errands.get(desk.turn)).copied()
+        else {
+            return;
+        };
+        if self.manager.is_none() {
+            return self.put(Duration::from_secs(5), Item::Operator(place));
+        }
+        let Some(run) = desk.run else { return self.ask_for(place, errand) };
+        let (asked_for, now) = (desk.asked_for, self.now);
+        match self.store.runs.get(&run).map(|stored| stored.run.clone()) {
+            // Not committed: the manager was killed, or its disk was full. The word was in vain.
+            None if asked_for.is_none_or(|at| now > at + Duration::from_secs(20)) => {
+                self.ask_for(place, errand)
+            }
+            None => self.put(Duration::from_secs(10), Item::Operator(place)),
+            Some(run) => match &run.state {
+                State::Ended(_) => self.next_errand(place),
+                State::Asking(question) => self.react(place, &run, question),
+                _ => self.put(LOOK_AGAIN, Item::Operator(place)),
+            },
+        }
+    }
+
+    fn next_errand(&mut self, place: usize) {
+        let Some(desk) = self.desks.get_mut(place) else { return };
+        desk.turn += 1;
+        desk.run = None;
+        desk.question = None;
+        let next = self.plan.devices.get(place).and_then(|plan| plan.errands.get(desk.turn));
+        if let Some(errand) = next {
+            let at = errand.at;
+            self.put(at, Item::Operator(place));
+        }
+    }
+
+    fn ask_for(&mut self, place: usize, errand: Errand) {
+        let Some(goal) = self.goal(place, errand.wanted) else { return self.next_errand(place) };
+        let seed = self.random.number();
+        let protocol = self.plan.devices.get(place).map_or(Protocol::Tftp, |plan| plan.protocol);
+        let unique_id = self.store.unique_ids.get(&device_id(place)).cloned();
+        let name = self.units.get(place).map(|unit| unit.plan.settings.unique_id.clone()).unwrap_or_default();
+        let (now, access, profile) = (self.now, self.access(place), Arc::clone(&self.profile));
+        let Some(manager) = &mut self.manager else { return };
+        if manager.director.run_of(device_id(place)).is_some() {
+            return self.put(LOOK_AGAIN, Item::Operator(place));
+        }
+        let id = RunId(manager.next_run);
+        manager.next_run += 1;
+        let secret = format!("{seed:016x}{id}");
+        let (user, password, port) = match protocol {
+            Protocol::Ftp => (id.to_string(), Run::password(&secret), FTP_PORT),
+            Protocol::Tftp => (String::new(), String::new(), TFTP_PORT),
+        };
+        let run = Run::new(Beginning {
+            id,
+            device: Subject { id: device_id(place), name, address: address(place), unique_id },
+            goal,
+            choices: Choices {
+                kinds: Vec::new(),
+                policy: errand.policy,
+                question_limit_ms: errand.question_limit_ms,
+                activate_at: None,
+            },
+            profile: profile.name.clone(),
+            server: Server { protocol, address: MANAGER, port, user, password },
+            secret,
+            begun: Time::from(now),
+        });
+        self.checks.begun(place, &run, &self.units);
+        if let Some(desk) = self.desks.get_mut(place) {
+            desk.run = Some(id);
+            desk.asked_for = Some(now);
+            desk.question = None;
+        }
+        self.note(|| format!("operator: run {id} of device {}: {:?}", place + 1, errand.wanted));
+        let entry = Entry::stored(run, 0, 0, profile, access);
+        self.send_input(Channel::Operator, Input::Start(Box::new(entry)));
+        self.put(Duration::from_secs(30), Item::Operator(place));
+    }
+
+    fn goal(&self, place: usize, wanted: Wanted) -> Option<Goal> {
+        Some(match wanted {
+            Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality) },
+            Wanted::Backup => Goal::Backup,
+            Wanted::RollBack => Goal::RollBack,
+            Wanted::Reset => Goal::Reset,
+            Wanted::Restore => {
+                let own = |backup: &&crate::store::Backup| backup.device == device_id(place);
+                Goal::Restore { set: self.store.backups.iter().find(own)?.set.clone() }
+            }
+        })
+    }
+
+    fn react(&mut self, place: usize, run: &Run, question: &Question) {
+        let quiet = self.quiet;
+        let answers = self.plan.devices.get(place).map(|plan| plan.answers.clone()).unwrap_or_default();
+        let Some(desk) = self.desks.get_mut(place) else { return };
+        if desk.question != Some(question.asked_at) {
+            // It is thought about first.
+            desk.question = Some(question.asked_at);
+            desk.used += 1;
+            let takes = self.random.span(200, 60_000);
+            return self.put(takes, Item::Operator(place));
+        }
+        let planned = answers.get(desk.used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
+        let reaction = match planned {
+            Reaction::Never if !quiet => {
+                return self.put(Duration::from_secs(300), Item::Operator(place));
+            }
+            // In peace a device that could not be brought back is brought back.
+            Reaction::End | Reaction::Never | Reaction::Cancel
+                if quiet && question.lost && desk.tries < MOST_TRIES_IN_PEACE =>
+            {
+                desk.tries += 1;
+                Reaction::Again
+            }
+            // Giving a device up while it is dark is what an operator would not do.
+            Reaction::End | Reaction::Cancel if question.lost && !quiet => {
+                return self.put(Duration::from_secs(300), Item::Operator(place));
+            }
+            Reaction::Never => Reaction::End,
+            planned => planned,
+        };
+        let answer = match reaction {
+            Reaction::Again | Reaction::Never => Answer::Again,
+            Reaction::GoodImage => Answer::OtherImage(Box::new(image(Quality::Good))),
+            Reaction::Edited => Answer::Edited(self.edited_files(run)),
+            Reaction::End => Answer::End,
+            Reaction::Cancel => {
+                self.send_input(Channel::Operator, Input::Cancel(run.id));
+                return self.put(LOOK_AGAIN, Item::Operator(place));
+            }
+        };
+        let taken = question.answers.contains(&answer.kind());
+        let again = question.answers.contains(&AnswerKind::Again);
+        let answer = match answer {
+            answer if taken => answer,
+            _ if again => Answer::Again,
+            _ => Answer::End,
+        };
+        let id = run.id;
+        self.note(|| format!("operator: run {id} is answered {:?}", answer.kind()));
+        self.send_input(Channel::Operator, Input::Operator { run: id, answer });
+        // The word may be lost with the manager: then it is said again.
+        self.put(Duration::from_secs(30), Item::Operator(place));
+    }
+
+    /// The configuration that was backed up, in the format that the run's image reads.
+    fn edited_files(&mut self, run: &Run) -> BTreeMap<Kind, StoredFile> {
+        let format = match &run.goal {
+            Goal::Upgrade { image } => image.manifest.format.unwrap_or(1),
+            _ => 1,
+        };
+        let mut files = BTreeMap::new();
+        for (kind, file) in run.backed_up() {
+            let made = self.store.files.get(&file.digest).and_then(|bytes| converted(bytes, format));
+            let Some(made) = made else { continue };
+            let stored =
+                StoredFile { digest: digest_of(&made), size: u64::try_from(made.len()).unwrap_or(u64::MAX) };
+            self.store.files.insert(stored.digest, made.into());
+            files.insert(kind, stored);
+        }
+        files
+    }
+
+    /// The operator cancels whatever run the device is in.
+    pub(crate) fn cancel(&mut self, place: usize) {
+        if let Some(run) = self.run_of(place).map(|run| run.id) {
+            self.note(|| format!("operator: run {run} is cancelled"));
+            self.send_input(Channel::Operator, Input::Cancel(run));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A device in the world: its model, its power, its clock, its transfers, and the INFORMs it repeats.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use iad_sim::device::{Device, Durable, Fetch, Server, ServerProtocol, TransferId, Upload};
+use iad_sim::personality::iad::{IadObjects, event};
+use iad_sim::transfer::{TftpTransfer, TransferSettings};
+use snmp::Security;
+use snmp::agent::{Agent, Outcome, Settings as AgentSettings};
+use snmp::manager::{Manager, Settings as ManagerSettings, Target};
+
+use crate::plan::DevicePlan;
+
+/// Where a device's agent listens.
+pub(crate) const SNMP_PORT: u16 = 161;
+
+/// The port of a device's first transfer; the others count up.
+const FIRST_PORT: u16 = 1024;
+
+/// The port a device's notifications come from.
+pub(crate) const NOTIFYING_PORT: u16 = 1023;
+
+/// A device in the world.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    pub(crate) device: Device,
+    pub(crate) agent: Agent,
+    pub(crate) plan: DevicePlan,
+    pub(crate) transfers: BTreeMap<TransferId, Moving>,
+    informs: Manager,
+    trap_id: i32,
+    /// How far its clock is ahead of the world's.
+    pub(crate) ahead: Duration,
+    /// When it is looked at next.
+    pub(crate) due: Option<Duration>,
+    /// What was seen of its durable memory last.
+    pub(crate) seen_changes: u64,
+    /// It cannot be reached until then.
+    pub(crate) cut_off: Duration,
+    /// Nobody hears its notifications.
+    pub(crate) deaf: bool,
+}
+
+/// A file on its way.
+#[derive(Debug)]
+pub(crate) enum Moving {
+    Tftp(TftpTransfer),
+    /// By FTP: the connection is the world's.
+    Ftp,
+}
+
+/// The address of a device.
+pub(crate) fn address(place: usize) -> IpAddr {
+    let last = u8::try_from(place + 1).unwrap_or(u8::MAX);
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
+}
+
+/// The place of the device with this address.
+pub(crate) fn place(address: IpAddr) -> Option<usize> {
+    match address {
+        IpAddr::V4(v4) => usize::from(v4.octets()[3]).checked_sub(1),
+        IpAddr::V6(_) => None,
+    }
+}
+
+impl Unit {
+    pub(crate) fn new(plan: DevicePlan, seed: u64, now: Duration) -> Self {
+        let durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
+        let settings = AgentSettings {
+            read_only: vec![b"public".to_vec()],
+            read_write: vec![b"private".to_vec()],
+            ..AgentSettings::default()
+        };
+        Self {
+            device: Device::boot(plan.settings.clone(), durable, seed, now),
+            agent: Agent::new(settings),
+            plan,
+            transfers: BTreeMap::new(),
+            informs: Manager::new(ManagerSettings::default(), seed),
+            trap_id: 0,
+            ahead: Duration::ZERO,
+            due: None,
+            seen_changes: u64::MAX,
+            cut_off: Duration::ZERO,
+            deaf: false,
+        }
+    }
+
+    /// The time by its own clock.
+    pub(crate) fn clock(&self, now: Duration) -> Duration {
+        now + self.ahead
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(&mut self, bytes: &[u8], now: Duration) -> Option<Vec<u8>> {
+        if !self.device.answers() {
+            return None;
+        }
+        let now = self.clock(now);
+        let mut response = Vec::new();
+        let mut objects = IadObjects::new(&mut self.device, now);
+        let outcome = self.agent.respond(bytes, &mut objects, &mut response);
+        objects.finish();
+        let Outcome::Answered { operation, .. } = outcome else { return None };
+        let request = match operation {
+            snmp::Operation::Set => iad_sim::fault::RequestKind::Set,
+            _ => iad_sim::fault::RequestKind::Get,
+        };
+        (!self.device.loses_answer(request)).then_some(response)
+    }
+
+    /// The port of a transfer of its own.
+    pub(crate) fn port(transfer: TransferId) -> u16 {
+        FIRST_PORT + u16::try_from(transfer.0 % 50_000).unwrap_or(0)
+    }
+
+    /// The transfer with this port.
+    pub(crate) fn transfer_at(&self, port: u16) -> Option<TransferId> {
+        self.transfers.keys().copied().find(|transfer| Self::port(*transfer) == port)
+    }
+
+    pub(crate) fn fetch(&mut self, fetch: &Fetch, server: SocketAddr, now: Duration) {
+        let moving = match fetch.server.protocol {
+            ServerProtocol::Tftp => Moving::Tftp(TftpTransfer::begin(
+                server,
+                &fetch.name,
+                None,
+                fetch.stall,
+                &TransferSettings::default(),
+                now,
+            )),
+            ServerProtocol::Ftp => Moving::Ftp,
+        };
+        self.transfers.insert(fetch.transfer, moving);
+    }
+
+    pub(crate) fn upload(&mut self, upload: &Upload, server: SocketAddr, now: Duration) {
+        let content: Arc<[u8]> = upload.content.clone().into();
+        let moving = match upload.server.protocol {
+            ServerProtocol::Tftp => Moving::Tftp(TftpTransfer::begin(
+                server,
+                &upload.name,
+                Some(content),
+                upload.stall,
+                &TransferSettings::default(),
+                now,
+            )),
+            ServerProtocol::Ftp => Moving::Ftp,
+        };
+        self.transfers.insert(upload.transfer, moving);
+    }
+
+    /// Where a server is, as this device was told it.
+    pub(crate) fn server(server: &Server) -> Option<SocketAddr> {
+        let address: IpAddr = server.address.parse().ok()?;
+        Some(SocketAddr::new(address, server.port))
+    }
+
+    /// A notification as it goes out: a trap at once, an INFORM by [`Self::poll_inform`].
+    pub(crate) fn notify(
+        &mut self,
+        notification: &iad_sim::device::Notification,
+        listener: SocketAddr,
+        now: Duration,
+    ) -> Option<Vec<u8>> {
+        let event = event(&self.device, notification, self.clock(now));
+        let security = Security::v2c("public");
+        if self.plan.informs {
+            let target = Target { address: listener, security, timeout: Duration::from_secs(2), retries: 5 };
+            // A queue that is full drops it, as a device would.
+            let _ = self.informs.request(&target, event.inform());
+            return None;
+        }
+        self.trap_id = self.trap_id.wrapping_add(1) & i32::MAX;
+        let mut bytes = Vec::new();
+        event.trap(security, self.trap_id).encode(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The next INFORM to be sent.
+    pub(crate) fn poll_inform(&mut self, now: Duration) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let sent = self.informs.poll_transmit(now, &mut bytes);
+        while self.informs.poll_event().is_some() {}
+        sent.map(|_| bytes)
+    }
+
+    pub(crate) fn acknowledged(&mut self, from: SocketAddr, bytes: &[u8], now: Duration) {
+        self.informs.handle(from, bytes, now);
+        while self.informs.poll_event().is_some() {}
+    }
+
+    /// A device that has lost power repeats nothing.
+    pub(crate) fn forget_informs(&mut self, seed: u64) {
+        self.informs = Manager::new(ManagerSettings::default(), seed);
+    }
+
+    /// When it is to be looked at next, by the world's clock.
+    pub(crate) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let own = self.device.next_deadline(self.clock(now)).map(|due| due.saturating_sub(self.ahead));
+        let moving = self.transfers.values().filter_map(|moving| match moving {
+            Moving::Tftp(transfer) => transfer.deadline(),
+            Moving::Ftp => None,
+        });
+        own.into_iter().chain(moving).chain(self.informs.next_deadline()).min()
+    }
+}
