@@ -2,7 +2,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Failure, Outcome, Step};
-use crate::operation::{Operation, Task};
+use crate::operation::{Cause, Operation, Task};
 use crate::reading::Reading;
 
 impl Turn<'_> {
@@ -16,6 +16,12 @@ impl Turn<'_> {
     pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
         let reached = self.is_reached();
         self.run.calls_closed = false;
+        let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);
+        if moved && self.run.drifts > 0 && !self.run.cancelled {
+            // The settings moved while calls were kept out: they are backed up anew.
+            self.run.failure = None;
+            return self.back_up();
+        }
         if reached { self.succeed() } else { self.settle() }
     }
 

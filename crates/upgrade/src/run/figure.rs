@@ -1,5 +1,7 @@
 //! The figure: which part follows which.
 
+use std::collections::BTreeSet;
+
 use super::step::{Rejected, Turn};
 use super::{Effect, Failure, Goal, Policy, Step, Story};
 use crate::operation::{Cause, Operation, Task};
@@ -18,6 +20,9 @@ impl Turn<'_> {
         self.tell(Story::StepDone { step, text: found(operation) });
         if step == Step::BackingUp {
             self.keep_backup(operation, reading);
+            if self.run.backup.is_none() {
+                return self.fail(step, Cause::NotSo("no file came".into()));
+            }
         }
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
             self.note_calls(operation, reading);
@@ -58,6 +63,14 @@ impl Turn<'_> {
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
         if broken_by_us && !matches!(cause, Cause::Stopped | Cause::RevisionMoved) && !self.run.cancelled {
             return self.begin(step, again(&operation.task, &self.run));
+        }
+        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
+        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled {
+            // The device may be at it still, and would take no other operation.
+            let failure = Failure { step, cause };
+            self.tell(Story::StepFailed(failure.clone()));
+            self.run.failure = Some(failure);
+            return self.begin(Step::Stopping, Task::Stop);
         }
         self.fail(step, cause)
     }
@@ -148,8 +161,10 @@ impl Turn<'_> {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let chosen = &self.run.choices.kinds;
-        if chosen.is_empty() { self.profile.all_kinds() } else { chosen.clone() }
+        let chosen: BTreeSet<&Kind> = self.run.choices.kinds.iter().collect();
+        let mut kinds = self.profile.all_kinds();
+        kinds.retain(|kind| chosen.is_empty() || chosen.contains(kind));
+        kinds
     }
 
     fn keep_backup(&mut self, operation: &Operation, reading: &Reading) {
@@ -182,6 +197,11 @@ impl Turn<'_> {
             self.run.drifts = 0;
             self.run.failure = Some(Failure { step, cause: Cause::RevisionMoved });
             return self.settle();
+        }
+        if self.run.calls_closed {
+            // What follows may lead to a question, which may stay open for days.
+            self.run.failure = Some(Failure { step, cause: Cause::RevisionMoved });
+            return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         self.back_up()
     }

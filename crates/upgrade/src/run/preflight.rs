@@ -4,7 +4,7 @@ use super::step::{Rejected, Turn};
 use super::{Effect, Goal, Old, Outcome, State, Step, Story, Waiting};
 use crate::image::Image;
 use crate::operation::Cause;
-use crate::profile::{Command, Scope};
+use crate::profile::{Command, ConvertedBy, Scope};
 use crate::reading::{BufferState, Capability, Reading, Role};
 use crate::{ConfigurationSet, Kind, Protocol};
 
@@ -67,13 +67,15 @@ impl Turn<'_> {
                 "the device is not of the kind of profile {name:?}: its sysObjectID is {told}"
             ));
         }
-        match (&self.run.device.unique_id, &reading.unique_id) {
-            (Some(known), Some(told)) if known != told => Some(format!(
-                "at {} answers the device {told}, not {known}: correct its address, or say that the unit was replaced",
-                self.run.device.address
-            )),
-            _ => None,
-        }
+        let other = self.another_unit(reading)?;
+        Some(format!("{other}: correct its address, or say that the unit was replaced"))
+    }
+
+    /// What answers is not the unit that the run is about (row B13).
+    pub(super) fn another_unit(&self, reading: &Reading) -> Option<String> {
+        let (known, told) = (self.run.device.unique_id.as_ref()?, reading.unique_id.as_ref()?);
+        (known != told)
+            .then(|| format!("at {} answers the device {told}, not {known}", self.run.device.address))
     }
 
     fn obstacle(&self, reading: &Reading) -> Option<Cause> {
@@ -103,6 +105,10 @@ impl Turn<'_> {
                 all.join(", ")
             ));
         }
+        if self.leaves_out_kinds() {
+            let why = "an upgrade or a roll-back takes all kinds of configuration along: what is left out would be gone";
+            return impossible(why.into());
+        }
         if let Some(why) = self.protocol_obstacle(reading) {
             return impossible(why);
         }
@@ -117,18 +123,35 @@ impl Turn<'_> {
 
     fn missing_command(&self) -> Option<Command> {
         let needed: &[Command] = match &self.run.goal {
-            Goal::Upgrade { .. } if self.restarts() => {
-                &[Command::Backup, Command::Download, Command::Reset, Command::RollBack, Command::Restore]
+            Goal::Upgrade { .. } => &[
+                Command::ConfigureServer,
+                Command::Backup,
+                Command::Download,
+                Command::RollBack,
+                Command::Restore,
+                Command::Confirm,
+            ],
+            Goal::Backup => &[Command::ConfigureServer, Command::Backup],
+            Goal::Restore { .. } => &[Command::ConfigureServer, Command::Backup, Command::Restore],
+            Goal::RollBack => {
+                &[Command::ConfigureServer, Command::Backup, Command::RollBack, Command::Restore]
             }
-            Goal::Upgrade { .. } => {
-                &[Command::Backup, Command::Download, Command::Activate, Command::RollBack, Command::Restore]
-            }
-            Goal::Backup => &[Command::Backup],
-            Goal::Restore { .. } => &[Command::Backup, Command::Restore],
-            Goal::RollBack => &[Command::Backup, Command::RollBack],
             Goal::Reset => &[Command::Reset],
         };
-        needed.iter().copied().find(|command| self.profile.command(*command).is_none())
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        let converts = upgrade && self.converters().first() == Some(&ConvertedBy::Device);
+        let more = [
+            upgrade.then(|| if self.restarts() { Command::Reset } else { Command::Activate }),
+            converts.then_some(Command::Convert),
+        ];
+        let mut all = needed.iter().copied().chain(more.into_iter().flatten());
+        all.find(|command| self.profile.command(*command).is_none())
+    }
+
+    fn leaves_out_kinds(&self) -> bool {
+        let changes_software = matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let chosen = &self.run.choices.kinds;
+        changes_software && !chosen.is_empty() && self.profile.kinds.keys().any(|kind| !chosen.contains(kind))
     }
 
     fn unknown_kind(&self) -> Option<&Kind> {

@@ -57,7 +57,13 @@ impl Turn<'_> {
         {
             return Err(Rejected);
         }
-        if let Event::Read { reading, .. } = event {
+        if let Event::Read { asked, reading } = event {
+            // Preflight refuses another unit in its own words. Later it is as good as no answer: nothing is sent to it.
+            if let Some(why) = self.another_unit(reading)
+                && !matches!(self.run.state, State::Preflight(_))
+            {
+                return self.take(&Event::Unread { asked: *asked, why });
+            }
             self.note(reading);
         }
         if matches!(event, Event::Resumed) && !self.run.is_over() {

@@ -36,6 +36,24 @@ fn a_backup_takes_the_kinds_that_were_chosen() {
 }
 
 #[test]
+fn a_kind_named_twice_is_backed_up_once() {
+    let kind = crate::world::profile().all_kinds().remove(0);
+    let kinds = vec![kind.clone(), kind.clone()];
+    let world = World::new(Goal::Backup, Choices { kinds, ..choices() }).play();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    assert_eq!(world.kept[0].files.keys().collect::<Vec<_>>(), [&kind]);
+}
+
+#[test]
+fn a_backup_that_never_ends_is_stopped_so_that_the_device_is_free_again() {
+    let world = backup().fault(Command::Backup, [Fault::Hang]).play();
+    assert_eq!(world.question().failure.as_ref().map(|failure| failure.step), Some(Step::BackingUp));
+    assert_eq!(world.count(Command::Abort), 1, "{}", world.told());
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator);
+}
+
+#[test]
 fn by_ftp_each_ticket_carries_the_password_of_the_run() {
     let mut world = backup();
     world.run.server.protocol = Protocol::Ftp;

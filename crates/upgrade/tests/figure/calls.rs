@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use upgrade::profile::Command;
-use upgrade::run::{Answer, Outcome, State, Step, Story};
+use upgrade::profile::{Command, ConvertedBy};
+use upgrade::run::{Answer, Event, Outcome, State, Step, Story};
 
 use crate::device::Fault;
-use crate::world::World;
+use crate::world::{World, all_converted, image};
 
 #[test]
 fn a_restart_waits_for_the_last_call_to_end() {
@@ -42,6 +42,26 @@ fn calls_that_never_end_are_cut_off_at_the_limit() {
 fn calls_are_taken_again_after_an_activation_that_never_came() {
     let world = World::upgrade().fault(Command::Reset, [Fault::Refuse]).play();
     assert_eq!(world.count(Command::OpenCalls), 1);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator);
+}
+
+#[test]
+fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_device() {
+    let mut world = World::converting(image("2.0", 2));
+    world.profile.conversion = vec![ConvertedBy::Operator];
+    world.device.calls = 1;
+    let mut world = world.play();
+    let edited = all_converted(&world.before.1);
+    assert!(world.give(&Event::Answered(Answer::Edited(edited))));
+    let mut world = world.until_step(Step::Draining);
+    assert!(!world.device.admitted);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    world.device.calls = 0;
+    let world = world.on();
+    assert_eq!(world.question().failure, None, "it is to be edited anew");
+    assert!(world.device.admitted);
     let world = world.answer(Answer::End);
     assert_eq!(world.outcome(), Outcome::EndedByOperator);
 }

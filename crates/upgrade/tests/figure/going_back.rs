@@ -65,6 +65,21 @@ fn a_damaged_original_that_cannot_be_restored_at_first_is_tried_again() {
 }
 
 #[test]
+fn a_device_in_whose_place_another_one_answers_is_left_alone_until_it_is_back() {
+    let mut world = failed().begin().until_step(Step::RollingBack);
+    world.device.unique_id = "IAD-2".into();
+    let sent = world.sets.len();
+    let world = world.on();
+    assert!(world.question().lost);
+    assert!(world.failures().join("; ").contains("answers the device IAD-2, not IAD-1"));
+    let mut world = world.answer(Answer::Again);
+    assert!(world.question().lost, "still another one");
+    assert_eq!(world.sets.len(), sent, "nothing was sent to it");
+    world.device.unique_id = "IAD-1".into();
+    world.answer(Answer::Again).assert_asks(&ALL, "flash");
+}
+
+#[test]
 fn a_manager_killed_on_the_way_back_goes_on() {
     let mut world = failed();
     world.dies_after = Some(Command::RollBack);

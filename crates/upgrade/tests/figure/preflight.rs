@@ -12,7 +12,7 @@ type Change = fn(&mut World);
 
 #[test]
 fn what_does_not_fit_is_refused_with_nothing_written() {
-    let cases: [(Change, &str); 16] = [
+    let cases: [(Change, &str); 18] = [
         (|world| world.device.hardware = "iad-96".into(), "the device's hardware is \"iad-96\""),
         (|world| world.device.capacity = 10, "the device has room for 10"),
         (|world| world.image().manifest.from = vec!["1.5.".into()], "may be loaded over 1.5."),
@@ -26,6 +26,11 @@ fn what_does_not_fit_is_refused_with_nothing_written() {
         (|world| drop(world.profile.commands.remove(&Command::RollBack)), "no command RollBack"),
         (|world| drop(world.profile.commands.remove(&Command::Reset)), "no command Reset"),
         (|world| world.run.choices.kinds = vec![Kind("voice".into())], "no kind of configuration voice"),
+        (
+            |world| world.run.choices.kinds = crate::world::profile().all_kinds().split_off(1),
+            "takes all kinds of configuration along",
+        ),
+        (|world| drop(world.profile.commands.remove(&Command::Confirm)), "no command Confirm"),
         (|world| world.no_ftp(), "does not transfer by ftp"),
         (|world| world.device.silent_until = Time::from_millis(u64::MAX), "did not answer"),
         (|world| world.device.hides_software = true, "which software it runs"),
