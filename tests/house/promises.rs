@@ -12,29 +12,33 @@ fn rows() -> impl Iterator<Item = String> {
     of_one_device.chain([3, 4, 6, 8, 9, 13].map(|row| format!("b{row:02}_")))
 }
 
-/// The names of all functions in the package of tests.
-fn names_of_functions() -> BTreeSet<String> {
+/// The names of all tests in the package of tests.
+fn names_of_tests() -> BTreeSet<String> {
     let sources = sources(&xtask::root().join("tests"));
     let texts = sources.iter().map(|path| std::fs::read_to_string(path).unwrap());
-    texts.flat_map(|text| functions(&text)).collect()
+    texts.flat_map(|text| tests(&text)).collect()
 }
 
-fn functions(text: &str) -> Vec<String> {
+/// Functions right below the attribute of a test.
+fn tests(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let name = |line: &str| Some(line.split_once("fn ")?.1.split(['(', '<']).next()?.to_owned());
-    text.lines().filter_map(name).collect()
+    let is_attribute = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+    let pairs = lines.iter().zip(lines.iter().skip(1));
+    pairs.filter(|(above, _)| is_attribute(above)).filter_map(|(_, line)| name(line)).collect()
 }
 
 #[test]
 fn every_row_has_a_test_that_bears_its_number() {
-    let names = names_of_functions();
+    let names = names_of_tests();
     let missing: Vec<String> = rows().filter(|row| !names.iter().any(|name| name.starts_with(row))).collect();
     assert!(missing.is_empty(), "no test bears the number of {missing:?}");
 }
 
 #[test]
-fn functions_are_found_by_their_names() {
-    let text = "#[test]\nfn h01_one() {\n}\n    async fn h02_two<T>(value: T) {}\nlet no = 3;";
-    assert_eq!(functions(text), ["h01_one", "h02_two"]);
+fn tests_are_found_by_their_attributes() {
+    let text = "#[test]\nfn h01_one() {\n}\nfn h03_no_test() {}\n#[tokio::test]\n    async fn h02_two() {}\nlet no = 3;";
+    assert_eq!(tests(text), ["h01_one", "h02_two"]);
 }
 
 #[test]

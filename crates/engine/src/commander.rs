@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use snmp::manager::{Failure, Manager, Request, RequestKey, Response, Settings, SplitLimits, Target, split};
 use snmp::{ErrorStatus, ObjectIdentifier, VarBind};
-use upgrade::{Oid, RunId, Value};
+use upgrade::{Oid, RunId, Time, Value};
 
 use crate::access::{Access, from_wire, from_wire_name, to_wire, to_wire_name};
 use crate::datagram::{Datagram, Transmit};
@@ -54,6 +54,8 @@ pub enum What {
 pub struct Answer {
     /// Who asked.
     pub asker: Asker,
+    /// When it was there, however long it then waits for whoever asked.
+    pub at: Time,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -76,7 +78,7 @@ pub struct Commander {
     asked: BTreeMap<Asker, Asked>,
     /// Whose request a message is a part of.
     askers: BTreeMap<RequestKey, Asker>,
-    answers: VecDeque<Answer>,
+    answers: VecDeque<(Asker, Outcome)>,
 }
 
 /// A request, which may take several messages.
@@ -130,9 +132,9 @@ impl Commander {
         Some(Transmit { peer, local: None, segment_size: buffer.len(), length: buffer.len() })
     }
 
-    /// The next answer.
-    pub fn poll_answer(&mut self) -> Option<Answer> {
-        self.answers.pop_front()
+    /// The next answer. To be asked right after what came in was handled: `now` is told as the moment it was there.
+    pub fn poll_answer(&mut self, now: Duration) -> Option<Answer> {
+        self.answers.pop_front().map(|(asker, outcome)| Answer { asker, at: Time::from(now), outcome })
     }
 
     /// When [`Commander::poll_transmit`] is due although nothing came in.
@@ -254,7 +256,7 @@ impl Commander {
     }
 
     fn answer(&mut self, asker: Asker, outcome: Outcome) {
-        self.answers.push_back(Answer { asker, outcome });
+        self.answers.push_back((asker, outcome));
     }
 }
 

@@ -69,14 +69,20 @@ const MOST_WAITING: usize = 65_536;
 /// How many INFORMs may wait for their commit; their senders repeat what is dropped.
 const MOST_INFORMS: usize = 65_536;
 
+/// How many bytes, as they came, may wait to be taken, and as many to be committed: strangers send what they like.
+const MOST_BYTES: usize = 32 << 20;
+
 /// Notifications of all devices.
 #[derive(Debug, Default)]
 pub struct Listener {
     index: Arc<DeviceIndex>,
-    heard: VecDeque<Heard>,
+    /// With the size of each as it came.
+    heard: VecDeque<(usize, Heard)>,
+    heard_bytes: usize,
     receipts: u64,
     /// Answers to INFORMs that are not committed yet.
     owed: BTreeMap<u64, Owed>,
+    owed_bytes: usize,
     due: VecDeque<Owed>,
     counters: Counters,
     gap: bool,
@@ -107,7 +113,9 @@ impl Listener {
 
     /// The next notification.
     pub fn poll_heard(&mut self) -> Option<Heard> {
-        self.heard.pop_front()
+        let (size, heard) = self.heard.pop_front()?;
+        self.heard_bytes -= size;
+        Some(heard)
     }
 
     /// Whether notifications were dropped since the last call: then devices must be polled.
@@ -122,7 +130,10 @@ impl Listener {
 
     /// What was told by the notification of this receipt is safe: an INFORM is answered.
     pub fn committed(&mut self, receipt: u64) {
-        self.due.extend(self.owed.remove(&receipt));
+        if let Some(owed) = self.owed.remove(&receipt) {
+            self.owed_bytes -= owed.response.len();
+            self.due.push_back(owed);
+        }
     }
 
     /// Puts the next datagram to send into `buffer`.
@@ -148,7 +159,8 @@ impl Listener {
         let name = from_wire_name(&notification.name);
         let device = self.device(datagram.peer.ip(), &varbinds);
         self.counters.unknown += u64::from(device.is_none());
-        if self.heard.len() >= MOST_WAITING {
+        let size = datagram.bytes.len();
+        if self.heard.len() >= MOST_WAITING || self.heard_bytes + size > MOST_BYTES {
             self.counters.overflowed += 1;
             self.gap = true;
             return;
@@ -159,13 +171,16 @@ impl Listener {
             let mut response = Vec::new();
             let encoded =
                 notification.response().is_some_and(|message| message.encode(&mut response).is_ok());
-            if encoded && self.owed.len() < MOST_INFORMS {
+            let room = self.owed.len() < MOST_INFORMS && self.owed_bytes + response.len() <= MOST_BYTES;
+            if encoded && room {
+                self.owed_bytes += response.len();
                 let owed = Owed { peer: datagram.peer, local: datagram.local, response };
                 self.owed.insert(self.receipts, owed);
             }
         }
         let profile = device.and_then(|device| self.index.profiles.get(&device));
-        self.heard.push_back(Heard {
+        self.heard_bytes += size;
+        let heard = Heard {
             receipt: self.receipts,
             peer: datagram.peer,
             device,
@@ -179,7 +194,8 @@ impl Listener {
             name,
             uptime: notification.uptime,
             varbinds,
-        });
+        };
+        self.heard.push_back((size, heard));
     }
 
     /// By its unique id where the notification has one, whatever address it came from; else by that address.

@@ -1,9 +1,9 @@
 //! `iadms upgrade`.
 
 use clap::Args;
-use upgrade::{Kind, Time};
+use upgrade::Time;
 
-use super::choices::{Devices, Manner, kind, moment};
+use super::choices::{Devices, Manner, moment};
 use super::{Context, Exit, Failure, follow};
 use crate::api::{StartRuns, Wanted};
 
@@ -23,10 +23,6 @@ pub(super) struct Upgrade {
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     at: Option<Time>,
 
-    /// The kinds of configuration to back up and restore; default: all
-    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
-    kinds: Vec<Kind>,
-
     #[command(flatten)]
     manner: Manner,
 }
@@ -34,7 +30,6 @@ pub(super) struct Upgrade {
 impl Upgrade {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut choices = self.manner.choices();
-        choices.kinds = self.kinds;
         choices.activate_at = self.at;
         let request = StartRuns {
             devices: self.devices.names(context).await?,

@@ -108,7 +108,11 @@ async fn run(program: &Path, arguments: &[String], input: &[u8]) -> std::io::Res
     };
     let listen = async {
         match stderr {
-            Some(stderr) => stderr.take(MOST_COMPLAINT).read_to_end(&mut complaint).await.map(drop),
+            Some(mut stderr) => {
+                (&mut stderr).take(MOST_COMPLAINT).read_to_end(&mut complaint).await?;
+                // A program whose complaint nobody reads to its end would be ended by that.
+                tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await.map(drop)
+            }
             None => Ok(()),
         }
     };

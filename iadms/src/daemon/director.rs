@@ -201,13 +201,7 @@ impl Loop {
                 Asker::Probe(number) => self.probed(number, answer.outcome),
             }
         }
-        for report in reports.drain(..) {
-            if let Report::Refused { peer, name, reason } = &report {
-                let name = name.as_deref().unwrap_or("-");
-                tracing::warn!(%peer, name, %reason, "a file transfer was refused");
-            }
-            batch.inputs.push(Input::Report(report));
-        }
+        batch.inputs.extend(reports.drain(..).map(Input::Report));
         for told in news.drain(..) {
             match told {
                 News::Heard(heard) => {
@@ -238,8 +232,8 @@ impl Loop {
         match committed {
             Ok(()) => {
                 started.into_iter().for_each(|(run, reply)| drop(reply.send(Ok(run))));
-                for (run, reply) in asked {
-                    let answer = if turn.rejected.contains(&run) { Err(self.not_now(run)) } else { Ok(()) };
+                for ((run, reply), heeded) in asked.into_iter().zip(&turn.heeded) {
+                    let answer = if *heeded { Ok(()) } else { Err(self.not_now(run)) };
                     let _ = reply.send(answer);
                 }
                 self.stuck = None;

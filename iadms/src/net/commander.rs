@@ -26,7 +26,7 @@ pub async fn run(
         while let Some(transmit) = commander.poll_transmit(clock.elapsed(), &mut buffer) {
             sockets.send(&transmit, &buffer).await;
         }
-        while let Some(answer) = commander.poll_answer() {
+        while let Some(answer) = commander.poll_answer(clock.elapsed()) {
             answered(answer);
         }
         tokio::select! {

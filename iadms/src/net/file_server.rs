@@ -1,11 +1,13 @@
 //! The sockets of the file server: TFTP transfers of all devices, and what FTP asks of the same tickets.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::FileServer;
-use engine::file_server::{FromStorage, Order, Port, Report, TransferId};
+use engine::file_server::{FromStorage, Order, Port, Refusal, Report, TransferId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::ftp::FtpCall;
@@ -46,6 +48,7 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
     let mut buffer = Vec::new();
     let mut answers = Vec::new();
     let mut stops: BTreeMap<TransferId, oneshot::Sender<()>> = BTreeMap::new();
+    let mut refusals = Refusals::default();
     loop {
         let mut busy = false;
         for sent in 0..MOST_AT_ONCE {
@@ -58,6 +61,11 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
             storage.ask(work);
         }
         while let Some(report) = server.poll_report() {
+            if let Report::Refused { peer, name, reason } = &report {
+                // It has changed nothing: the director needs not know, and strangers fill no queue.
+                refusals.log(clock.elapsed(), *peer, name.as_deref(), *reason);
+                continue;
+            }
             // A director that ended hears nothing; its orders have ended too.
             let _ = reports.send(report);
         }
@@ -101,6 +109,34 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
 
 /// Datagrams sent, or messages taken, before the other side is looked after again.
 const MOST_AT_ONCE: usize = 64;
+
+/// Refusals logged in one second; of more only the number is told.
+const MOST_LOGGED: u32 = 20;
+
+/// What is told of transfers that were refused.
+#[derive(Default)]
+struct Refusals {
+    second: u64,
+    logged: u32,
+    left_out: u64,
+}
+
+impl Refusals {
+    fn log(&mut self, now: Duration, peer: SocketAddr, name: Option<&str>, reason: Refusal) {
+        if self.second != now.as_secs() {
+            if self.left_out > 0 {
+                tracing::warn!(count = self.left_out, "more file transfers were refused within a second");
+            }
+            *self = Self { second: now.as_secs(), ..Self::default() };
+        }
+        if self.logged == MOST_LOGGED {
+            self.left_out += 1;
+            return;
+        }
+        self.logged += 1;
+        tracing::warn!(%peer, name = name.unwrap_or("-"), %reason, "a file transfer was refused");
+    }
+}
 
 /// Answers what FTP asks. One that no longer waits for its answer has closed its connection.
 fn answer_ftp(

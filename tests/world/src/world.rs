@@ -291,7 +291,7 @@ impl World {
     fn happen(&mut self, item: Item) {
         match item {
             Item::ToAgent { place, from, bytes } => self.ask_agent(place, from, &bytes),
-            Item::ToTransfer { place, port, from, bytes } => self.to_transfer(place, port, from, &bytes),
+            Item::ToTransfer { place, port, from, bytes } => self.transfer_hears(place, port, from, &bytes),
             Item::ToNotifier { place, from, bytes } => {
                 let now = self.now;
                 if let Some(unit) = self.units.get_mut(place).filter(|unit| unit.device.answers()) {
@@ -299,7 +299,7 @@ impl World {
                 }
                 self.settle(place);
             }
-            Item::ToManager { socket, peer, bytes } => self.to_manager(socket, peer, &bytes),
+            Item::ToManager { socket, peer, bytes } => self.manager_hears(socket, peer, &bytes),
             Item::Message { life, message } => {
                 if life == self.life && self.manager.is_some() {
                     self.deliver(message);
@@ -368,7 +368,7 @@ impl World {
         }
     }
 
-    fn to_transfer(&mut self, place: usize, port: u16, from: SocketAddr, bytes: &[u8]) {
+    fn transfer_hears(&mut self, place: usize, port: u16, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
         let Some(unit) = self.units.get_mut(place).filter(|unit| unit.cut_off <= now) else { return };
         let Ok(packet) = Packet::decode(bytes) else { return };
@@ -381,7 +381,7 @@ impl World {
         self.settle(place);
     }
 
-    fn to_manager(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) {
+    fn manager_hears(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) {
         let now = self.now;
         let Some(manager) = &mut self.manager else { return };
         let datagram = [Datagram { peer, local: Some(MANAGER), bytes }];
@@ -566,8 +566,7 @@ impl World {
     fn transmit(&mut self, place: usize, id: TransferId) {
         let now = self.now;
         let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let Some(unit) = self.units.get_mut(place) else { break };
+        while let Some(unit) = self.units.get_mut(place) {
             let Some(Moving::Tftp(transfer)) = unit.transfers.get_mut(&id) else { break };
             if transfer.stalls(now) {
                 break;
@@ -745,7 +744,8 @@ impl World {
             }
         }
         self.buffer = buffer;
-        while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer()) {
+        while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
+        {
             self.send_input(Channel::Answers, Input::Answer(answer));
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());

@@ -66,8 +66,9 @@ pub struct Turn {
     pub transaction: Transaction,
     /// To be performed once it is committed and applied.
     pub effects: Vec<Effect>,
-    /// Inputs that meant nothing to the run they were for: an operator's are told so.
-    pub rejected: Vec<RunId>,
+    /// Whether each word of an operator (an answer, a cancel, a stop) meant something to the run it was for, in their
+    /// order.
+    pub heeded: Vec<bool>,
     pub(crate) entries: BTreeMap<RunId, Entry>,
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Working<'a> {
     entries: BTreeMap<RunId, Entry>,
     writes: BTreeMap<RunId, Write>,
     effects: Vec<Effect>,
-    rejected: Vec<RunId>,
+    heeded: Vec<bool>,
 }
 
 impl<'a> Working<'a> {
@@ -31,7 +31,7 @@ impl<'a> Working<'a> {
             entries: BTreeMap::new(),
             writes: BTreeMap::new(),
             effects: Vec::new(),
-            rejected: Vec::new(),
+            heeded: Vec::new(),
         }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Working<'a> {
 
     pub(super) fn finish(self) -> Turn {
         let transaction = Transaction { writes: self.writes.into_values().collect() };
-        Turn { transaction, effects: self.effects, rejected: self.rejected, entries: self.entries }
+        Turn { transaction, effects: self.effects, heeded: self.heeded, entries: self.entries }
     }
 
     fn begin(&mut self, entry: Entry, event: &Event) {
@@ -76,7 +76,6 @@ impl<'a> Working<'a> {
 
     fn answer(&mut self, answer: Answer) {
         let Asker::Run { run, asked } = answer.asker else { return };
-        let now = self.now;
         let Some(entry) = self.entry(run) else { return };
         let setting = entry.run.is_commanding();
         let event = match answer.outcome {
@@ -84,7 +83,7 @@ impl<'a> Working<'a> {
             Outcome::Refused(why) if setting => Event::Refused { asked, why },
             Outcome::Unanswered if setting => Event::Unanswered { asked },
             Outcome::Values(values) => {
-                let reading = Box::new(entry.profile.reading(&values, now));
+                let reading = Box::new(entry.profile.reading(&values, answer.at));
                 Event::Read { asked, reading }
             }
             Outcome::Refused(why) => Event::Unread { asked, why },
@@ -134,9 +133,8 @@ impl<'a> Working<'a> {
     }
 
     fn give_operator(&mut self, run: RunId, event: &Event) {
-        if !self.step(run, event) {
-            self.rejected.push(run);
-        }
+        let heeded = self.step(run, event);
+        self.heeded.push(heeded);
     }
 
     fn give(&mut self, run: RunId, event: &Event) {

@@ -83,7 +83,7 @@ impl World {
             }
             What::Set(writes) => Outcome::Values(writes),
         };
-        Input::Answer(Answer { asker: asked.asker, outcome })
+        Input::Answer(Answer { asker: asked.asker, at: self.now, outcome })
     }
 
     fn set(&mut self, name: &str, value: Value) {
@@ -289,8 +289,12 @@ fn answers_to_what_was_asked_before_are_passed_over() {
     world.give(vec![world.answer()]);
     let turn = world.give(vec![stale]);
     assert!(turn.effects.is_empty() && turn.transaction.writes.is_empty());
-    let probe = Answer { asker: Asker::Probe(1), outcome: Outcome::Unanswered };
-    let nobodys = Answer { asker: Asker::Run { run: RunId(99), asked: 1 }, outcome: Outcome::Unanswered };
+    let probe = Answer { asker: Asker::Probe(1), at: Time::default(), outcome: Outcome::Unanswered };
+    let nobodys = Answer {
+        asker: Asker::Run { run: RunId(99), asked: 1 },
+        at: Time::default(),
+        outcome: Outcome::Unanswered,
+    };
     let turn = world.give(vec![Input::Answer(probe), Input::Answer(nobodys)]);
     assert!(turn.effects.is_empty());
 }
@@ -300,7 +304,9 @@ fn an_operator_is_told_what_meant_nothing() {
     let mut world = World::new();
     let again = Input::Operator { run: RUN, answer: upgrade::run::Answer::Again };
     let turn = world.give(vec![again, Input::StopOperation(RUN), Input::Cancel(RunId(99))]);
-    assert_eq!(turn.rejected, [RUN, RUN, RunId(99)]);
+    assert_eq!(turn.heeded, [false, false, false]);
+    // The first of two is heeded, whatever becomes of the second.
+    assert_eq!(world.give(vec![Input::Cancel(RUN), Input::Cancel(RUN)]).heeded, [true, false]);
 }
 
 #[test]

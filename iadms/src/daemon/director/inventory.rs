@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::director::{Entry, Input};
 use engine::listener::{DeviceIndex, Heard};
-use upgrade::Run;
+use upgrade::{Oid, Run, Value};
 
 use super::commands::access;
 use super::{Batch, Loop};
@@ -24,7 +24,7 @@ impl Loop {
             kind: if heard.inform { "inform" } else { "trap" }.to_owned(),
             oid: heard.name.clone(),
             uptime: heard.uptime,
-            varbinds: heard.varbinds.clone(),
+            varbinds: shortened(&heard.varbinds),
         }
     }
 
@@ -88,4 +88,26 @@ impl Loop {
         }
         Ok(batch)
     }
+}
+
+/// Bytes of texts that are kept of one notification: strangers could fill the disk with more.
+const MOST_TEXT: usize = 2048;
+/// Objects that are kept of one notification.
+const MOST_OBJECTS: usize = 64;
+
+/// What is kept of a notification's objects: devices send a few short ones.
+fn shortened(varbinds: &[(Oid, Value)]) -> Vec<(Oid, Value)> {
+    let mut room = MOST_TEXT;
+    let short = |(name, value): &(Oid, Value)| {
+        let value = match value {
+            Value::Octets(octets) => {
+                let kept = octets.len().min(room);
+                room -= kept;
+                Value::Octets(octets.get(..kept).unwrap_or_default().to_vec())
+            }
+            other => other.clone(),
+        };
+        (name.clone(), value)
+    };
+    varbinds.iter().take(MOST_OBJECTS).map(short).collect()
 }
