@@ -24,7 +24,7 @@ pub use self::backup::Backup;
 pub use self::commit::Kept;
 pub use self::error::StoreError;
 pub use self::image::StoredImage;
-pub use self::northbound::{NorthboundTarget, TargetError};
+pub use self::northbound::{NorthboundTarget, Owed, TargetError};
 pub use self::run::{LoggedEvent, OpenRun, RunFilter, RunRecord, StoredProfile, ToldStory};
 
 /// The name of the database in the data folder.

@@ -72,6 +72,24 @@ mod needs_snmptrapd {
     }
 
     #[test]
+    fn what_nobody_acknowledged_before_a_kill_is_told_after_the_restart() {
+        let mut laboratory = Laboratory::start();
+        let deaf = UdpSocket::bind((loopback::own_address(), 0)).unwrap();
+        let address: SocketAddr = deaf.local_addr().unwrap();
+        let add = ["northbound", "target", "add", "centre", &address.to_string(), "--inform"];
+        laboratory.succeed(&[&add[..], &["--repeats", "10", "--timeout-ms", "60000"]].concat());
+        laboratory.succeed(&["backup", DEVICE, "--wait"]);
+        laboratory.kill_manager();
+        drop(deaf);
+        let mut centre = Snmptrapd::start_at(address);
+        laboratory.start_manager();
+        for name in ["iadmsRunBegun", "iadmsRunEnded"] {
+            let notification = centre.next_notification();
+            assert!(notification.contains(name), "not {name}: {notification}");
+        }
+    }
+
+    #[test]
     fn a_centre_that_acknowledges_nothing_is_told_to_who_tries_it() {
         let laboratory = Laboratory::with_manager_alone(&[]);
         let deaf = UdpSocket::bind((loopback::own_address(), 0)).unwrap();

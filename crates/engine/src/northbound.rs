@@ -84,6 +84,14 @@ pub fn event(run: &Run, story: &Story, uptime: u32) -> Option<Event> {
     Some(Event { name: name(&[0, number]), uptime, varbinds: varbinds.collect() })
 }
 
+/// Whether a network operations centre is told this story.
+pub const fn is_told(story: &Story) -> bool {
+    matches!(
+        story,
+        Story::Begun | Story::StepFailed(_) | Story::Asked { .. } | Story::Answered { .. } | Story::Ended(_)
+    )
+}
+
 /// The notification that is sent on request, to see whether notifications arrive.
 pub fn test(words: &str, uptime: u32) -> Event {
     let varbinds = vec![VarBind::new(name(&[1, 2, 0]), text(words))];

@@ -128,7 +128,7 @@ impl Receiver {
         now: Duration,
     ) -> Self {
         let mut clock = Retransmission::new(*timing, now);
-        clock.bound_first(parameters.timeout_s);
+        clock.agree(parameters.timeout_s);
         Self {
             stage,
             mode,
@@ -292,7 +292,7 @@ impl Receiver {
         self.parameters = agreed.parameters();
         self.announced_size = agreed.transfer_size;
         self.sequence = Sequence::new(self.parameters.window_size);
-        self.clock.bound_first(self.parameters.timeout_s);
+        self.clock.agree(self.parameters.timeout_s);
         self.clock.progress(now, round_trip);
         self.clock.disarm();
         self.opening = Opening::default();

@@ -87,7 +87,7 @@ impl Sender {
         now: Duration,
     ) -> Self {
         let mut clock = Retransmission::new(*timing, now);
-        clock.bound_first(parameters.timeout_s);
+        clock.agree(parameters.timeout_s);
         Self {
             stage,
             parameters,
@@ -208,7 +208,7 @@ impl Sender {
         let round_trip = self.opening.sent_once_at.map(|sent_at| now.saturating_sub(sent_at));
         self.parameters = parameters;
         self.window = Window::new(parameters.window_size);
-        self.clock.bound_first(parameters.timeout_s);
+        self.clock.agree(parameters.timeout_s);
         self.clock.progress(now, round_trip);
         self.clock.disarm();
         self.opening = Opening::default();

@@ -31,10 +31,15 @@ impl Default for Timing {
     }
 }
 
+/// How often something is sent again, at the least, before an agreed wait leads to giving up.
+const REPETITIONS: u32 = 3;
+
 /// The clockwork of one transfer.
 #[derive(Debug)]
 pub(crate) struct Retransmission {
     timing: Timing,
+    /// What both sides have agreed to wait (RFC 2349): then nothing is measured, and nothing doubled.
+    agreed: Option<Duration>,
     estimate: Option<Estimate>,
     doublings: u32,
     due: Option<Duration>,
@@ -50,20 +55,21 @@ struct Estimate {
 
 impl Retransmission {
     pub(crate) fn new(timing: Timing, now: Duration) -> Self {
-        Self { timing, estimate: None, doublings: 0, due: None, progress_at: now }
+        Self { timing, agreed: None, estimate: None, doublings: 0, due: None, progress_at: now }
     }
 
-    /// Takes the `timeout` option as the upper bound of the first repetition.
-    pub(crate) fn bound_first(&mut self, timeout_s: Option<u8>) {
-        if let Some(seconds) = timeout_s {
-            self.timing.first = self.timing.first.min(Duration::from_secs(seconds.into()));
+    /// The `timeout` option that was agreed: so long everything is waited for before it is sent again (RFC 2349).
+    pub(crate) fn agree(&mut self, timeout_s: Option<u8>) {
+        self.agreed = timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
+        if let Some(agreed) = self.agreed {
+            self.timing.give_up = self.timing.give_up.max(agreed * REPETITIONS);
         }
     }
 
     /// Starts the wait for an answer to what has just been sent; `patience` multiplies it.
     pub(crate) fn arm(&mut self, now: Duration, patience: u32) {
-        let wait = self.wait().saturating_mul(patience).min(self.timing.cap);
-        self.due = Some(now.saturating_add(wait));
+        let measured = self.wait().saturating_mul(patience).min(self.timing.cap);
+        self.due = Some(now.saturating_add(self.agreed.unwrap_or(measured)));
     }
 
     /// Nothing is awaited, or what is due will be sent at once.
@@ -178,13 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn the_timeout_option_bounds_the_first_wait() {
-        let mut clock =
-            Retransmission::new(Timing { first: MS * 5000, cap: MS * 9000, ..Timing::default() }, MS);
-        clock.bound_first(Some(2));
-        assert_eq!(wait(&mut clock, MS), MS * 2000);
-        clock.bound_first(Some(255));
-        assert_eq!(wait(&mut clock, MS), MS * 2000);
+    fn an_agreed_timeout_is_kept_to() {
+        let mut clock = Retransmission::new(Timing::default(), MS);
+        clock.agree(Some(2));
+        clock.progress(MS, Some(MS));
+        for _ in 0..3 {
+            assert_eq!(wait(&mut clock, MS), MS * 2000, "neither measured nor doubled");
+            assert!(clock.has_expired(MS * 100_000));
+        }
+        clock.agree(Some(255));
+        assert_eq!(wait(&mut clock, MS), MS * 255_000);
+        assert!(!clock.is_hopeless(MS * 600_000), "it is repeated before it is given up");
+        assert!(clock.is_hopeless(MS * 766_000));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod inventory;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,12 +12,13 @@ use std::sync::atomic::AtomicU64;
 use core::time::Duration;
 use engine::Director;
 use engine::commander::{Answer, Ask, Asker};
-use engine::director::{Convert, Effect, Input, Told, Turn};
+use engine::director::{Convert, Effect, Input, Turn};
 use engine::file_server::{Order, Report};
 use engine::listener::DeviceIndex;
 use tokio::sync::{mpsc, watch};
 use upgrade::{DeviceId, Kind, RunId, StoredFile};
 
+use self::telling::Telling;
 use super::clock::Clock;
 use super::{Ports, Receiving, Refusal, Reply, Trap, converter};
 use crate::files::Files;
@@ -90,6 +92,7 @@ struct Loop {
     next_run: u64,
     /// By name, as the listener knows them.
     names: BTreeMap<DeviceId, String>,
+    telling: Telling,
     /// Why nothing can be stored, where that is so.
     stuck: Option<Refusal>,
     /// Whether the inventory changed while nothing could be stored; it is read anew after that.
@@ -129,11 +132,13 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         last_probe: 0,
         next_run,
         names: BTreeMap::new(),
+        telling: Telling::new(),
         stuck: None,
         stale: false,
     };
     this.read_inventory().await?;
     let mut pending = Some(this.resume().await?);
+    this.tell_what_is_owed().await?;
     loop {
         if let Some(batch) = pending.take() {
             pending = this.settle(batch).await;
@@ -156,6 +161,7 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         let mut reports = Vec::new();
         let mut news = Vec::new();
         let due = this.director.next_deadline().map(Duration::from);
+        let settling = this.telling.settles_at;
         let Connections { answers: answering, reports: reporting, news: hearing, receiving, .. } =
             &mut this.connections;
         tokio::select! {
@@ -169,6 +175,8 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
             Some((run, result)) = conversions.recv() => {
                 batch.inputs.push(Input::Converted { run, result });
             }
+            Some(told) = this.telling.settled.recv() => this.telling.note(told, clock),
+            () = clock.sleep_until(settling), if settling.is_some() => this.settle_owed().await,
             () = clock.sleep_until(due) => batch.inputs.push(Input::Clock),
         }
         // What else is there already goes into the same commit.
@@ -280,38 +288,6 @@ impl Loop {
         if learnt {
             // Only which device says that it is which is new: no run is moved by that.
             self.refresh_inventory().await;
-        }
-    }
-
-    async fn tell(&self, turn: &Turn, told: Vec<Told>) {
-        let uptime = (self.clock.now() - self.started).as_millis() / 10;
-        let uptime = u32::try_from(uptime % (1 << 32)).unwrap_or(0);
-        let events: Vec<_> = told
-            .iter()
-            .filter_map(|told| engine::northbound::event(turn.run(told.run)?, &told.story, uptime))
-            .collect();
-        for told in told {
-            tracing::debug!(run = told.run.0, device = told.device, story = ?told.story, "told");
-            let _ = self.connections.receiving.told.send(told);
-        }
-        if events.is_empty() {
-            return;
-        }
-        match self.connections.store.targets().await {
-            Ok(targets) => {
-                for (target, event) in
-                    targets.iter().flat_map(|target| events.iter().map(move |e| (target, e)))
-                {
-                    let (target, event) = (target.clone(), event.clone());
-                    let _ = self.connections.northbound.send(Notification { target, event, reply: None });
-                }
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the northbound targets cannot be read"
-                );
-            }
         }
     }
 

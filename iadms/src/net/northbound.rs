@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::sockets::{Batches, Sockets};
 use crate::daemon::clock::Clock;
 use crate::daemon::{Refusal, RefusalCode};
-use crate::store::NorthboundTarget;
+use crate::store::{NorthboundTarget, Owed};
 
 /// A notification for a target.
 #[derive(Debug)]
@@ -23,7 +23,16 @@ pub struct Notification {
     /// What.
     pub event: Event,
     /// Who wants to know whether it was sent or, for an INFORM, acknowledged.
-    pub reply: Option<oneshot::Sender<Result<(), Refusal>>>,
+    pub reply: Reply,
+}
+
+/// Who wants to know what became of a notification.
+#[derive(Debug)]
+pub enum Reply {
+    /// Whoever asked for it.
+    Asked(oneshot::Sender<Result<(), Refusal>>),
+    /// The loop, which tells the story again after a restart unless it hears that it was sent or given up.
+    Owed(mpsc::UnboundedSender<Owed>, Owed),
 }
 
 /// Sends notifications until nobody has any.
@@ -81,7 +90,7 @@ struct Sender {
 
 struct Open {
     target: String,
-    reply: Option<oneshot::Sender<Result<(), Refusal>>>,
+    reply: Reply,
 }
 
 impl Sender {
@@ -146,7 +155,10 @@ fn unsendable(target: &str, why: &str) -> Refusal {
     )
 }
 
-fn tell(reply: Option<oneshot::Sender<Result<(), Refusal>>>, result: Result<(), Refusal>) {
+fn tell(reply: Reply, result: Result<(), Refusal>) {
     // Who asked may have gone.
-    let _ = reply.map(|reply| reply.send(result));
+    match reply {
+        Reply::Asked(asked) => drop(asked.send(result)),
+        Reply::Owed(settled, owed) => drop(settled.send(owed)),
+    }
 }

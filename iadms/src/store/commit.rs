@@ -97,6 +97,12 @@ impl Store {
                 .bind(millis(story.at))
                 .bind(write("a story", &story.story)?);
             logged.execute(&mut *open).await.map_err(told)?;
+            if engine::northbound::is_told(&story.story) {
+                let owed =
+                    "INSERT INTO northbound_owed (run, n, target) SELECT ?, ?, name FROM northbound_target";
+                let owed = sqlx::query(owed).bind(run).bind(integer(story.n));
+                owed.execute(&mut *open).await.map_err(told)?;
+            }
         }
         for set in &change.backups {
             let backup = self.keep(open, at, &change.run, set).await?;

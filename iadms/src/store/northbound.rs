@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::row::read_word;
+use upgrade::RunId;
+
+use super::row::{integer, number, read_word};
 use super::{Store, StoreError};
 use crate::inventory::{Community, is_name};
 
@@ -74,7 +76,52 @@ impl NorthboundTarget {
     }
 }
 
+/// A story that a target is still to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The run.
+    pub run: RunId,
+    /// The number of the story within the run.
+    pub n: u64,
+    /// The name of the target.
+    pub target: String,
+}
+
 impl Store {
+    /// What was not yet told when the daemon ended, in order.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be read.
+    pub async fn owed(&self) -> Result<Vec<Owed>, StoreError> {
+        let rows = sqlx::query("SELECT run, n, target FROM northbound_owed ORDER BY run, n, target");
+        let rows = rows.fetch_all(&self.reading).await.map_err(|error| self.told(error))?;
+        let owed = |row: &SqliteRow| {
+            let told = |error| self.told(error);
+            Ok(Owed {
+                run: RunId(number(row.try_get("run").map_err(told)?)),
+                n: number(row.try_get("n").map_err(told)?),
+                target: row.try_get("target").map_err(told)?,
+            })
+        };
+        rows.iter().map(owed).collect()
+    }
+
+    /// These were sent, or given up.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be written.
+    pub async fn no_longer_owed(&self, told: &[Owed]) -> Result<(), StoreError> {
+        let mut open = self.writing.begin().await.map_err(|error| self.told(error))?;
+        for Owed { run, n, target } in told {
+            let settled = sqlx::query("DELETE FROM northbound_owed WHERE run = ? AND n = ? AND target = ?");
+            let settled = settled.bind(integer(run.0)).bind(integer(*n)).bind(target);
+            settled.execute(&mut *open).await.map_err(|error| self.told(error))?;
+        }
+        open.commit().await.map_err(|error| self.told(error))
+    }
+
     /// Adds a target.
     ///
     /// # Errors

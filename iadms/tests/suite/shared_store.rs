@@ -1,8 +1,10 @@
 //! What every store must do, whatever is beneath it. Each test takes a store and may use it as it likes.
 
+use engine::director::Told;
 use iadms::inventory::Community;
-use iadms::store::{NorthboundTarget, RunFilter, Store, StoreError};
+use iadms::store::{NorthboundTarget, Owed, RunFilter, Store, StoreError};
 use upgrade::image::{ImageFile, Manifest};
+use upgrade::run::Story;
 use upgrade::{DeviceId, Digest, Image, RunId, Time};
 
 use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
@@ -189,4 +191,29 @@ pub(crate) async fn images_and_targets_have_names_of_their_own(store: &Store) {
     assert_eq!(store.target("noc").await.unwrap(), target);
     store.remove_target("noc").await.unwrap();
     assert!(matches!(store.remove_target("noc").await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn a_centre_is_owed_a_story_until_it_was_told(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    let told = |n, story| Told { run: RunId(1), device: "iad-1".into(), at: now(), n, story };
+    let mut begun = write(run(1, device, "iad-1"), 1);
+    begun.stories = vec![told(1, Story::Begun), told(2, Story::Resumed)];
+    let target = |name: &str| NorthboundTarget {
+        name: name.into(),
+        address: ([192, 0, 2, 9], 162).into(),
+        community: Community("public".into()),
+        inform: true,
+        repeats: 3,
+        timeout_ms: 1000,
+    };
+    for name in ["east", "west"] {
+        store.add_target(&target(name)).await.unwrap();
+    }
+    commit(store, &[begun]).await.unwrap();
+    let owed = |target: &str| Owed { run: RunId(1), n: 1, target: target.into() };
+    assert_eq!(store.owed().await.unwrap(), [owed("east"), owed("west")], "of what is worth telling");
+    store.no_longer_owed(&[owed("east")]).await.unwrap();
+    assert_eq!(store.owed().await.unwrap(), [owed("west")]);
+    store.remove_target("west").await.unwrap();
+    assert_eq!(store.owed().await.unwrap(), []);
 }

@@ -32,6 +32,7 @@ shared!(
     notifications_are_kept_with_what_they_brought_about_and_bounded,
     the_last_time_stored_never_goes_back,
     images_and_targets_have_names_of_their_own,
+    a_centre_is_owed_a_story_until_it_was_told,
 );
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use upgrade::{DeviceId, Protocol, Run, RunId};
 use super::{Addresses, Batch, Loop, Probe};
 use crate::daemon::{Command, Refusal, RefusalCode, Reply, Status};
 use crate::inventory::{Device, SnmpVersion};
-use crate::net::northbound::Notification;
+use crate::net::northbound::{self, Notification};
 use crate::store::StoreError;
 
 impl Loop {
@@ -57,7 +57,7 @@ impl Loop {
             Command::Probe { access, profile, reply } => self.probe(&access, &profile, reply),
             Command::TestNorthbound { target, reply } => {
                 let event = engine::northbound::test("a test of iadms", 0);
-                let notification = Notification { target, event, reply: Some(reply) };
+                let notification = Notification { target, event, reply: northbound::Reply::Asked(reply) };
                 let _ = self.connections.northbound.send(notification);
             }
             Command::InventoryChanged => {

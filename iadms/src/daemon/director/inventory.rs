@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::director::{Entry, Input};
+use engine::director::{Entry, Input, Told, Write};
 use engine::listener::{DeviceIndex, Heard};
+use upgrade::run::{Ending, Outcome, State, Story};
 use upgrade::{Oid, Run, Value};
 
 use super::commands::access;
-use super::{Batch, Loop};
+use super::{Batch, Connections, Loop};
 use crate::daemon::Trap;
 use crate::inventory::Device;
 use crate::profiles::restored;
-use crate::store::StoreError;
+use crate::store::{OpenRun, StoreError};
 
 impl Loop {
     pub(super) fn trap(&self, heard: &Heard) -> Trap {
@@ -80,13 +81,34 @@ impl Loop {
                     batch.inputs.push(Input::Resume(Box::new(entry)));
                     batch.inputs.extend(moved);
                 }
-                Err(error) => {
-                    let run = open.run.id.0;
-                    tracing::error!(run, %error, "the profile kept with a run cannot be read; the run stands still");
-                }
+                Err(error) => self.give_up(open, &error.to_string()).await?,
             }
         }
         Ok(batch)
+    }
+
+    /// A run that nobody can go on with is over: its device is free for another one.
+    async fn give_up(&self, open: OpenRun, why: &str) -> Result<(), StoreError> {
+        let OpenRun { mut run, seq, told, .. } = open;
+        tracing::error!(
+            run = run.id.0,
+            why,
+            "the profile kept with a run cannot be read; the run is given up"
+        );
+        let reason = format!("the profile that it began with cannot be read by this version of iadms: {why}");
+        let ending = Ending { outcome: Outcome::DeviceLost, reason, left_with: run.last.clone() };
+        let (id, device, at) = (run.id, run.device.name.clone(), self.clock.now());
+        run.state = State::Ended(ending.clone());
+        let write = Write {
+            run,
+            seq: seq + 1,
+            events: Vec::new(),
+            stories: vec![Told { run: id, device, at, n: told + 1, story: Story::Ended(ending) }],
+            backups: Vec::new(),
+            unique_id: None,
+        };
+        let Connections { store, catalogue, .. } = &self.connections;
+        store.commit(at, &[write], &[], catalogue).await.map(drop)
     }
 }
 

@@ -96,6 +96,15 @@ CREATE TABLE northbound_target (
     timeout_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What targets are still to be told: each story until it was sent or, by INFORM, acknowledged or given up.
+CREATE TABLE northbound_owed (
+    run    INTEGER NOT NULL,
+    n      INTEGER NOT NULL,
+    target TEXT NOT NULL REFERENCES northbound_target (name) ON DELETE CASCADE,
+    PRIMARY KEY (run, n, target),
+    FOREIGN KEY (run, n) REFERENCES story (run, n)
+) STRICT, WITHOUT ROWID;
+
 -- The latest notifications that came; an INFORM is acknowledged once it is here.
 CREATE TABLE notification (
     id   INTEGER PRIMARY KEY AUTOINCREMENT,
