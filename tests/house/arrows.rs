@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// What each package of the workspace may import of the others, in the order in which they build on each other.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("snmp", &[]),
     ("tftp", &[]),
     ("datagram", &[]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("iad-sim", &["snmp", "tftp", "datagram"]),
     ("iadms", &["engine", "upgrade", "snmp", "tftp", "datagram"]),
     ("xtask", &[]),
+    ("world", &["snmp", "tftp", "upgrade", "engine", "iad-sim"]),
     ("tests", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask"]),
 ];
 
