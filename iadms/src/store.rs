@@ -12,6 +12,7 @@ mod notification;
 mod open;
 mod row;
 mod run;
+mod writing;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

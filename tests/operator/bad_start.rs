@@ -134,6 +134,7 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
 
     let answered = run(&["device", "add", "meanwhile", "192.0.2.2"]);
     is_refused(&answered, &["disk is full", "make room"]);
+    is_refused(&run(&["backup", "before"]), &["disk is full", "make room"]);
     let doctor = run(&["doctor"]);
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.stdout.contains("BAD   disk"), "{doctor:?}");
@@ -143,6 +144,8 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
     let listed: Value = serde_json::from_str(&run(&["device", "list", "--output", "json"]).stdout).unwrap();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|device| device["name"].clone()).collect();
     assert_eq!(names, ["afterwards", "before"]);
+    let begun = run(&["backup", "before"]);
+    assert_eq!(begun.code, Some(0), "runs can be begun again: {begun:?}");
     daemon.kill();
 }
 

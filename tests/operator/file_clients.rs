@@ -14,8 +14,11 @@ mod needs_curl {
         let fault = ["power-loss", "--during", during];
         let laboratory = Laboratory::with(&Setup { faults: &[&fault], ..Setup::default() });
         laboratory.add_image("new", "2.0", &[]);
-        let upgrade = ["upgrade", DEVICE, "--image", "new", "--kinds", "user-data", "--protocol", protocol];
-        laboratory.begin(&upgrade);
+        let wanted: &[&str] = match during {
+            "backup" => &["backup", DEVICE, "--kinds", "user-data"],
+            _ => &["upgrade", DEVICE, "--image", "new"],
+        };
+        laboratory.begin(&[wanted, &["--protocol", protocol]].concat());
         let device = laboratory.device_becomes("the device has lost its power", |device| {
             device["power"] == "off" && device["operation"]["command"] == during
         });

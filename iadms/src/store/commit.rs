@@ -37,7 +37,7 @@ impl Store {
         profiles: &Catalogue,
     ) -> Result<Vec<Kept>, StoreError> {
         let told = |error| self.told(error);
-        let mut open = self.writing.begin_with("BEGIN IMMEDIATE").await.map_err(told)?;
+        let mut open = self.begin().await?;
         let mut kept = Vec::new();
         for write in runs {
             match write.seq {
@@ -55,7 +55,7 @@ impl Store {
         .execute(&mut *open)
         .await
         .map_err(told)?;
-        open.commit().await.map_err(told)?;
+        self.end(open).await?;
         Ok(kept)
     }
 

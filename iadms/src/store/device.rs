@@ -15,7 +15,7 @@ impl Store {
     ///
     /// A name is taken.
     pub async fn add_devices(&self, entries: &[DeviceEntry]) -> Result<Vec<DeviceId>, StoreError> {
-        let mut transaction = self.writing.begin().await.map_err(|error| self.told(error))?;
+        let mut transaction = self.begin().await?;
         let mut ids = Vec::with_capacity(entries.len());
         for entry in entries {
             let added = sqlx::query(
@@ -41,7 +41,7 @@ impl Store {
                 Err(error) => return Err(self.told(error)),
             }
         }
-        transaction.commit().await.map_err(|error| self.told(error))?;
+        self.end(transaction).await?;
         Ok(ids)
     }
 

@@ -177,6 +177,10 @@ mod tests {
         assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
         store.check().await.unwrap();
         assert!(store.devices().await.unwrap().is_empty());
+        // Once there is room, everything can be written again.
+        let catalogue = crate::profiles::Catalogue::open(&[]).unwrap();
+        store.add_devices(&[entry(0)]).await.unwrap();
+        store.commit(upgrade::Time::default(), &[], &[], &catalogue).await.unwrap();
     }
 
     #[tokio::test]

@@ -113,13 +113,13 @@ impl Store {
     ///
     /// The database cannot be written.
     pub async fn no_longer_owed(&self, told: &[Owed]) -> Result<(), StoreError> {
-        let mut open = self.writing.begin().await.map_err(|error| self.told(error))?;
+        let mut open = self.begin().await?;
         for Owed { run, n, target } in told {
             let settled = sqlx::query("DELETE FROM northbound_owed WHERE run = ? AND n = ? AND target = ?");
             let settled = settled.bind(integer(run.0)).bind(integer(*n)).bind(target);
             settled.execute(&mut *open).await.map_err(|error| self.told(error))?;
         }
-        open.commit().await.map_err(|error| self.told(error))
+        self.end(open).await
     }
 
     /// Adds a target.

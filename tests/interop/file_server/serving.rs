@@ -92,8 +92,10 @@ impl Serving {
             Report::Ticket { news: News::Done { sha256, .. }, ref name, .. } if name.0 == ticket => {
                 Some(Ok(sha256))
             }
-            Report::Ticket { news: News::Failed { .. }, .. } | Report::Refused { .. } => Some(Err(report)),
-            Report::Ticket { .. } => None,
+            Report::Ticket { news: News::Failed { .. }, .. } => Some(Err(report)),
+            Report::Refused { ref name, .. } if name.as_deref() == Some(ticket) => Some(Err(report)),
+            // A client that was refused something before may still say a last word.
+            Report::Ticket { .. } | Report::Refused { .. } => None,
         })?;
         Ok(self.storage.kept[&digest].clone())
     }
