@@ -26,6 +26,10 @@ impl Client {
     /// Asks for the size and a timeout.
     pub const CURL: Self = Self { package: "curl", arguments: &["--silent", "--show-error"] };
 
+    /// Negotiates nothing.
+    pub const CURL_WITHOUT_OPTIONS: Self =
+        Self { package: "curl", arguments: &["--silent", "--show-error", "--tftp-no-options"] };
+
     /// Asks for large blocks, too.
     pub const CURL_LARGE_BLOCKS: Self =
         Self { package: "curl", arguments: &["--silent", "--show-error", "--tftp-blksize", "8192"] };

@@ -194,15 +194,19 @@ fn questions(status: &Status) -> Check {
 }
 
 fn lost(status: &Status) -> Check {
+    let none = match status.undecodable {
+        0 => String::new(),
+        count => format!(", {count} datagrams were none"),
+    };
     match status.datagrams_lost {
         0 => Check::good(
             "notifications",
-            format!("{} taken, none lost for want of room", status.notifications),
+            format!("{} taken, none lost for want of room{none}", status.notifications),
         ),
         lost => Check::wrong(
             "notifications",
             Finding::Warning,
-            format!("{} taken, {lost} datagrams lost for want of room", status.notifications),
+            format!("{} taken, {lost} datagrams lost for want of room{none}", status.notifications),
             "raise the system's receive buffers (net.core.rmem_max); runs are not lost, they look for themselves",
         ),
     }

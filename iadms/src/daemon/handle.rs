@@ -152,6 +152,9 @@ pub struct Status {
     pub questions: u64,
     /// Datagrams lost for want of room since the start, as far as the system tells.
     pub datagrams_lost: u64,
+    /// Datagrams at the port for notifications that were none.
+    #[serde(default)]
+    pub undecodable: u64,
     /// Notifications taken since the start.
     pub notifications: u64,
     /// Transfers that are under way.

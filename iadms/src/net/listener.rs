@@ -23,6 +23,8 @@ pub enum News {
 pub struct Figures {
     /// Notifications taken.
     pub heard: AtomicU64,
+    /// Datagrams that were no notifications.
+    pub undecodable: AtomicU64,
     /// Datagrams the system dropped.
     pub dropped: AtomicU64,
 }
@@ -51,6 +53,7 @@ pub async fn run(
             sockets.send(&transmit, &buffer).await;
         }
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
+        figures.undecodable.store(listener.counters().undecodable, Ordering::Relaxed);
         if waiting.is_none() {
             waiting =
                 if listener.take_gap() { Some(News::Gap) } else { listener.poll_heard().map(News::Heard) };

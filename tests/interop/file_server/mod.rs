@@ -87,6 +87,11 @@ mod needs_curl {
     }
 
     #[test]
+    fn curl_reads_and_writes_without_options() {
+        reads_and_writes_all(Client::CURL_WITHOUT_OPTIONS, SIZES);
+    }
+
+    #[test]
     fn curl_reads_and_writes_in_large_blocks() {
         reads_and_writes_all(Client::CURL_LARGE_BLOCKS, sizes_that_curl_takes());
     }

@@ -193,6 +193,7 @@ impl Loop {
             open_runs: self.director.runs().count() as u64,
             questions: questions as u64,
             datagrams_lost: self.connections.figures.dropped.load(Ordering::Relaxed),
+            undecodable: self.connections.figures.undecodable.load(Ordering::Relaxed),
             notifications: self.connections.figures.heard.load(Ordering::Relaxed),
             transfers: self.connections.transfers.load(Ordering::Relaxed),
         }
