@@ -75,7 +75,11 @@ impl Operation {
         let limits = &around.profile.limits;
         // A device that was told to restart may be silent for as long as that takes.
         let restarting = self.commanded && self.task.restarts();
-        let reach = Limits::span(limits.reach_s);
+        // Its tickets are withdrawn: what a silent device is at comes to nothing by itself, and nobody waits for that.
+        let reach = match self.task {
+            Task::Stop => Duration::ZERO,
+            _ => Limits::span(limits.reach_s),
+        };
         let limit = if restarting { reach.max(self.time_limit(around.profile)) } else { reach };
         if now >= since + limit {
             let cause = Cause::Unreachable((now - since).as_secs(), why.to_owned());
