@@ -53,6 +53,7 @@ impl Store {
         open::make_folder(data)?;
         let lock = open::lock(data)?;
         let path = data.join(DATABASE);
+        open::is_not_lost(&path)?;
         open::make_file(&path)?;
         let options = open::options(&path);
         // A connection that lives for ever and is made at once: what is wrong with the file is known at the start.

@@ -118,9 +118,10 @@ impl Value {
         }
     }
 
-    /// The octets as text; what is no UTF-8 is replaced.
+    /// The octets as text; what is no UTF-8, and what would break or steer a line of it, is replaced.
     pub fn text(&self) -> Option<String> {
-        self.octets().map(|octets| String::from_utf8_lossy(octets).into_owned())
+        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        self.octets().map(|octets| String::from_utf8_lossy(octets).chars().map(plain).collect())
     }
 }
 

@@ -187,6 +187,17 @@ pub(super) async fn answer(
             for (kind, file) in &files {
                 let (storage, digest) = (api.files.clone(), file.digest);
                 let size = blocking(move || storage.verify(digest)).await?;
+                let most = api
+                    .catalogue
+                    .get(&record.run.profile)
+                    .map(|known| known.profile.limits.configuration_bytes);
+                if most.is_some_and(|most| size > most) {
+                    let error = format!(
+                        "the edited {kind} has {size} bytes; no more than {} were expected",
+                        most.unwrap_or_default()
+                    );
+                    return Err(Refused::invalid(error, "hand in a configuration file"));
+                }
                 if size != file.size {
                     let error = format!("the edited {kind} has {size} bytes, not {}", file.size);
                     return Err(Refused::invalid(error, "hand the files back again"));

@@ -27,8 +27,12 @@ pub(super) async fn export(
         let path = folder.join(file_name(kind)?);
         let bytes = context.client.fetch(file).await?;
         let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let written = opened.and_then(|mut opened| opened.write_all(&bytes).and_then(|()| opened.sync_all()));
-        written.map_err(|error| cannot_write(&path, &error))?;
+        let mut opened = opened.map_err(|error| cannot_write(&path, &error))?;
+        if let Err(error) = opened.write_all(&bytes).and_then(|()| opened.sync_all()) {
+            // Half a configuration would be taken for a whole one.
+            let _ = std::fs::remove_file(&path);
+            return Err(cannot_write(&path, &error));
+        }
         paths.push(path);
     }
     Ok(paths)
@@ -58,8 +62,12 @@ pub(super) async fn hand_in(
         let path = folder.join(file_name(kind)?);
         let unreadable = |error| cannot_read(kind, &path, &error);
         let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
-        let size = file.metadata().await.map_err(unreadable)?.len();
-        if size == 0 {
+        let about = file.metadata().await.map_err(unreadable)?;
+        if !about.is_file() {
+            let error = format!("{} is no file; the edited {kind} was expected", path.display());
+            return Err(Failure::new(error, "put one file for each kind there"));
+        }
+        if about.len() == 0 {
             let error = format!("{} is empty; the edited {kind} was expected", path.display());
             return Err(Failure::new(error, "write the file, then answer again"));
         }

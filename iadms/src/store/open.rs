@@ -49,6 +49,21 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// A database that is empty or gone, beside files that it would know of, was lost: a new one would forget all of it.
+pub(super) fn is_not_lost(path: &Path) -> Result<(), StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_empty = |path: &Path| fs::metadata(path).map_or(0, |about| about.len()) == 0;
+    let empty = is_empty(path) && is_empty(Path::new(&log));
+    let files = path.with_file_name("files");
+    let has_files = fs::read_dir(files).is_ok_and(|mut entries| entries.next().is_some());
+    if empty && has_files {
+        let found = "it is empty, and there are stored files beside it".to_owned();
+        return Err(StoreError::Damaged { path: path.to_owned(), found });
+    }
+    Ok(())
+}
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)

@@ -95,6 +95,16 @@ async fn a_damaged_database_is_told_at_the_start_and_left_as_it_is() {
     );
     assert_eq!(fs::read(&path).unwrap(), damaged);
 
+    fs::create_dir_all(folder.path().join("files/ab")).unwrap();
+    for gone in [false, true] {
+        fs::write(&path, "").unwrap();
+        if gone {
+            fs::remove_file(&path).unwrap();
+        }
+        let error = Store::open(folder.path()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
+
     fs::write(&path, "this is no database, but it is long enough to be taken for one".repeat(99)).unwrap();
     let error = Store::open(folder.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");

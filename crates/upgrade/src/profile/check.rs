@@ -16,6 +16,14 @@ pub(super) fn check(profile: &Profile) -> Result<(), String> {
     if profile.buffers.is_empty() {
         return Err("`buffers` is empty; a device has at least one software buffer".into());
     }
+    let mut buffers = BTreeSet::new();
+    if !profile.buffers.iter().all(|buffer| buffers.insert(buffer)) {
+        return Err("`buffers` names a software buffer twice".into());
+    }
+    let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    if let Some(kind) = profile.kinds.keys().find(|kind| kind.0.is_empty() || !kind.0.chars().all(plain)) {
+        return Err(format!("[kinds] names {:?}; letters, digits, '-' and '_' were expected", kind.0));
+    }
     let mut numbers = BTreeSet::new();
     if !profile.kinds.values().all(|number| numbers.insert(number)) {
         return Err("[kinds] gives two kinds the same number".into());

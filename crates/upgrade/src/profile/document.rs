@@ -83,6 +83,9 @@ const LIMITS: [&str; 14] = [
     "configuration_bytes",
 ];
 
+/// The longest deadline of a command: a week.
+const MOST_SECONDS: f64 = 604_800.0;
+
 /// How long a chain of profiles that extend one another may be.
 const MOST_LAYERS: usize = 8;
 
@@ -252,6 +255,12 @@ impl Builder {
             if set.is_empty() {
                 return wrong(spanned.span(), "the command needs `set`, a list of [object, value]".into());
             }
+            for (name, given) in [("deadline_s", told.deadline_s), ("stall_s", told.stall_s)] {
+                if let Some(seconds) = given.filter(|seconds| !(0.0..=MOST_SECONDS).contains(seconds)) {
+                    let problem = format!("`{name}` is {seconds}; 0 to {MOST_SECONDS} was expected");
+                    return wrong(spanned.span(), problem);
+                }
+            }
             let span = |given: Option<f64>, before: Option<core::time::Duration>| {
                 given.map(Limits::span).or(before).unwrap_or(core::time::Duration::ZERO)
             };
@@ -382,6 +391,12 @@ mod tests {
                 4,
                 "1.x",
             ),
+            (
+                "name = \"x\"\nextends = \"iad\"\n[commands.backup]\ndeadline_s = -1\n",
+                3,
+                "`deadline_s` is -1",
+            ),
+            ("name = \"x\"\nextends = \"iad\"\n[commands.backup]\nstall_s = 1e300\n", 3, "`stall_s`"),
             ("name = \"x\"\nextends = \"x\"\n", 2, "no profile"),
             ("name = ", 1, ""),
         ];

@@ -40,6 +40,11 @@ impl Diff {
         let from: Backup = context.client.get(&format!("/backups/{}", self.from)).await?;
         let to: Backup = context.client.get(&format!("/backups/{}", self.to)).await?;
         let kinds: BTreeSet<&Kind> = from.set.files.keys().chain(to.set.files.keys()).collect();
+        if let Some(unknown) = self.kinds.iter().find(|kind| !kinds.contains(kind)) {
+            let held: Vec<_> = kinds.iter().map(ToString::to_string).collect();
+            let error = format!("neither backup {} nor {} holds a {unknown}", from.id, to.id);
+            return Err(Failure::new(error, format!("choose of: {}", held.join(", "))));
+        }
         let mut found = Vec::new();
         for kind in kinds.into_iter().filter(|kind| self.kinds.is_empty() || self.kinds.contains(kind)) {
             let files = [from.set.files.get(kind), to.set.files.get(kind)];

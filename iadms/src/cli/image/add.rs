@@ -104,6 +104,10 @@ fn check(path: &Path, size: Option<u64>, sha256: Digest) -> Result<PathBuf, Fail
 /// The size and the digest of a file.
 pub(super) fn measure(path: &Path) -> Result<(u64, Digest), Failure> {
     let unreadable = |error| Failure::file("read", path, &error);
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        let error = format!("{} is no file", path.display());
+        return Err(Failure::new(error, "name the files of the image"));
+    }
     let mut file = File::open(path).map_err(unreadable)?;
     let (mut sum, mut size, mut piece) = (Sha256::new(), 0, vec![0; 128 * 1024]);
     loop {
