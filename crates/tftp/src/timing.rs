@@ -63,6 +63,8 @@ impl Retransmission {
         self.agreed = timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
         if let Some(agreed) = self.agreed {
             self.timing.give_up = self.timing.give_up.max(agreed * REPETITIONS);
+            // Whoever missed the last ACK sends again only then.
+            self.timing.dally = self.timing.dally.max(agreed * 2);
         }
     }
 

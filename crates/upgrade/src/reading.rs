@@ -229,16 +229,20 @@ impl Reading {
         !self.buffers.is_empty()
     }
 
-    /// Whether the device restarted between `earlier` and this look: its boots moved or, where it does not count them, its
-    /// uptime is less than it was plus the time that went by since.
+    /// Whether the device restarted between `earlier` and this look: its boots moved, or its uptime went back. Where it does
+    /// not count its boots, an uptime that is less than it was plus the time that went by since tells, too; where it does,
+    /// that is an answer which was long on its way.
     pub fn restarted_since(&self, earlier: Pulse) -> bool {
-        if let (Some(before), Some(now)) = (earlier.boots, self.boots) {
-            return before != now;
-        }
+        let counted = match (earlier.boots, self.boots) {
+            (Some(before), Some(now)) if before != now => return true,
+            (Some(_), Some(_)) => true,
+            _ => false,
+        };
         let (Some(before), Some(now)) = (earlier.uptime, self.uptime) else { return false };
         let elapsed = self.at - earlier.at;
         let wrapped = before + elapsed >= UPTIME_WRAP;
-        !wrapped && now + CLOCK_TOLERANCE + elapsed / 100 < before + elapsed
+        let due = if counted { before } else { (before + elapsed).saturating_sub(elapsed / 100) };
+        !wrapped && now + CLOCK_TOLERANCE < due
     }
 }
 
@@ -269,6 +273,10 @@ mod tests {
         assert!(
             !look(160, 55, Some(3)).restarted_since(counted.pulse()),
             "an answer that was long on its way"
+        );
+        assert!(
+            look(160, 10, Some(3)).restarted_since(counted.pulse()),
+            "it counts its boots and forgets them"
         );
         let before = look(100, 50, None);
         assert!(!look(160, 110, None).restarted_since(before.pulse()), "time went on");

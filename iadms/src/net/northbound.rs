@@ -67,8 +67,9 @@ pub async fn run(
             }
             notification = notifications.recv() => {
                 let Some(notification) = notification else { return Ok(()) };
-                if let Some((peer, datagram)) = sender.take(notification) {
-                    sockets.send(&whole(peer, &datagram), &datagram).await;
+                if let Some((peer, datagram, reply)) = sender.take(notification) {
+                    let sent = sockets.send(&whole(peer, &datagram), &datagram).await;
+                    settle_trap(reply, sent, peer);
                 }
             }
             () = clock.sleep_until(sender.manager.next_deadline()) => {}
@@ -95,7 +96,7 @@ struct Open {
 
 impl Sender {
     /// The datagram to send at once, where it is a trap.
-    fn take(&mut self, notification: Notification) -> Option<(SocketAddr, Vec<u8>)> {
+    fn take(&mut self, notification: Notification) -> Option<(SocketAddr, Vec<u8>, Reply)> {
         let Notification { target, event, reply } = notification;
         let security = Security::v2c(target.community.0.as_str());
         if target.inform {
@@ -117,10 +118,7 @@ impl Sender {
         self.traps = self.traps.wrapping_add(1);
         let mut datagram = Vec::new();
         match event.trap(security, self.traps).encode(&mut datagram) {
-            Ok(()) => {
-                tell(reply, Ok(()));
-                Some((target.address, datagram))
-            }
+            Ok(()) => Some((target.address, datagram, reply)),
             Err(error) => {
                 tell(reply, Err(unsendable(&target.name, &error.to_string())));
                 None
@@ -153,6 +151,22 @@ fn unsendable(target: &str, why: &str) -> Refusal {
         format!("no notification can be sent to the northbound target {target:?}: {why}"),
         "check its community",
     )
+}
+
+/// A trap that this host could not send stays owed: it is told after the next start.
+fn settle_trap(reply: Reply, sent: bool, peer: SocketAddr) {
+    match reply {
+        Reply::Owed(..) if !sent => tracing::warn!(%peer, "a trap could not be sent"),
+        Reply::Asked(_) if !sent => tell(
+            reply,
+            Err(Refusal::new(
+                RefusalCode::Unreachable,
+                format!("this host cannot send to {peer}"),
+                "check its network and routes",
+            )),
+        ),
+        reply => tell(reply, Ok(())),
+    }
 }
 
 fn tell(reply: Reply, result: Result<(), Refusal>) {

@@ -125,8 +125,9 @@ impl Sockets {
         Ok(())
     }
 
-    /// Sends. What one peer cannot be sent is lost like any datagram; the others are not kept waiting.
-    pub async fn send(&self, transmit: &Transmit, buffer: &[u8]) {
+    /// Sends, and tells whether the system took it. What one peer cannot be sent is lost like any datagram; the others are
+    /// not kept waiting.
+    pub async fn send(&self, transmit: &Transmit, buffer: &[u8]) -> bool {
         let socket = if transmit.peer.is_ipv4() { &self.v4 } else { &self.v6 };
         let bytes = buffer.get(..transmit.length).unwrap_or(buffer);
         let segments = transmit.length > transmit.segment_size;
@@ -140,9 +141,10 @@ impl Sockets {
             Some(socket) => socket.send(&transmit).await,
             None => Err(io::Error::from(io::ErrorKind::AddrNotAvailable)),
         };
-        if let Err(error) = sent {
+        if let Err(error) = &sent {
             tracing::debug!(peer = %transmit.peer, %error, "a datagram could not be sent");
         }
+        sent.is_ok()
     }
 }
 

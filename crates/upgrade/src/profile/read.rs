@@ -22,7 +22,8 @@ pub enum Scope {
 }
 
 /// What a poll of an operation under way asks.
-const PROGRESS: [&str; 7] = [
+const PROGRESS: [&str; 8] = [
+    "unique-id",
     "uptime",
     "boots",
     "operation-id",

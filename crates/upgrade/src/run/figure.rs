@@ -161,7 +161,11 @@ impl Turn<'_> {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let chosen: BTreeSet<&Kind> = self.run.choices.kinds.iter().collect();
+        let mut chosen: BTreeSet<&Kind> = self.run.choices.kinds.iter().collect();
+        if let (false, Goal::Restore { set }) = (chosen.is_empty(), &self.run.goal) {
+            // What is written over is backed up first.
+            chosen.extend(set.files.keys());
+        }
         let mut kinds = self.profile.all_kinds();
         kinds.retain(|kind| chosen.is_empty() || chosen.contains(kind));
         kinds

@@ -59,12 +59,11 @@ impl Turn<'_> {
         }
         if let Event::Read { asked, reading } = event {
             // Preflight refuses another unit in its own words. Later it is as good as no answer: nothing is sent to it.
-            if let Some(why) = self.another_unit(reading)
-                && !matches!(self.run.state, State::Preflight(_))
-            {
-                return self.take(&Event::Unread { asked: *asked, why });
+            match self.another_unit(reading) {
+                None => self.note(reading),
+                Some(_) if matches!(self.run.state, State::Preflight(_)) => {}
+                Some(why) => return self.take(&Event::Unread { asked: *asked, why }),
             }
-            self.note(reading);
         }
         if matches!(event, Event::Resumed) && !self.run.is_over() {
             self.tell(Story::Resumed);
