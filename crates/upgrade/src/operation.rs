@@ -112,6 +112,9 @@ pub struct Before {
     pub pulse: Pulse,
     /// The configuration's revision.
     pub revision: Option<u32>,
+    /// The id of the operation that the device showed; none where it shows none, or refused the SET.
+    #[serde(default)]
+    pub operation: Option<String>,
 }
 
 /// A file of an operation, its ticket and what became of it.

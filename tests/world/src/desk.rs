@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::director::{Entry, Input};
 use upgrade::profile::Server;
-use upgrade::run::{Answer, AnswerKind, Beginning, Choices, Goal, Question, State, Subject};
+use upgrade::run::{Answer, AnswerKind, Beginning, Choices, Goal, Outcome, Question, State, Subject};
 use upgrade::{Kind, Protocol, Run, RunId, StoredFile, Time};
 
 use crate::images::{Quality, converted, digest_of, image};
@@ -58,10 +58,19 @@ impl World {
             }
             None => self.put(Duration::from_secs(10), Item::Operator(place)),
             Some(run) => match &run.state {
+                State::Ended(ending) if ending.outcome == Outcome::DeviceLost => self.give_up_device(place),
                 State::Ended(_) => self.next_errand(place),
                 State::Asking(question) => self.react(place, &run, question),
                 _ => self.put(LOOK_AGAIN, Item::Operator(place)),
             },
+        }
+    }
+
+    /// Nothing more is asked of a device that was given up: somebody drives there.
+    fn give_up_device(&mut self, place: usize) {
+        let all = self.plan.devices.get(place).map_or(0, |device| device.errands.len());
+        if let Some(desk) = self.desks.get_mut(place) {
+            desk.turn = all;
         }
     }
 
@@ -103,14 +112,14 @@ impl World {
                 kinds: Vec::new(),
                 policy: errand.policy,
                 question_limit_ms: errand.question_limit_ms,
-                activate_at: None,
+                activate_at: errand.held.map(|held| Time::from(now + held)),
             },
             profile: profile.name.clone(),
             server: Server { protocol, address: MANAGER, port, user, password },
             secret,
             begun: Time::from(now),
         });
-        self.checks.begun(place, &run, &self.units);
+        self.checks.begun(place, &run);
         if let Some(desk) = self.desks.get_mut(place) {
             desk.run = Some(id);
             desk.asked_for = Some(now);

@@ -42,7 +42,7 @@ impl World {
         let now = self.now;
         let Some(unit) = self.units.get(place) else { return };
         let wanted = unit.transfers.contains_key(&transfer);
-        let reachable = unit.cut_off <= now && self.manager.is_some() && life == self.life;
+        let reachable = unit.is_reachable(now) && self.manager.is_some() && life == self.life;
         if !wanted || !reachable {
             if let (FtpStep::Moves { grant, .. }, Some(manager), true) =
                 (&step, &mut self.manager, life == self.life)

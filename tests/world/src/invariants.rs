@@ -4,21 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::director::Write;
-use engine::file_server::{News, Report, TransferId};
-use iad_sim::device::{Command, ConfigurationKind, Document, Durable, Power, conversion};
-use upgrade::run::{Ending, Goal, Outcome, State};
-use upgrade::{Digest, Profile, Run, RunId, TicketName};
+use engine::file_server::{Report, TransferId};
+use iad_sim::device::{ConfigurationKind, Document, Record};
+use upgrade::run::State;
+use upgrade::{Digest, Run, RunId, TicketName, Time};
 
-use crate::images::{digest, digest_of, kind};
+use crate::reference::Reference;
 use crate::store::Store;
 use crate::unit::Unit;
-use crate::world::device_id;
+use crate::world::{device_id, place_of};
 
-/// More operations than this in one run are a run that goes round in circles.
-const MOST_OPERATIONS: u32 = 300;
+mod command;
+mod device;
+mod run;
 
-/// More events than this in the log of one run would fill the disk.
-const MOST_EVENTS: usize = 20_000;
+pub(crate) use command::a_ticket_serves_its_device_alone;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ fn broken(invariant: &'static str, what: impl Into<String>) -> Checked {
     Err(Violation { invariant, what: what.into() })
 }
 
-/// What is known of the devices by those who see everything.
+/// What is known of devices and runs by those who see everything.
 #[derive(Debug)]
 pub(crate) struct Checks {
     devices: Vec<Known>,
@@ -43,6 +43,8 @@ pub(crate) struct Checks {
     owners: BTreeMap<Digest, usize>,
     /// Runs as they began.
     begun: BTreeMap<RunId, Run>,
+    /// The same runs, as the requirements have it.
+    references: BTreeMap<RunId, Reference>,
     /// Tickets by which a whole file went over.
     used: BTreeSet<TicketName>,
     /// Transfers by FTP that the file server has stopped.
@@ -54,42 +56,73 @@ pub(crate) struct Checks {
 struct Known {
     /// The configuration that its subscribers are owed, by kind.
     owed: BTreeMap<ConfigurationKind, Document>,
-    /// Every configuration that was ever owed.
+    /// Every configuration that was ever owed, and not given up by whoever changed it.
     history: BTreeSet<Digest>,
     /// The digests of what it held when that was looked at last.
     held: BTreeSet<Digest>,
     seen: Vec<iad_sim::device::durable::ConfigurationSet>,
-    operation: String,
+    operation: Record,
     /// The version in the buffer that a trial began from.
     before_trial: Option<String>,
+    /// The old software was broken during the trial: no way leads back.
+    rotted: bool,
+    /// Its run that asks, and not because the device is lost.
+    asking: Option<RunId>,
+    /// How many datagrams the manager sent to it, and how many that were when its run began.
+    sent: u64,
+    sent_before: u64,
 }
 
 impl Checks {
     pub(crate) fn new(units: &[Unit]) -> Self {
-        let mut owners = BTreeMap::new();
-        let devices = units
-            .iter()
-            .enumerate()
-            .map(|(place, unit)| {
-                let owed = in_force(unit.device.durable());
-                let mut known = Known {
-                    owed: BTreeMap::new(),
-                    history: BTreeSet::new(),
-                    held: BTreeSet::new(),
-                    seen: Vec::new(),
-                    operation: String::new(),
-                    before_trial: None,
-                };
-                known.owe(place, owed, &mut owners);
-                known
-            })
-            .collect();
-        Self { devices, owners, begun: BTreeMap::new(), used: BTreeSet::new(), ftp_stopped: BTreeSet::new() }
+        let mut checks = Self {
+            devices: Vec::new(),
+            owners: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            references: BTreeMap::new(),
+            used: BTreeSet::new(),
+            ftp_stopped: BTreeSet::new(),
+        };
+        for (place, unit) in units.iter().enumerate() {
+            let mut known = Known {
+                owed: BTreeMap::new(),
+                history: BTreeSet::new(),
+                held: BTreeSet::new(),
+                seen: Vec::new(),
+                operation: Record::idle(),
+                before_trial: None,
+                rotted: false,
+                asking: None,
+                sent: 0,
+                sent_before: 0,
+            };
+            known.owe(place, device::in_force(unit.device.durable()), &mut checks.owners);
+            checks.devices.push(known);
+        }
+        checks
     }
 
     /// A run begins.
-    pub(crate) fn begun(&mut self, _place: usize, run: &Run, _units: &[Unit]) {
+    pub(crate) fn begun(&mut self, place: usize, run: &Run) {
         self.begun.insert(run.id, run.clone());
+        self.references.insert(run.id, Reference::new(&run.goal, run.choices.policy));
+        if let Some(known) = self.devices.get_mut(place) {
+            known.sent_before = known.sent;
+        }
+    }
+
+    /// A datagram is sent to a device.
+    pub(crate) fn sent(&mut self, place: usize) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.sent += 1;
+        }
+    }
+
+    /// The old software of a device is broken while new one is on trial.
+    pub(crate) fn rotted(&mut self, place: usize) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.rotted = true;
+        }
     }
 
     /// Whether nobody has made the device run anything else: then a person may change its settings.
@@ -104,40 +137,62 @@ impl Checks {
     pub(crate) fn edited(&mut self, place: usize, units: &[Unit]) {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
         for document in known.owed.values() {
-            known.history.remove(&digest_of(document.to_text().as_bytes()));
+            known.history.remove(&crate::images::digest_of(document.to_text().as_bytes()));
         }
-        known.owe(place, in_force(unit.device.durable()), &mut self.owners);
+        known.owe(place, device::in_force(unit.device.durable()), &mut self.owners);
     }
 
     /// After each change of a device's durable memory.
-    pub(crate) fn device_changed(&mut self, place: usize, units: &[Unit], store: &Store) -> Checked {
+    pub(crate) fn device_changed(
+        &mut self,
+        place: usize,
+        units: &[Unit],
+        store: &Store,
+        now: Time,
+    ) -> Checked {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
             return Ok(());
         };
         let durable = unit.device.durable();
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
-            known.held = held(durable);
+            known.held = device::held(durable);
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             self.no_configuration_is_on_another_device(place, durable)?;
         }
+        device::there_is_always_software_to_start(place, durable)?;
         self.the_old_image_stays_until_the_new_one_is_confirmed(place, durable)?;
-        an_operation_is_started_once(unit)?;
-        self.nothing_is_loaded_without_a_whole_backup(place, durable, store)
+        command::an_operation_is_started_once(unit)?;
+        self.a_command_is_due(place, durable, store, now)?;
+        let asking = self.devices.get(place).and_then(|known| known.asking);
+        match asking.and_then(|run| store.runs.get(&run)) {
+            Some(stored) => self.a_question_finds_the_device_as_it_was(place, &stored.run, durable),
+            None => Ok(()),
+        }
     }
 
     /// After each commit of a run.
-    pub(crate) fn committed(&mut self, write: &Write, units: &[Unit], store: &Store) -> Checked {
+    pub(crate) fn committed(&mut self, write: &Write, units: &[Unit], store: &Store, now: Time) -> Checked {
         let run = &write.run;
-        let place = usize::try_from(run.device.id.0).unwrap_or(1).saturating_sub(1);
-        let Some(unit) = units.get(place) else { return Ok(()) };
+        let place = place_of(run.device.id);
+        let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
+            return Ok(());
+        };
+        known.asking = match &run.state {
+            State::Asking(question) if !question.lost => Some(run.id),
+            _ => None,
+        };
+        let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
-        a_run_is_bounded(run, store)?;
+        self.the_figure_is_that_of_the_requirements(write)?;
+        run::a_run_is_bounded(run, store)?;
         match &run.state {
             State::Asking(question) if !question.lost => {
                 self.a_question_finds_the_device_as_it_was(place, run, durable)
             }
             State::Ended(ending) => {
+                let lasted_s = self.begun.get(&run.id).map_or(0, |run| (now - run.begun).as_secs());
+                run::no_device_is_flooded(run, datagrams, lasted_s)?;
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
             }
             _ => Ok(()),
@@ -146,313 +201,15 @@ impl Checks {
 
     /// The file server tells something.
     pub(crate) fn reported(&mut self, report: &Report) -> Checked {
-        match report {
-            Report::Ticket { name, news: News::Done { .. }, .. } if !self.used.insert(name.clone()) => {
-                // A name says which file it is: a second one under it could be anything.
-                broken("a_ticket_is_used_once", format!("a second file went over by {name}"))
-            }
-            _ => Ok(()),
-        }
+        self.a_ticket_is_used_once(report)
     }
 
     /// When everything has come to its end.
     pub(crate) fn at_the_end(&self, units: &[Unit], store: &Store) -> Checked {
         for (place, unit) in units.iter().enumerate() {
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
-            // A device that runs nothing is dead, and somebody has to drive there.
-            if matches!(unit.device.power(), Power::Dead) {
-                return broken("no_device_is_left_dead", format!("device {}", place + 1));
-            }
+            device::no_device_is_left_dead(place, unit)?;
         }
         Ok(())
-    }
-
-    /// A subscriber's configuration that is nowhere is lost for ever: at every instant it is on the device it belongs
-    /// to, in a backup of it, or both.
-    fn a_configuration_is_on_its_device_or_in_a_backup(&self, place: usize, store: &Store) -> Checked {
-        let Some(known) = self.devices.get(place) else { return Ok(()) };
-        let lost = known
-            .history
-            .iter()
-            .find(|digest| !known.held.contains(digest) && !store.has_backup(device_id(place), **digest));
-        match lost {
-            Some(digest) => broken(
-                "a_configuration_is_on_its_device_or_in_a_backup",
-                format!("device {} has lost {}", place + 1, digest.short()),
-            ),
-            None => Ok(()),
-        }
-    }
-
-    /// With another one's configuration a device answers to other people's numbers.
-    fn no_configuration_is_on_another_device(&self, place: usize, durable: &Durable) -> Checked {
-        for configuration in durable.configurations.iter().flatten() {
-            let owner = self.owners.get(&digest(configuration.sha256()));
-            if let Some(owner) = owner.filter(|owner| **owner != place) {
-                let what = format!("device {} has the configuration of device {}", place + 1, owner + 1);
-                return broken("no_configuration_is_on_another_device", what);
-            }
-        }
-        Ok(())
-    }
-
-    /// The way back is the other buffer: it must be there for as long as the new software may fail.
-    fn the_old_image_stays_until_the_new_one_is_confirmed(
-        &mut self,
-        place: usize,
-        durable: &Durable,
-    ) -> Checked {
-        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
-        if durable.boot.trial.is_none() {
-            known.before_trial = None;
-            return Ok(());
-        }
-        let standby =
-            durable.standby().filter(|standby| standby.is_valid()).map(|standby| standby.version.clone());
-        let before = known.before_trial.get_or_insert_with(|| standby.clone().unwrap_or_default());
-        if standby.as_ref() == Some(before) {
-            return Ok(());
-        }
-        let what = format!("device {}: {before:?} was the way back, now it is {standby:?}", place + 1);
-        broken("the_old_image_stays_until_the_new_one_is_confirmed", what)
-    }
-
-    /// An upgrade that begins without a backup bets the subscribers' configuration on its success.
-    fn nothing_is_loaded_without_a_whole_backup(
-        &mut self,
-        place: usize,
-        durable: &Durable,
-        store: &Store,
-    ) -> Checked {
-        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
-        let operation = &durable.operation;
-        if known.operation == operation.id {
-            return Ok(());
-        }
-        known.operation.clone_from(&operation.id);
-        let risky = matches!(
-            operation.command,
-            Command::Download | Command::Activate | Command::Convert | Command::Restore
-        );
-        let Some(run) = run_of(&operation.id).filter(|_| risky) else { return Ok(()) };
-        let stored = store.runs.get(&run).map(|stored| &stored.run);
-        let backup = stored.and_then(|run| run.backup.as_ref());
-        let whole = backup.is_some_and(|backup| {
-            !backup.files.is_empty()
-                && backup.files.values().all(|file| store.files.contains_key(&file.digest))
-        });
-        if whole && stored.is_some_and(|run| run.device.id == device_id(place)) {
-            return Ok(());
-        }
-        let what =
-            format!("device {}: {:?} by {} without a backup", place + 1, operation.command, operation.id);
-        broken("nothing_is_loaded_without_a_whole_backup", what)
-    }
-
-    /// A question may stay open for days. Until it is answered the device serves its subscribers as before.
-    fn a_question_finds_the_device_as_it_was(&self, place: usize, run: &Run, durable: &Durable) -> Checked {
-        self.is_as_before(place, run, durable).map_err(|what| Violation {
-            invariant: "a_question_finds_the_device_as_it_was",
-            what: format!("run {} of device {}: {what}", run.id, place + 1),
-        })
-    }
-
-    /// Whatever became of a run: its device is in service, with the configuration that belongs on it.
-    fn an_end_leaves_the_device_in_service(
-        &mut self,
-        place: usize,
-        run: &Run,
-        ending: &Ending,
-        durable: &Durable,
-        store: &Store,
-    ) -> Checked {
-        let judged = match ending.outcome {
-            Outcome::Succeeded => self.is_as_wanted(place, run, durable, store),
-            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
-                self.is_as_before(place, run, durable)
-            }
-            Outcome::Refused | Outcome::DeviceLost => Ok(()),
-        };
-        judged.map_err(|what| Violation {
-            invariant: "an_end_leaves_the_device_in_service",
-            what: format!("run {} of device {}, {}: {what}", run.id, place + 1, ending.outcome),
-        })
-    }
-
-    fn is_as_before(&self, place: usize, run: &Run, durable: &Durable) -> Result<(), String> {
-        let Some(known) = self.devices.get(place) else { return Ok(()) };
-        let Some(old) = &run.old else { return Ok(()) };
-        runs(durable, &old.version)?;
-        same(&known.owed, &in_force(durable))
-    }
-
-    fn is_as_wanted(
-        &mut self,
-        place: usize,
-        run: &Run,
-        durable: &Durable,
-        store: &Store,
-    ) -> Result<(), String> {
-        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
-        let now = in_force(durable);
-        let format = durable.active().map_or(0, iad_sim::device::Buffer::format);
-        match &run.goal {
-            Goal::Upgrade { image } => {
-                runs(durable, &image.manifest.version)?;
-                let wanted = known
-                    .owed
-                    .iter()
-                    .map(|(kind, document)| (*kind, conversion::convert(document, format)))
-                    .collect();
-                same(&wanted, &now)?;
-                known.owe(place, now, &mut self.owners);
-            }
-            Goal::RollBack => {
-                runs(durable, run.target_version().unwrap_or_default())?;
-                let readable = known.owed.values().all(|document| document.format == format);
-                if readable {
-                    same(&known.owed, &now)?;
-                }
-                known.owe(place, now, &mut self.owners);
-            }
-            Goal::Restore { set } => {
-                for (restored, file) in &set.files {
-                    let document =
-                        now.iter().find(|(own, _)| kind(**own) == *restored).map(|(_, document)| document);
-                    let held = document.map(|document| digest_of(document.to_text().as_bytes()));
-                    if held != Some(file.digest) {
-                        return Err(format!("{restored} is not the one restored"));
-                    }
-                }
-                known.owe(place, now, &mut self.owners);
-            }
-            Goal::Backup => {
-                let backup = run.backup.as_ref().ok_or("there is no backup")?;
-                if !backup.files.values().all(|file| store.files.contains_key(&file.digest)) {
-                    return Err("a file of the backup is not there".into());
-                }
-            }
-            Goal::Reset => {}
-        }
-        Ok(())
-    }
-
-    /// What is stored must follow from what happened, or nobody can say afterwards why a device was treated as it was.
-    pub(crate) fn replays(&self, store: &Store, profile: &Profile) -> Checked {
-        for (id, stored) in &store.runs {
-            let Some(begun) = self.begun.get(id) else { continue };
-            let mut run = begun.clone();
-            for (at, event) in &stored.events {
-                if let Some(asked) = asked(event) {
-                    run.asked = asked;
-                }
-                match run.step(event, profile, *at) {
-                    Ok((next, _)) => run = next,
-                    Err(_) => {
-                        let what = format!("run {id}: {event:?} means nothing in {:?}", run.state);
-                        return broken("the_log_leads_to_the_state", what);
-                    }
-                }
-            }
-            if run.lasting() != stored.run.lasting() {
-                let what =
-                    format!("run {id}: the log leads to {:?}, stored is {:?}", run.state, stored.run.state);
-                return broken("the_log_leads_to_the_state", what);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Known {
-    fn owe(
-        &mut self,
-        place: usize,
-        owed: BTreeMap<ConfigurationKind, Document>,
-        owners: &mut BTreeMap<Digest, usize>,
-    ) {
-        for (kind, document) in &owed {
-            let digest = digest_of(document.to_text().as_bytes());
-            self.history.insert(digest);
-            // What is empty, or comes with the software, is nobody's own.
-            if *kind != ConfigurationKind::DefaultParameters && !document.entries.is_empty() {
-                owners.insert(digest, place);
-            }
-        }
-        self.owed = owed;
-    }
-}
-
-/// A second start of the same operation is a command repeated blindly.
-fn an_operation_is_started_once(unit: &Unit) -> Checked {
-    match unit.device.counters().operations.iter().find(|count| count.started > 1) {
-        Some(count) => broken(
-            "an_operation_is_started_once",
-            format!("{} was started {} times", count.id, count.started),
-        ),
-        None => Ok(()),
-    }
-}
-
-/// A run that grows without bound fills the manager's memory, and asks people for ever.
-fn a_run_is_bounded(run: &Run, store: &Store) -> Checked {
-    let events = store.runs.get(&run.id).map_or(0, |stored| stored.events.len());
-    if run.operations > MOST_OPERATIONS || events > MOST_EVENTS {
-        let what = format!("run {} has {} operations and {events} events", run.id, run.operations);
-        return broken("a_run_is_bounded", what);
-    }
-    Ok(())
-}
-
-fn runs(durable: &Durable, version: &str) -> Result<(), String> {
-    let active = durable.active();
-    let running = active.map(|active| active.version.clone()).unwrap_or_default();
-    if running != version {
-        return Err(format!("it runs {running:?}, not {version:?}"));
-    }
-    if !active.is_some_and(iad_sim::device::Buffer::is_valid) {
-        return Err("its image is not whole".into());
-    }
-    if durable.boot.trial.is_some() {
-        return Err(format!("{running} is still on trial"));
-    }
-    Ok(())
-}
-
-fn same(
-    wanted: &BTreeMap<ConfigurationKind, Document>,
-    now: &BTreeMap<ConfigurationKind, Document>,
-) -> Result<(), String> {
-    match wanted.iter().find(|(kind, document)| now.get(kind) != Some(document)) {
-        Some((kind, _)) => Err(format!("its {} is another one", kind.name())),
-        None => Ok(()),
-    }
-}
-
-/// The configuration in force.
-fn in_force(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> {
-    let document = |kind| Some((kind, durable.running_configuration(kind)?.document.clone()));
-    ConfigurationKind::ALL.into_iter().filter_map(document).collect()
-}
-
-/// The digests of all that a device holds.
-fn held(durable: &Durable) -> BTreeSet<Digest> {
-    durable.configurations.iter().flatten().map(|configuration| digest(configuration.sha256())).collect()
-}
-
-/// The run that an operation is one of.
-fn run_of(operation: &str) -> Option<RunId> {
-    operation.strip_prefix('r')?.split('.').next()?.parse().ok().map(RunId)
-}
-
-const fn asked(event: &upgrade::run::Event) -> Option<u32> {
-    use upgrade::run::Event;
-    match event {
-        Event::Read { asked, .. }
-        | Event::Unread { asked, .. }
-        | Event::Accepted { asked }
-        | Event::Refused { asked, .. }
-        | Event::Unanswered { asked } => Some(*asked),
-        _ => None,
     }
 }

@@ -6,19 +6,29 @@
 //! byte: no threads, no sockets, no clock.
 
 mod desk;
+mod devices;
 mod ftp;
 mod images;
 mod invariants;
 mod manager;
+mod network;
+mod parts;
 mod plan;
 mod queue;
 mod random;
+mod reference;
+mod shrink;
 mod store;
+mod tally;
+mod trouble;
+mod turns;
 mod unit;
 mod world;
 
 pub use images::Quality;
 pub use invariants::Violation;
-pub use plan::{DevicePlan, Errand, Plan, Reaction, Trouble, Wanted};
+pub use plan::{Cut, DevicePlan, Errand, Plan, Reaction, Trouble, UnknownTrouble, Wanted, Weights};
 pub use random::Random;
+pub use shrink::shrink;
+pub use tally::Tally;
 pub use world::{Verdict, run};

@@ -40,6 +40,12 @@ impl Random {
         Duration::from_micros(self.between(first * 1000, last * 1000))
     }
 
+    /// A span up to this one, in microseconds.
+    pub fn upto(&mut self, longest: Duration) -> Duration {
+        let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.below(micros.saturating_add(1).max(1)))
+    }
+
     /// One of these.
     pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         let place = self.below(u64::try_from(all.len()).unwrap_or(0));

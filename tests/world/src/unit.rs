@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use iad_sim::device::{Device, Durable, Fetch, Server, ServerProtocol, TransferId, Upload};
+use iad_sim::device::{BufferState, Device, Durable, Fetch, Server, ServerProtocol, TransferId, Upload};
 use iad_sim::personality::iad::{IadObjects, event};
 use iad_sim::transfer::{TftpTransfer, TransferSettings};
 use snmp::Security;
 use snmp::agent::{Agent, Outcome, Settings as AgentSettings};
 use snmp::manager::{Manager, Settings as ManagerSettings, Target};
 
+use crate::images::Quality;
 use crate::plan::DevicePlan;
 
 /// Where a device's agent listens.
@@ -38,8 +39,22 @@ pub(crate) struct Unit {
     pub(crate) due: Option<Duration>,
     /// What was seen of its durable memory last.
     pub(crate) seen_changes: u64,
-    /// It cannot be reached until then.
-    pub(crate) cut_off: Duration,
+    /// What it sends is lost until then.
+    pub(crate) unheard_until: Duration,
+    /// What is sent to it is lost until then.
+    pub(crate) deaf_until: Duration,
+    /// Until then all datagrams come so much later.
+    pub(crate) slow: (Duration, Duration),
+    /// How many things have happened to it.
+    pub(crate) events: u64,
+    /// After so many its power is cut, by the trouble of this number.
+    pub(crate) cuts: BTreeMap<u64, usize>,
+    /// Nobody will ever switch it on again.
+    pub(crate) gone: bool,
+    /// As soon as new software is on trial the old one is broken.
+    pub(crate) rots: bool,
+    /// Somebody listens to which files it moves.
+    pub(crate) overheard: bool,
     /// Nobody hears its notifications.
     pub(crate) deaf: bool,
 }
@@ -84,9 +99,44 @@ impl Unit {
             ahead: Duration::ZERO,
             due: None,
             seen_changes: u64::MAX,
-            cut_off: Duration::ZERO,
+            unheard_until: Duration::ZERO,
+            deaf_until: Duration::ZERO,
+            slow: (Duration::ZERO, Duration::ZERO),
+            events: 0,
+            cuts: BTreeMap::new(),
+            gone: false,
+            rots: false,
+            overheard: false,
             deaf: false,
         }
+    }
+
+    /// Whether a connection with the manager stands.
+    pub(crate) fn is_reachable(&self, now: Duration) -> bool {
+        self.unheard_until <= now && self.deaf_until <= now
+    }
+
+    /// Whether what was selected to run is software that starts.
+    pub(crate) fn new_software_starts(&self) -> bool {
+        let running = self.device.durable().active().map(|active| active.version.clone());
+        let starts = |made: &&crate::images::Made| !matches!(made.quality, Quality::Loops | Quality::Hangs);
+        crate::images::IMAGES
+            .iter()
+            .filter(starts)
+            .any(|made| Some(&made.image.manifest.version) == running.as_ref())
+    }
+
+    /// The flash that holds the old software is broken.
+    pub(crate) fn rot(&mut self, seed: u64) {
+        let mut durable = self.device.durable().clone();
+        let standby = durable.standby_index();
+        if let Some(buffer) = standby.and_then(|standby| durable.buffers.get_mut(standby)) {
+            buffer.state = BufferState::Invalid;
+        }
+        let mut device = Device::switched_off(self.plan.settings.clone(), durable, seed);
+        device.set_counters(self.device.counters().clone());
+        self.device = device;
+        self.transfers.clear();
     }
 
     /// The time by its own clock.

@@ -14,7 +14,7 @@ pub enum Cause {
     /// The time was up (row H7).
     #[error("the time was up after {0} s without a sign that it was done")]
     TimeLimit(u64),
-    /// No progress in the time that the profile gives.
+    /// No progress in the time that the profile gives, so many seconds.
     #[error("no progress for {0} s")]
     Stalled(u64),
     /// The device does not answer: for so many seconds, or (0) at the one look that it gets.
@@ -26,6 +26,9 @@ pub enum Cause {
     /// Somebody else's operation is under way there.
     #[error("the device is busy with another operation ({0})")]
     Busy(String),
+    /// Somebody else's operation was carried out there since the SET, which may have been carried out before it, or not.
+    #[error("another operation ({0}) came in between: what became of this one, the device cannot tell")]
+    Superseded(String),
     /// The device refused the SET.
     #[error("the device refused the command ({0})")]
     Refused(String),

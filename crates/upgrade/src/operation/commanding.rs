@@ -19,7 +19,8 @@ impl Operation {
         if self.sent >= MOST_SENDS {
             return self.fail(Cause::Unheeded(MOST_SENDS));
         }
-        self.before = Some(Before { pulse: reading.pulse(), revision: reading.revision });
+        let shown = reading.operation.as_ref().map(|shown| shown.id.clone());
+        self.before = Some(Before { pulse: reading.pulse(), revision: reading.revision, operation: shown });
         let names = self.open_tickets();
         if names.is_empty() {
             return self.command(around, now);
@@ -67,6 +68,10 @@ impl Operation {
     }
 
     pub(super) fn refused(mut self, why: &str, now: Time) -> (Self, Vec<Effect>) {
+        if let Some(before) = &mut self.before {
+            // Nothing was begun: whatever it shows next takes nothing away.
+            before.operation = None;
+        }
         self.state = State::Looking { since: now, busy: None, next: None, refused: Some(why.to_owned()) };
         (self, vec![Effect::Look(Scope::Whole)])
     }

@@ -54,6 +54,9 @@ impl Operation {
                 self.underway(now).judge(reading, around, now)
             }
             Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
+            Sight::Ready if let Some(other) = self.superseded_by(reading) => {
+                self.fail(Cause::Superseded(other))
+            }
             Sight::Ready if self.answered => {
                 self.fail(Cause::NotSo("it does not show what it was told".into()))
             }
@@ -148,6 +151,15 @@ impl Operation {
 
     fn has_restarted(&self, reading: &Reading) -> bool {
         self.before.as_ref().is_some_and(|before| reading.restarted_since(before.pulse))
+    }
+
+    /// The operation of somebody else that the device has carried out since the SET. It remembers only the latest: ours
+    /// may have been begun before, and would be begun once more.
+    fn superseded_by(&self, reading: &Reading) -> Option<String> {
+        let at_stake = self.commanded && !self.task.is_immediate();
+        let before = self.before.as_ref().filter(|_| at_stake)?.operation.as_ref()?;
+        let shown = &reading.operation.as_ref()?.id;
+        (shown != before && *shown != self.id).then(|| shown.clone())
     }
 
     pub(super) fn resume(mut self, now: Time) -> (Self, Vec<Effect>) {

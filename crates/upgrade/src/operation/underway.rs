@@ -142,8 +142,9 @@ impl Operation {
         } else if over(done_at.map(|at| at + Limits::span(around.profile.limits.evidence_s))) {
             let missing = self.missing();
             Ok(self.fail(Cause::NotTransferred(missing)))
-        } else if over(stall.map(|stall| moved + stall)) {
-            Ok(self.fail(Cause::Stalled((now - moved).as_secs())))
+        } else if let Some(stall) = stall.filter(|stall| now >= moved + *stall) {
+            // Not how long it really was: when it last moved is only the latest word, which no log can lead to.
+            Ok(self.fail(Cause::Stalled(stall.as_secs())))
         } else if over(next) {
             Ok(self.ask(if whole { Scope::Whole } else { Scope::Progress }))
         } else {

@@ -126,6 +126,20 @@ fn an_unanswered_set_is_looked_for_and_not_repeated_blindly() {
     assert_eq!((server.outcome(), server.count(Command::ConfigureServer)), (Outcome::Succeeded, 3));
 }
 
+/// Found by the deterministic world: a device remembers only its latest operation, so the same id would begin again.
+#[test]
+fn an_operation_that_anothers_has_taken_the_place_of_is_not_begun_again_under_its_id() {
+    let mut world = backup().begin().until_underway(Step::BackingUp);
+    let id = world.device.work.as_ref().unwrap().id.clone();
+    world.device.occupy("other-7", world.now);
+    world.kill_manager();
+    world.until(|world| world.device.work.as_ref().unwrap().id.starts_with('r'));
+    assert_ne!(world.device.work.as_ref().unwrap().id, id, "it has got an id of its own");
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.kept[0].files, world.before.1);
+}
+
 #[test]
 fn a_device_that_takes_no_set_is_given_up_after_a_few() {
     let world = backup().fault(Command::Backup, vec![Fault::SetLost; 100]).play();

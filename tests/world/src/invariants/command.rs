@@ -1,0 +1,181 @@
+//! What must hold when a device begins to carry out a command: it is looked at right then, since afterwards it is too late.
+
+use std::collections::BTreeSet;
+
+use engine::file_server::{News, Report};
+use iad_sim::device::{Command, Durable, OperationState, Record};
+use tftp::Packet;
+use upgrade::run::Goal;
+use upgrade::{Run, RunId, Time};
+
+use super::device::in_force;
+use super::{Checked, Checks, broken};
+use crate::images::digest_of;
+use crate::store::Store;
+use crate::unit::Unit;
+use crate::world::device_id;
+
+impl Checks {
+    /// A device has begun an operation: of which run, and is it due?
+    pub(super) fn a_command_is_due(
+        &mut self,
+        place: usize,
+        durable: &Durable,
+        store: &Store,
+        now: Time,
+    ) -> Checked {
+        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
+        let operation = &durable.operation;
+        if known.operation.id == operation.id {
+            known.operation.clone_from(operation);
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut known.operation, operation.clone());
+        let Some((run, number)) = run_of(&operation.id) else { return Ok(()) };
+        let Some(run) = store.runs.get(&run).map(|stored| &stored.run) else {
+            return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
+        };
+        what_is_sent_was_committed(run, number, operation)?;
+        a_command_serves_the_goal(run, operation)?;
+        nothing_restarts_before_its_time(run, operation, now)?;
+        what_is_done_is_not_done_again(&before, operation)?;
+        nothing_is_loaded_without_a_whole_backup(place, run, operation, store)?;
+        what_is_put_in_force_is_backed_up(place, run, operation, durable)
+    }
+
+    /// A name says which file it is: a second one under it could be anything.
+    pub(super) fn a_ticket_is_used_once(&mut self, report: &Report) -> Checked {
+        match report {
+            Report::Ticket { name, news: News::Done { .. }, .. } if !self.used.insert(name.clone()) => {
+                broken("a_ticket_is_used_once", format!("a second file went over by {name}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a ticket names goes to its device, and to nobody else who has heard the name.
+pub(crate) fn a_ticket_serves_its_device_alone(answered: &[u8]) -> Checked {
+    match Packet::decode(answered) {
+        Ok(Packet::Error { .. }) | Err(_) => Ok(()),
+        Ok(served) => {
+            broken("a_ticket_serves_its_device_alone", format!("a stranger was served: {served:?}"))
+        }
+    }
+}
+
+/// A second start of the same operation is a command repeated blindly.
+pub(super) fn an_operation_is_started_once(unit: &Unit) -> Checked {
+    match unit.device.counters().operations.iter().find(|count| count.started > 1) {
+        Some(count) => broken(
+            "an_operation_is_started_once",
+            format!("{} was started {} times", count.id, count.started),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What is sent and then forgotten in a crash can be found out by nobody: first it is committed, then it is sent.
+fn what_is_sent_was_committed(run: &Run, number: u32, operation: &Record) -> Checked {
+    if number <= run.operations {
+        return Ok(());
+    }
+    let what = format!("{} was sent, the store knows of {} operations", operation.id, run.operations);
+    broken("what_is_sent_was_committed", what)
+}
+
+/// Who wants a backup does not want a restart in the evening.
+fn a_command_serves_the_goal(run: &Run, operation: &Record) -> Checked {
+    use Command::{Activate, Backup, Confirm, Convert, Download, Erase, Restore, Rollback};
+    let serves = match (&run.goal, operation.command) {
+        (Goal::Upgrade { .. }, command) => command != Erase,
+        (Goal::Backup, command) => command == Backup,
+        (Goal::Restore { .. }, command) => matches!(command, Backup | Restore),
+        (Goal::RollBack, command) => matches!(command, Backup | Rollback | Restore),
+        (Goal::Reset, Download | Activate | Convert | Confirm | Erase | Backup) => false,
+        (Goal::Reset, _) => true,
+    };
+    let what = || format!("{:?} by {}", operation.command, operation.id);
+    if serves { Ok(()) } else { broken("a_command_serves_the_goal", what()) }
+}
+
+/// The operator has said when the device may restart, and until then its subscribers talk.
+fn nothing_restarts_before_its_time(run: &Run, operation: &Record, now: Time) -> Checked {
+    let restarts = matches!(operation.command, Command::Activate | Command::Reset);
+    match run.choices.activate_at.filter(|at| restarts && now < *at) {
+        Some(_) => broken("nothing_restarts_before_its_time", format!("{} came early", operation.id)),
+        None => Ok(()),
+    }
+}
+
+/// What a device says is done, and is there, is not done once more because the manager was down meanwhile: a second download
+/// costs a thin link an hour, a second activation a restart.
+fn what_is_done_is_not_done_again(before: &Record, operation: &Record) -> Checked {
+    let same_run = run_of(&before.id).map(|(run, _)| run) == run_of(&operation.id).map(|(run, _)| run);
+    let costly = matches!(operation.command, Command::Download | Command::Activate | Command::Reset);
+    let same = before.command == operation.command
+        && before.parameters.digests == operation.parameters.digests
+        && before.parameters.version == operation.parameters.version;
+    if same_run && costly && same && before.state == OperationState::Done {
+        let what =
+            format!("{:?} was done by {}, and is begun by {}", before.command, before.id, operation.id);
+        return broken("what_is_done_is_not_done_again", what);
+    }
+    Ok(())
+}
+
+/// An upgrade that begins without a backup bets the subscribers' configuration on its success.
+fn nothing_is_loaded_without_a_whole_backup(
+    place: usize,
+    run: &Run,
+    operation: &Record,
+    store: &Store,
+) -> Checked {
+    let risky = matches!(
+        operation.command,
+        Command::Download | Command::Activate | Command::Convert | Command::Restore
+    );
+    let whole = run.backup.as_ref().is_some_and(|backup| {
+        !backup.files.is_empty()
+            && backup.files.values().all(|file| {
+                let bytes = store.files.get(&file.digest);
+                bytes.is_some_and(|bytes| u64::try_from(bytes.len()) == Ok(file.size))
+            })
+    });
+    if !risky || (whole && run.device.id == device_id(place)) {
+        return Ok(());
+    }
+    let what = format!("device {}: {:?} by {} without a backup", place + 1, operation.command, operation.id);
+    broken("nothing_is_loaded_without_a_whole_backup", what)
+}
+
+/// What changed since the backup would be gone with a roll-back: right before the activation the backup is that of today.
+fn what_is_put_in_force_is_backed_up(
+    place: usize,
+    run: &Run,
+    operation: &Record,
+    durable: &Durable,
+) -> Checked {
+    if !matches!(operation.command, Command::Activate | Command::Reset) || run.backup.is_none() {
+        return Ok(());
+    }
+    let backed_up: BTreeSet<_> =
+        run.backup.iter().flat_map(|set| set.files.values().map(|file| file.digest)).collect();
+    let missing = in_force(durable)
+        .into_iter()
+        .find(|(_, document)| !backed_up.contains(&digest_of(document.to_text().as_bytes())));
+    match missing {
+        Some((kind, _)) => broken(
+            "what_is_put_in_force_is_backed_up",
+            format!("device {}: today's {} is in no backup at {}", place + 1, kind.name(), operation.id),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The run that an operation is one of, and its number there.
+fn run_of(operation: &str) -> Option<(RunId, u32)> {
+    let (run, rest) = operation.strip_prefix('r')?.split_once('.')?;
+    let (_, number) = rest.split_once('-')?;
+    Some((RunId(run.parse().ok()?), number.parse().ok()?))
+}

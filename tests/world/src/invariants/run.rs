@@ -1,0 +1,220 @@
+//! What must hold of a run: at its questions, at its end, and of what is stored of it.
+
+use std::collections::BTreeMap;
+
+use engine::director::Write;
+use iad_sim::device::{ConfigurationKind, Document, Durable, conversion};
+use upgrade::run::{Ending, Goal, Outcome};
+use upgrade::{Profile, Run};
+
+use super::device::in_force;
+use super::{Checked, Checks, Violation, broken};
+use crate::images::{digest_of, kind};
+use crate::store::Store;
+
+/// More operations than this in one run are a run that goes round in circles.
+const MOST_OPERATIONS: u32 = 300;
+
+/// More events than this in the log of one run would fill the disk.
+const MOST_EVENTS: usize = 20_000;
+
+/// A run that takes more memory than this, printed, could not be kept a million times.
+const MOST_TEXT: usize = 64 * 1024;
+
+/// For each operation of a run, and for each second that it lasts, so many datagrams may be sent to its device.
+const MOST_DATAGRAMS: (u64, u64) = (400, 40);
+
+impl Checks {
+    /// A question may stay open for days. Until it is answered the device serves its subscribers as before.
+    pub(super) fn a_question_finds_the_device_as_it_was(
+        &self,
+        place: usize,
+        run: &Run,
+        durable: &Durable,
+    ) -> Checked {
+        self.is_as_before(place, run, durable).map_err(|what| Violation {
+            invariant: "a_question_finds_the_device_as_it_was",
+            what: format!("run {} of device {}: {what}", run.id, place + 1),
+        })
+    }
+
+    /// Whatever became of a run: its device is in service, with the configuration that belongs on it.
+    pub(super) fn an_end_leaves_the_device_in_service(
+        &mut self,
+        place: usize,
+        run: &Run,
+        ending: &Ending,
+        durable: &Durable,
+        store: &Store,
+    ) -> Checked {
+        let judged = match ending.outcome {
+            Outcome::Succeeded => self.is_as_wanted(place, run, durable, store),
+            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
+                self.is_as_before(place, run, durable)
+            }
+            Outcome::Refused | Outcome::DeviceLost => Ok(()),
+        };
+        judged.map_err(|what| Violation {
+            invariant: "an_end_leaves_the_device_in_service",
+            what: format!("run {} of device {}, {}: {what}", run.id, place + 1, ending.outcome),
+        })
+    }
+
+    fn is_as_before(&self, place: usize, run: &Run, durable: &Durable) -> Result<(), String> {
+        let Some(known) = self.devices.get(place) else { return Ok(()) };
+        let Some(old) = &run.old else { return Ok(()) };
+        runs(durable, &old.version)?;
+        same(&known.owed, &in_force(durable))
+    }
+
+    fn is_as_wanted(
+        &mut self,
+        place: usize,
+        run: &Run,
+        durable: &Durable,
+        store: &Store,
+    ) -> Result<(), String> {
+        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
+        let now = in_force(durable);
+        let format = durable.active().map_or(0, iad_sim::device::Buffer::format);
+        match &run.goal {
+            Goal::Upgrade { image } => {
+                runs(durable, &image.manifest.version)?;
+                let wanted = known
+                    .owed
+                    .iter()
+                    .map(|(kind, document)| (*kind, conversion::convert(document, format)))
+                    .collect();
+                same(&wanted, &now)?;
+                known.owe(place, now, &mut self.owners);
+            }
+            Goal::RollBack => {
+                runs(durable, run.target_version().unwrap_or_default())?;
+                let readable = known.owed.values().all(|document| document.format == format);
+                if readable {
+                    same(&known.owed, &now)?;
+                }
+                known.owe(place, now, &mut self.owners);
+            }
+            Goal::Restore { set } => {
+                for (restored, file) in &set.files {
+                    let document =
+                        now.iter().find(|(own, _)| kind(**own) == *restored).map(|(_, document)| document);
+                    let held = document.map(|document| digest_of(document.to_text().as_bytes()));
+                    if held != Some(file.digest) {
+                        return Err(format!("{restored} is not the one restored"));
+                    }
+                }
+                known.owe(place, now, &mut self.owners);
+            }
+            Goal::Backup => {
+                let backup = run.backup.as_ref().ok_or("there is no backup")?;
+                if !backup.files.values().all(|file| store.files.contains_key(&file.digest)) {
+                    return Err("a file of the backup is not there".into());
+                }
+            }
+            Goal::Reset => {}
+        }
+        Ok(())
+    }
+
+    /// What the requirements say of the figure holds for what is told of the run.
+    pub(super) fn the_figure_is_that_of_the_requirements(&mut self, write: &Write) -> Checked {
+        let Some(reference) = self.references.get_mut(&write.run.id) else { return Ok(()) };
+        for told in &write.stories {
+            if let Err(why) = reference.follow(&told.story) {
+                let what = format!("run {}: {:?}, but {why}", write.run.id, told.story);
+                return broken("the_figure_is_that_of_the_requirements", what);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is stored must follow from what happened, or nobody can say afterwards why a device was treated as it was.
+    pub(crate) fn replays(&self, store: &Store, profile: &Profile) -> Checked {
+        for (id, stored) in &store.runs {
+            let Some(begun) = self.begun.get(id) else { continue };
+            let mut run = begun.clone();
+            for (at, event) in &stored.events {
+                if let Some(asked) = asked(event) {
+                    run.asked = asked;
+                }
+                match run.step(event, profile, *at) {
+                    Ok((next, _)) => run = next,
+                    Err(_) => {
+                        let what = format!("run {id}: {event:?} means nothing in {:?}", run.state);
+                        return broken("the_log_leads_to_the_state", what);
+                    }
+                }
+            }
+            let text = format!("{:?}", stored.run).len();
+            if text > MOST_TEXT {
+                return broken("a_run_is_bounded", format!("run {id} takes {text} bytes as text"));
+            }
+            if run.lasting() != stored.run.lasting() {
+                let what =
+                    format!("run {id}: the log leads to {:?}, stored is {:?}", run.state, stored.run.state);
+                return broken("the_log_leads_to_the_state", what);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A run that grows without bound fills the manager's memory, and asks people for ever.
+pub(super) fn a_run_is_bounded(run: &Run, store: &Store) -> Checked {
+    let events = store.runs.get(&run.id).map_or(0, |stored| stored.events.len());
+    if run.operations > MOST_OPERATIONS || events > MOST_EVENTS {
+        let what = format!("run {} has {} operations and {events} events", run.id, run.operations);
+        return broken("a_run_is_bounded", what);
+    }
+    Ok(())
+}
+
+/// A thin link that is flooded carries nobody's calls: what is sent to a device has a bound, however much is lost.
+pub(super) fn no_device_is_flooded(run: &Run, datagrams: u64, lasted_s: u64) -> Checked {
+    let (each_operation, each_second) = MOST_DATAGRAMS;
+    let most = u64::from(run.operations + 1) * each_operation + lasted_s * each_second;
+    if datagrams <= most {
+        return Ok(());
+    }
+    let what = format!("run {}: {datagrams} datagrams in {lasted_s} s", run.id);
+    broken("no_device_is_flooded", what)
+}
+
+fn runs(durable: &Durable, version: &str) -> Result<(), String> {
+    let active = durable.active();
+    let running = active.map(|active| active.version.clone()).unwrap_or_default();
+    if running != version {
+        return Err(format!("it runs {running:?}, not {version:?}"));
+    }
+    if !active.is_some_and(iad_sim::device::Buffer::is_valid) {
+        return Err("its image is not whole".into());
+    }
+    if durable.boot.trial.is_some() {
+        return Err(format!("{running} is still on trial"));
+    }
+    Ok(())
+}
+
+fn same(
+    wanted: &BTreeMap<ConfigurationKind, Document>,
+    now: &BTreeMap<ConfigurationKind, Document>,
+) -> Result<(), String> {
+    match wanted.iter().find(|(kind, document)| now.get(kind) != Some(document)) {
+        Some((kind, _)) => Err(format!("its {} is another one", kind.name())),
+        None => Ok(()),
+    }
+}
+
+const fn asked(event: &upgrade::run::Event) -> Option<u32> {
+    use upgrade::run::Event;
+    match event {
+        Event::Read { asked, .. }
+        | Event::Unread { asked, .. }
+        | Event::Accepted { asked }
+        | Event::Refused { asked, .. }
+        | Event::Unanswered { asked } => Some(*asked),
+        _ => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! The network between devices and manager: it loses, doubles, delays, damages and cuts off.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use engine::datagram::Datagram;
+use tftp::Packet;
+
+use crate::unit::{Moving, SNMP_PORT, address};
+use crate::world::{Item, MANAGER, Socket, World};
+
+/// What the network does with a datagram, so many of a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Network {
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) damaged: u64,
+}
+
+impl World {
+    /// Sends a datagram from the manager to a device.
+    pub(crate) fn send_to_device(&mut self, place: usize, make: impl Fn(Vec<u8>) -> Item, bytes: Vec<u8>) {
+        let now = self.now;
+        self.checks.sent(place);
+        if let Some(unit) = self.units.get(place).filter(|unit| unit.deaf_until <= now) {
+            let slow = unit.slow;
+            self.send(slow, make, bytes);
+        }
+    }
+
+    /// Sends a datagram from a device to the manager.
+    pub(crate) fn send_to_manager(&mut self, place: usize, make: impl Fn(Vec<u8>) -> Item, bytes: Vec<u8>) {
+        let now = self.now;
+        if let Some(unit) = self.units.get(place).filter(|unit| unit.unheard_until <= now) {
+            let slow = unit.slow;
+            self.send(slow, make, bytes);
+        }
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        (until, by): (Duration, Duration),
+        make: impl Fn(Vec<u8>) -> Item,
+        bytes: Vec<u8>,
+    ) {
+        let Network { lost, doubled, damaged } = self.network;
+        if self.random.permille(lost) {
+            return;
+        }
+        let slowed = if self.now < until { by } else { Duration::ZERO };
+        let copies = if self.random.permille(doubled) { 2 } else { 1 };
+        for _ in 0..copies {
+            let mut bytes = bytes.clone();
+            let damage = self.random.permille(damaged);
+            let item = make(Vec::new());
+            if damage
+                && matches!(item, Item::ToAgent { .. } | Item::ToManager { socket: Socket::Commander, .. })
+            {
+                // Without SNMPv3 nothing but UDP's checksum tells a damaged command, and it does.
+                continue;
+            }
+            if damage {
+                let place = self.random.below(u64::try_from(bytes.len()).unwrap_or(0));
+                let change = 1 << self.random.below(8);
+                if let Some(byte) = usize::try_from(place).ok().and_then(|place| bytes.get_mut(place)) {
+                    *byte ^= change;
+                }
+            }
+            // A few arrive late, after those that were sent after them.
+            let late = if self.random.permille(30) { 1500 } else { 40 };
+            let delay = slowed + self.random.span(5, late);
+            self.put(delay, make(bytes));
+        }
+    }
+
+    pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
+        let answer = unit.answer(bytes, now);
+        self.settle(place);
+        if let Some(answer) = answer
+            && from.ip() == MANAGER
+        {
+            let peer = SocketAddr::new(address(place), SNMP_PORT);
+            let arrive = move |bytes| Item::ToManager { socket: Socket::Commander, peer, bytes };
+            self.send_to_manager(place, arrive, answer);
+        }
+    }
+
+    pub(crate) fn transfer_hears(&mut self, place: usize, port: u16, from: SocketAddr, bytes: &[u8]) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
+        let Ok(packet) = Packet::decode(bytes) else { return };
+        let known = unit.transfer_at(port);
+        if let Some(Moving::Tftp(transfer)) = known.and_then(|known| unit.transfers.get_mut(&known))
+            && transfer.is_with(from)
+        {
+            transfer.handle(from, &packet, now);
+        }
+        self.settle(place);
+    }
+
+    pub(crate) fn manager_hears(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) {
+        let now = self.now;
+        let Some(manager) = &mut self.manager else { return };
+        let datagram = [Datagram { peer, local: Some(MANAGER), bytes }];
+        match socket {
+            Socket::Commander => {
+                manager.commander.handle(&datagram, now);
+                self.pump_commander();
+            }
+            Socket::Listener => {
+                manager.listener.handle(&datagram);
+                self.pump_listener();
+            }
+            Socket::Files(port) => {
+                manager.files.handle(port, &datagram, now);
+                self.pump_files();
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The parts of the manager as the world calls them: messages between them, datagrams, deadlines, death.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use engine::Access;
+use engine::access::Version;
+use engine::director::{Entry, Input};
+use engine::file_server::Port;
+use engine::listener::DeviceIndex;
+
+use crate::invariants::a_ticket_serves_its_device_alone;
+use crate::manager::{Channel, Manager, Message, Part};
+use crate::trouble::STRANGER;
+use crate::unit::{SNMP_PORT, address, place};
+use crate::world::{
+    COMMANDER_PORT, Item, LISTENER_PORT, MANAGER, TFTP_PORT, TRANSFER_PORT, World, device_id, place_of,
+};
+
+impl World {
+    pub(crate) fn start(&mut self) {
+        if self.manager.is_some() {
+            return;
+        }
+        self.life += 1;
+        let seed = self.random.number();
+        let mut manager = Manager::new(seed, &self.store);
+        manager.listener.know(self.index());
+        for stored in self.store.open_runs() {
+            let access = self.access(place_of(stored.run.device.id));
+            let entry =
+                Entry::stored(stored.run.clone(), stored.seq, stored.told, Arc::clone(&self.profile), access);
+            manager.inbox.push(Input::Resume(Box::new(entry)));
+        }
+        let life = self.life;
+        self.note(|| format!("the manager starts, life {life}"));
+        self.manager = Some(manager);
+        self.run_director();
+    }
+
+    fn kill(&mut self, lasts: Duration) {
+        let step = self.steps;
+        self.note(|| format!("the manager is killed at step {step}"));
+        self.killed += 1;
+        self.manager = None;
+        let lasts = if self.quiet { Duration::from_secs(1) } else { lasts };
+        self.put(lasts, Item::Start);
+        let checked = self.checks.replays(&self.store, &self.profile);
+        self.judge(checked);
+    }
+
+    /// One step of the manager; true: it is killed before that.
+    pub(crate) fn step(&mut self) -> bool {
+        self.steps += 1;
+        match self.kills.remove(&self.steps) {
+            Some(lasts) => {
+                self.kill(lasts);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn index(&self) -> Arc<DeviceIndex> {
+        let mut index = DeviceIndex::default();
+        for place in 0..self.units.len() {
+            let id = device_id(place);
+            index.by_address.insert(address(place), id);
+            index.profiles.insert(id, Arc::clone(&self.profile));
+            index.by_unique_id.extend(self.store.unique_ids.get(&id).map(|unique| (unique.clone(), id)));
+        }
+        Arc::new(index)
+    }
+
+    pub(crate) fn access(&self, place: usize) -> Access {
+        Access {
+            address: SocketAddr::new(address(place), SNMP_PORT),
+            version: Version::V2c,
+            read_community: "public".into(),
+            write_community: "private".into(),
+            answer_ms: self.profile.limits.answer_ms,
+            repeats: self.profile.limits.repeats,
+        }
+    }
+
+    /// A message from one part of the manager to another: none overtakes another on the same channel.
+    pub(crate) fn message(&mut self, channel: Channel, message: Message) {
+        let late = if self.random.permille(20) { 200 } else { 3 };
+        let at = self.now + self.random.span(0, late);
+        let Some(manager) = &mut self.manager else { return };
+        let last = manager.channels.entry(channel).or_default();
+        *last = at.max(*last);
+        let (at, life) = (*last, self.life);
+        self.queue.put(at, Item::Message { life, message });
+    }
+
+    pub(crate) fn send_input(&mut self, channel: Channel, input: Input) {
+        self.message(channel, Message::Input(input));
+    }
+
+    pub(crate) fn deliver(&mut self, message: Message) {
+        let now = self.now;
+        let Some(manager) = &mut self.manager else { return };
+        match message {
+            Message::Ask(ask) => {
+                manager.commander.ask(ask);
+                self.pump_commander();
+            }
+            Message::Order(order) => {
+                manager.files.order(order, now);
+                self.pump_files();
+            }
+            Message::Storage(asked) => {
+                if let Some(stored) = manager.store(asked, &mut self.store) {
+                    self.message(Channel::Stored, Message::Stored(stored));
+                }
+            }
+            Message::Stored(stored) => {
+                manager.files.storage(stored, now);
+                self.pump_files();
+            }
+            Message::Input(input) => {
+                manager.inbox.push(input);
+                self.run_director();
+            }
+            Message::Receipt(receipt) => {
+                manager.listener.committed(receipt);
+                self.pump_listener();
+            }
+            Message::Index(index) => manager.listener.know(index),
+            Message::Commit => self.commit(),
+            Message::Retry => {
+                manager.committing = None;
+                self.run_director();
+            }
+        }
+    }
+
+    pub(crate) fn part_due(&mut self, part: Part) {
+        let now = self.now;
+        let Some(manager) = &mut self.manager else { return };
+        if manager.due.get(&part) != Some(&now) {
+            return;
+        }
+        manager.due.remove(&part);
+        match part {
+            Part::Director => {
+                manager.inbox.push(Input::Clock);
+                self.run_director();
+            }
+            Part::Commander => self.pump_commander(),
+            Part::Files => self.pump_files(),
+        }
+    }
+
+    pub(crate) fn due(&mut self, part: Part, deadline: Option<Duration>) {
+        let (now, life) = (self.now, self.life);
+        let (Some(manager), Some(deadline)) = (&mut self.manager, deadline) else { return };
+        let at = deadline.max(now + Duration::from_micros(1));
+        if manager.due.get(&part).is_none_or(|due| at < *due) {
+            manager.due.insert(part, at);
+            self.queue.put(at, Item::PartDue { life, part });
+        }
+    }
+
+    pub(crate) fn pump_commander(&mut self) {
+        let now = self.now;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let from = SocketAddr::new(MANAGER, COMMANDER_PORT);
+        while let Some(manager) = &mut self.manager {
+            let Some(sent) = manager.commander.poll_transmit(now, &mut buffer) else { break };
+            if let Some(place) = place(sent.peer.ip()) {
+                let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
+                self.send_to_device(place, move |bytes| Item::ToAgent { place, from, bytes }, bytes);
+            }
+        }
+        self.buffer = buffer;
+        while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
+        {
+            self.send_input(Channel::Answers, Input::Answer(answer));
+        }
+        let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());
+        self.due(Part::Commander, deadline);
+    }
+
+    pub(crate) fn pump_listener(&mut self) {
+        while let Some(heard) = self.manager.as_mut().and_then(|manager| manager.listener.poll_heard()) {
+            self.send_input(Channel::News, Input::Heard(heard));
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let from = SocketAddr::new(MANAGER, LISTENER_PORT);
+        while let Some(manager) = &mut self.manager {
+            let Some(sent) = manager.listener.poll_transmit(&mut buffer) else { break };
+            if let Some(place) = place(sent.peer.ip()) {
+                let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
+                self.send_to_device(place, move |bytes| Item::ToNotifier { place, from, bytes }, bytes);
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    pub(crate) fn pump_files(&mut self) {
+        let now = self.now;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(manager) = &mut self.manager {
+            let Some((port, sent)) = manager.files.poll_transmit(now, &mut buffer) else { break };
+            let own = match port {
+                Port::Requests => TFTP_PORT,
+                Port::Transfers => TRANSFER_PORT,
+            };
+            let from = SocketAddr::new(MANAGER, own);
+            let whole = buffer.get(..sent.length).unwrap_or_default();
+            if sent.peer.ip() == STRANGER {
+                let checked = a_ticket_serves_its_device_alone(whole);
+                self.judge(checked);
+                continue;
+            }
+            let Some(place) = place(sent.peer.ip()) else { continue };
+            let to = sent.peer.port();
+            for packet in whole.chunks(sent.segment_size.max(1)) {
+                self.send_to_device(
+                    place,
+                    move |bytes| Item::ToTransfer { place, port: to, from, bytes },
+                    packet.to_vec(),
+                );
+            }
+        }
+        self.buffer = buffer;
+        while let Some(asked) = self.manager.as_mut().and_then(|manager| manager.files.poll_storage()) {
+            let reads = matches!(asked, engine::file_server::ToStorage::Need { .. });
+            let channel = if reads { Channel::Reading } else { Channel::Writing };
+            self.message(channel, Message::Storage(asked));
+        }
+        while let Some(report) = self.manager.as_mut().and_then(|manager| manager.files.poll_report()) {
+            let checked = self.checks.reported(&report);
+            self.judge(checked);
+            self.send_input(Channel::Reports, Input::Report(report));
+        }
+        while let Some(stopped) = self.manager.as_mut().and_then(|manager| manager.files.poll_ftp_stop()) {
+            self.checks.ftp_stopped.insert(stopped);
+        }
+        let deadline = self.manager.as_ref().and_then(|manager| manager.files.next_deadline());
+        self.due(Part::Files, deadline);
+    }
+}

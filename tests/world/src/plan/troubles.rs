@@ -1,0 +1,256 @@
+//! Draws what goes wrong. Each kind has a name, a weight, and chance of its own, so that one may be switched off, or made
+//! more frequent, and all others stay as they are.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use iad_sim::device::{Command, NotificationKind};
+use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
+
+use super::{Cut, TROUBLED, Trouble};
+use crate::random::Random;
+
+/// How often each kind of trouble is drawn: of a thousand chances. A chance that is taken gives another one, up to
+/// [`MOST`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weights(BTreeMap<String, u64>);
+
+/// No kind of trouble has this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTrouble(pub String);
+
+/// The most troubles of one kind that a device, or a world, has.
+const MOST: usize = 3;
+
+type Draw<'a> = &'a dyn Fn(&mut Random) -> Trouble;
+
+impl Default for Weights {
+    fn default() -> Self {
+        let own = |(name, weight): &(&str, u64)| ((*name).to_owned(), *weight);
+        let faults = FAULTS.iter().map(|(kind, weight)| (name_of(*kind), *weight));
+        Self(OF_DEVICES.iter().chain(&OF_WORLDS).map(own).chain(faults).collect())
+    }
+}
+
+impl Weights {
+    /// All kinds and their weights, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, weight)| (name.as_str(), *weight))
+    }
+
+    /// Gives a kind another weight; 0 switches it off.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownTrouble`] where none has this name.
+    pub fn set(&mut self, name: &str, weight: u64) -> Result<(), UnknownTrouble> {
+        match self.0.get_mut(name) {
+            Some(own) => *own = weight.min(1000),
+            None => return Err(UnknownTrouble(name.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+}
+
+/// What happens to a device from outside.
+const OF_DEVICES: [(&str, u64); 13] = [
+    ("power-cut", 150),
+    ("power-cut-after", 150),
+    ("gone", 15),
+    ("rot", 25),
+    ("partition", 200),
+    ("slow", 60),
+    ("deaf", 70),
+    ("edit", 80),
+    ("cancel", 80),
+    ("rival", 80),
+    ("stranger", 80),
+    ("clock-jump", 60),
+    // Any fault of the device's own; which one is drawn by the weights of the faults.
+    ("fault", 550),
+];
+
+/// What happens to all, or to the manager.
+const OF_WORLDS: [(&str, u64); 3] = [("network", 600), ("kill", 600), ("disk-full", 130)];
+
+/// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
+/// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
+/// digest of what it sent) is not among them.
+const FAULTS: [(FaultKind, u64); 20] = [
+    (FaultKind::PowerLoss, 20),
+    (FaultKind::Crash, 10),
+    (FaultKind::Hang, 10),
+    (FaultKind::Mute, 10),
+    (FaultKind::CorruptTransfer, 10),
+    (FaultKind::TruncateTransfer, 10),
+    (FaultKind::StallTransfer, 10),
+    (FaultKind::TruncateBackup, 10),
+    (FaultKind::FlashFull, 10),
+    (FaultKind::FlashError, 10),
+    (FaultKind::ConversionFails, 10),
+    (FaultKind::ApplyFails, 10),
+    (FaultKind::BootLoop, 10),
+    (FaultKind::BootHang, 10),
+    (FaultKind::Unhealthy, 10),
+    (FaultKind::FalseProgress, 10),
+    (FaultKind::LoseNotification, 10),
+    (FaultKind::DoubleNotification, 10),
+    (FaultKind::DelayNotification, 10),
+    (FaultKind::LoseAnswer, 10),
+];
+
+pub(super) fn draw(seed: u64, devices: usize, weights: &Weights) -> Vec<Trouble> {
+    let mut drawn = Vec::new();
+    let mut add = |name: &str, place: usize, draw: Draw<'_>| {
+        let mut random = Random::new(seed ^ stream(name, place));
+        let before = drawn.len();
+        while drawn.len() < before + MOST && random.permille(weights.of(name)) {
+            drawn.push(draw(&mut random));
+        }
+    };
+    for device in 0..devices {
+        for (name, _) in OF_DEVICES {
+            add(name, device, &|random| at_device(random, name, device, weights));
+        }
+    }
+    for (name, _) in OF_WORLDS {
+        add(name, usize::MAX, &|random| in_world(random, name, devices));
+    }
+    drawn
+}
+
+/// A number for a kind of trouble at a place (FNV-1a).
+fn stream(name: &str, place: usize) -> u64 {
+    let bytes = name.bytes().chain(place.to_be_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn name_of(kind: FaultKind) -> String {
+    kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Most of what happens to a device happens in its first minutes.
+fn moment(random: &mut Random) -> Duration {
+    if random.permille(700) { random.span(0, 120_000) } else { random.upto(TROUBLED) }
+}
+
+fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) -> Trouble {
+    let at = moment(random);
+    match name {
+        "power-cut" => Trouble::PowerCut { device, at, lasts: random.span(500, 240_000) },
+        "power-cut-after" => {
+            let (events, lasts) = (random.between(1, 800), random.span(500, 240_000));
+            Trouble::PowerCutAfter { device, events, lasts }
+        }
+        "gone" => Trouble::Gone { device, at },
+        "rot" => Trouble::Rot { device, at },
+        "partition" => {
+            const CUTS: [Cut; 4] = [Cut::Both, Cut::Both, Cut::FromDevice, Cut::ToDevice];
+            let cut = random.one_of(&CUTS).copied().unwrap_or(Cut::Both);
+            Trouble::Partition { device, at, lasts: random.span(500, 400_000), cut }
+        }
+        "slow" => {
+            let (lasts, by) = (random.span(5_000, 200_000), random.span(200, 20_000));
+            Trouble::Slow { device, at, lasts, by }
+        }
+        "deaf" => Trouble::Deaf(device),
+        "edit" => Trouble::Edit { device, at },
+        "cancel" => Trouble::Cancel { device, at },
+        "rival" => {
+            const COMMANDS: [Command; 3] = [Command::Reset, Command::Backup, Command::Abort];
+            let command = random.one_of(&COMMANDS).copied().unwrap_or(Command::Reset);
+            Trouble::Rival { device, at, command }
+        }
+        "stranger" => Trouble::Stranger { device, at },
+        "clock-jump" => Trouble::ClockJump { device, at, by: random.span(1_000, 100_000_000) },
+        _ => Trouble::Device(device, fault(random, weights)),
+    }
+}
+
+fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
+    match name {
+        "network" => {
+            Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
+        }
+        "kill" => {
+            let most = 40 * u64::try_from(devices).unwrap_or(1);
+            Trouble::Kill { step: random.between(1, most), lasts: random.span(100, 90_000) }
+        }
+        _ => Trouble::DiskFull { at: moment(random), lasts: random.span(1_000, 60_000) },
+    }
+}
+
+/// One of the faults, by their weights.
+fn kind(random: &mut Random, weights: &Weights) -> Option<FaultKind> {
+    let parts: Vec<_> = FAULTS.iter().map(|(kind, _)| (*kind, weights.of(&name_of(*kind)))).collect();
+    let mut left = random.below(parts.iter().map(|(_, part)| part).sum());
+    let chosen = parts.into_iter().filter(|(_, part)| *part > 0).find(|(_, part)| {
+        let here = left < *part;
+        left = left.saturating_sub(*part);
+        here
+    });
+    chosen.map(|(kind, _)| kind)
+}
+
+fn fault(random: &mut Random, weights: &Weights) -> Fault {
+    const PHASES: [Phase; 9] = [
+        Phase::Backup,
+        Phase::Download,
+        Phase::Activate,
+        Phase::Reset,
+        Phase::Rollback,
+        Phase::Convert,
+        Phase::Restore,
+        Phase::Confirm,
+        Phase::Boot,
+    ];
+    const NOTIFICATIONS: [NotificationKind; 4] = [
+        NotificationKind::Begun,
+        NotificationKind::Done,
+        NotificationKind::Failed,
+        NotificationKind::Restarted,
+    ];
+    let kind = kind(random, weights).unwrap_or(FaultKind::DoubleNotification);
+    let mut fault = Fault {
+        times: if random.permille(800) { 1 } else { 3 },
+        skip: if random.permille(700) { 0 } else { u32::try_from(random.below(3)).unwrap_or(0) },
+        ..Fault::once(kind)
+    };
+    let percent = u32::try_from(random.below(101)).unwrap_or(0);
+    match kind {
+        FaultKind::PowerLoss => {
+            fault.during = random.one_of(&PHASES).copied();
+            fault.percent = percent;
+            fault.for_ms = Some(random.between(500, 120_000));
+        }
+        FaultKind::Crash | FaultKind::Hang | FaultKind::Mute | FaultKind::FalseProgress => {
+            fault.during = random.one_of(&PHASES).copied();
+            fault.percent = percent;
+        }
+        FaultKind::CorruptTransfer | FaultKind::TruncateTransfer | FaultKind::TruncateBackup => {
+            fault.percent = percent.min(95);
+        }
+        FaultKind::StallTransfer => {
+            fault.percent = percent;
+            fault.for_ms = random.permille(600).then(|| random.between(500, 200_000));
+        }
+        // Software that never starts again is lost whoever commands it: only what was loaded may fail so.
+        FaultKind::BootLoop | FaultKind::BootHang => {
+            fault.times = 1;
+        }
+        FaultKind::LoseNotification | FaultKind::DoubleNotification | FaultKind::DelayNotification => {
+            fault.notification = random.one_of(&NOTIFICATIONS).copied();
+            fault.for_ms = (kind == FaultKind::DelayNotification).then(|| random.between(500, 400_000));
+        }
+        FaultKind::LoseAnswer => {
+            fault.request = random.one_of(&[RequestKind::Get, RequestKind::Set]).copied();
+        }
+        _ => {}
+    }
+    fault
+}

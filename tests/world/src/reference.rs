@@ -1,0 +1,233 @@
+//! The figure of one run as the requirements tell it (rows H1 to H23, B3 to B6, S16), written from them and not from the
+//! code: what must have come before each thing that is told. It follows every run story by story; where the two differ,
+//! one of them is wrong.
+
+use upgrade::run::{AnswerKind, Goal, Outcome, Policy, Step, Story};
+
+/// What the stories of a run have told so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Reference {
+    policy: Policy,
+    goal: Aim,
+    begun: Option<Step>,
+    /// Parts of the figure that are done, since the last preflight.
+    done: Vec<Step>,
+    failed: Option<Step>,
+    /// Something beyond looking was begun at all.
+    touched: bool,
+    /// Other software, or other settings, were put in force, and not taken back.
+    changed: bool,
+    question: Option<Vec<AnswerKind>>,
+    answer: Option<AnswerKind>,
+    cancelled: bool,
+    repeats: u32,
+    ended: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    Upgrade,
+    Backup,
+    Restore,
+    RollBack,
+    Reset,
+}
+
+impl Reference {
+    pub(crate) fn new(goal: &Goal, policy: Policy) -> Self {
+        let goal = match goal {
+            Goal::Upgrade { .. } => Aim::Upgrade,
+            Goal::Backup => Aim::Backup,
+            Goal::Restore { .. } => Aim::Restore,
+            Goal::RollBack => Aim::RollBack,
+            Goal::Reset => Aim::Reset,
+        };
+        Self {
+            policy,
+            goal,
+            begun: None,
+            done: Vec::new(),
+            failed: None,
+            touched: false,
+            changed: false,
+            question: None,
+            answer: None,
+            cancelled: false,
+            repeats: 0,
+            ended: false,
+        }
+    }
+
+    /// The next story of the run.
+    ///
+    /// # Errors
+    ///
+    /// What the requirements say that it does not go with.
+    pub(crate) fn follow(&mut self, story: &Story) -> Result<(), &'static str> {
+        must(!self.ended, "nothing follows the end")?;
+        let waits = matches!(story, Story::Answered { .. } | Story::Resumed | Story::Cancelled);
+        must(self.question.is_none() || waits, "while a question is open nothing happens (H8)")?;
+        match story {
+            Story::Begun | Story::Resumed | Story::Progress { .. } => Ok(()),
+            Story::StepBegun { step, .. } => self.step_begins(*step),
+            Story::StepDone { step, text } => self.step_is_done(*step, text),
+            Story::StepFailed(failure) => {
+                self.failed = Some(failure.step);
+                Ok(())
+            }
+            Story::Repeating { .. } => {
+                self.repeats += 1;
+                must(self.failed.is_some(), "only what failed is repeated (H15)")
+            }
+            Story::Asked { failure, answers } => self.asks(failure.as_ref().map(|one| one.step), answers),
+            Story::Answered { answer } => {
+                let offered = self.question.take();
+                must(offered.is_some(), "an answer needs a question")?;
+                self.answer = *answer;
+                let known = answer.is_none_or(|answer| offered.is_some_and(|all| all.contains(&answer)));
+                must(known, "an answer is one of those offered (H16)")
+            }
+            Story::Cancelled => {
+                self.cancelled = true;
+                Ok(())
+            }
+            Story::Ended(ending) => self.ends(ending.outcome),
+        }
+    }
+
+    fn has(&self, step: Step) -> bool {
+        self.done.contains(&step)
+    }
+
+    fn step_begins(&mut self, step: Step) -> Result<(), &'static str> {
+        let upgrades = self.goal == Aim::Upgrade;
+        let failed_on_trial = self.changed && self.failed.is_some();
+        match step {
+            Step::Preflight => {
+                must(!self.changed, "a repeat begins on the device as it was (H14)")?;
+                must(self.answer != Some(AnswerKind::End), "who answers `end` gets no repeat (H16)")?;
+                self.done.clear();
+            }
+            Step::ConfiguringServer => must(self.has(Step::Preflight), "first it is looked at (B3)")?,
+            Step::BackingUp => {
+                must(self.has(Step::ConfiguringServer), "the device knows its server first (H1)")?;
+            }
+            Step::Judging | Step::Downloading => {
+                must(upgrades, "only an upgrade loads software")?;
+                must(self.has(Step::BackingUp), "the backup comes before the upgrade (H2)")?;
+            }
+            Step::ClosingCalls | Step::Draining => {
+                let ready = self.has(Step::Downloading) || !upgrades;
+                must(ready, "calls are kept out once there is something to restart for (B6)")?;
+            }
+            Step::Activating => {
+                must(upgrades && self.has(Step::Downloading), "what is activated was loaded (H10)")?;
+                must(self.has(Step::Draining), "calls and drift are looked at before (B6, S16)")?;
+                self.changed = true;
+            }
+            Step::Resetting => {
+                must(self.goal == Aim::Reset && self.has(Step::Draining), "calls are looked at before (B6)")?;
+            }
+            Step::Converting => must(self.has(Step::Activating), "the new software converts (H22)")?,
+            Step::Restoring => {
+                let next = match self.goal {
+                    Aim::Upgrade => self.has(Step::Activating),
+                    Aim::RollBack => self.has(Step::RollingBack),
+                    Aim::Restore => self.has(Step::BackingUp),
+                    Aim::Backup | Aim::Reset => false,
+                };
+                must(next, "restoring comes after what makes it needed, or is wanted for itself (H19)")?;
+                self.changed = true;
+            }
+            Step::Soaking => must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?,
+            Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
+            Step::RollingBack => {
+                let wanted = self.goal == Aim::RollBack && self.has(Step::Draining);
+                let due = self.failed.is_some() || self.cancelled || wanted;
+                must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
+                self.changed |= wanted;
+                self.done.clear();
+                self.done.push(Step::Preflight);
+            }
+            Step::RestoringOriginal => {
+                let due = self.has(Step::RollingBack) || self.goal == Aim::Restore;
+                must(due, "the old software comes before the old configuration (H16)")?;
+            }
+            Step::OpeningCalls | Step::Stopping => {}
+        }
+        let waits_for_return = !matches!(
+            step,
+            Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping
+        );
+        let tries_again = matches!(step, Step::Converting | Step::Restoring) || self.begun == Some(step);
+        // The settings moved under it: the backup is taken anew, and nothing was changed yet.
+        let drifted = step == Step::BackingUp;
+        must(
+            !(failed_on_trial && waits_for_return) || tries_again || drifted,
+            "after a failed upgrade the old version comes first (H14)",
+        )?;
+        if drifted {
+            self.changed = false;
+        }
+        self.touched |= step != Step::Preflight;
+        self.begun = Some(step);
+        self.failed = self.failed.filter(|_| !waits_for_return);
+        Ok(())
+    }
+
+    fn step_is_done(&mut self, step: Step, text: &str) -> Result<(), &'static str> {
+        must(self.begun == Some(step), "what is done was begun")?;
+        self.done.push(step);
+        // Where the old software ran all along its settings are the old ones, too.
+        let never_left = step == Step::RollingBack && !text.is_empty() && self.goal == Aim::Upgrade;
+        if step == Step::RestoringOriginal || never_left {
+            self.changed = false;
+        }
+        Ok(())
+    }
+
+    fn asks(&mut self, failed: Option<Step>, answers: &[AnswerKind]) -> Result<(), &'static str> {
+        let on_the_way_back =
+            matches!(failed, Some(Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls));
+        must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
+        must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
+        must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
+        if let Policy::Auto(times) = self.policy
+            && failed.is_some()
+            && !self.cancelled
+        {
+            must(self.repeats >= times, "first it is repeated by itself (H8)")?;
+        }
+        self.question = Some(answers.to_vec());
+        Ok(())
+    }
+
+    fn ends(&mut self, outcome: Outcome) -> Result<(), &'static str> {
+        self.ended = true;
+        let reached = match self.goal {
+            Aim::Upgrade => self.has(Step::Confirming) || self.done.is_empty(),
+            Aim::Backup => self.has(Step::BackingUp),
+            Aim::Restore => self.has(Step::Restoring),
+            Aim::RollBack => self.has(Step::RollingBack),
+            Aim::Reset => self.has(Step::Resetting),
+        };
+        match outcome {
+            Outcome::Succeeded => must(reached, "success is never inferred (H7)"),
+            Outcome::Refused => must(!self.touched, "refused is what was not touched (B3)"),
+            Outcome::Cancelled => {
+                must(self.cancelled, "somebody cancelled it")?;
+                must(!self.changed, "a cancelled run leaves the device as it was (H14)")
+            }
+            Outcome::EndedByOperator => {
+                must(self.answer == Some(AnswerKind::End), "somebody answered `end` (H16)")?;
+                must(!self.changed, "ending leaves the old software and configuration (H16)")
+            }
+            Outcome::RolledBack => must(!self.changed, "rolled back is as it was (H14)"),
+            Outcome::DeviceLost => must(self.failed.is_some() || self.begun.is_some(), "something was tried"),
+        }
+    }
+}
+
+const fn must(holds: bool, why: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(why) }
+}

@@ -1,0 +1,206 @@
+//! Trouble: how it begins, what it does, and when it is over.
+
+use core::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use engine::datagram::Datagram;
+use engine::file_server::Port;
+use iad_sim::device::{Changes, Command, ConfigurationKind, Power};
+use tftp::{Direction, Mode, OptionList, Packet, Request};
+
+use crate::network::Network;
+use crate::plan::{Cut, Trouble};
+use crate::world::{Item, MANAGER, World};
+
+/// Somebody in the network who is no device of ours.
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
+
+/// The port that the stranger asks from.
+const STRANGER_PORT: u16 = 2000;
+
+impl World {
+    pub(crate) fn begins(&mut self, number: usize) {
+        let now = self.now;
+        let Some(trouble) = self.plan.troubles.get(number).cloned() else { return };
+        self.note(|| format!("trouble {number}: {trouble:?}"));
+        match trouble {
+            Trouble::PowerCut { device, lasts, .. } | Trouble::PowerCutAfter { device, lasts, .. } => {
+                self.power_off(device);
+                self.put(lasts, Item::Over(number));
+            }
+            Trouble::Gone { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.gone = true;
+                }
+                self.power_off(device);
+            }
+            Trouble::Rot { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.rots = true;
+                }
+            }
+            Trouble::Partition { device, lasts, cut, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    let until = now + lasts;
+                    if cut != Cut::ToDevice {
+                        unit.unheard_until = unit.unheard_until.max(until);
+                    }
+                    if cut != Cut::FromDevice {
+                        unit.deaf_until = unit.deaf_until.max(until);
+                    }
+                }
+            }
+            Trouble::Slow { device, lasts, by, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.slow = (now + lasts, by);
+                }
+            }
+            Trouble::DiskFull { lasts, .. } => {
+                self.store.full = true;
+                self.put(lasts, Item::Over(number));
+            }
+            Trouble::Edit { device, .. } => self.edit(device),
+            Trouble::Cancel { device, .. } => self.cancel(device),
+            Trouble::Rival { device, command, .. } => self.rival(device, command),
+            Trouble::Stranger { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.overheard = true;
+                }
+            }
+            Trouble::ClockJump { device, by, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.ahead += by;
+                    unit.due = None;
+                    let clock = unit.clock(now);
+                    unit.device.tick(clock);
+                }
+                self.settle(device);
+            }
+            Trouble::Device(..) | Trouble::Kill { .. } | Trouble::Deaf(_) | Trouble::Network { .. } => {}
+        }
+    }
+
+    pub(crate) fn over(&mut self, number: usize) {
+        match self.plan.troubles.get(number) {
+            Some(Trouble::PowerCut { device, .. } | Trouble::PowerCutAfter { device, .. }) => {
+                let device = *device;
+                self.power_on(device);
+            }
+            Some(Trouble::DiskFull { .. }) => self.store.full = false,
+            _ => {}
+        }
+    }
+
+    /// Something has happened to a device: trouble that waited for it strikes.
+    pub(crate) fn strike(&mut self, place: usize) {
+        let Some(unit) = self.units.get_mut(place) else { return };
+        unit.events += 1;
+        let cut = unit.cuts.remove(&unit.events).filter(|_| !self.quiet);
+        let rots = unit.rots && unit.device.durable().boot.trial.is_some() && unit.new_software_starts();
+        if rots {
+            unit.rots = false;
+            let seed = self.random.number();
+            self.note(|| format!("device {}: the old software is broken", place + 1));
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.rot(seed);
+            }
+            self.checks.rotted(place);
+            self.power_on(place);
+        }
+        if let Some(number) = cut {
+            self.begins(number);
+        }
+    }
+
+    fn power_off(&mut self, place: usize) {
+        let now = self.now;
+        if let Some(unit) = self.units.get_mut(place) {
+            let clock = unit.clock(now);
+            unit.device.power_off(clock);
+        }
+        self.settle(place);
+    }
+
+    fn power_on(&mut self, place: usize) {
+        let now = self.now;
+        if let Some(unit) = self.units.get_mut(place).filter(|unit| !unit.gone) {
+            let clock = unit.clock(now);
+            unit.device.power_on(clock);
+        }
+        self.settle(place);
+    }
+
+    pub(crate) fn be_quiet(&mut self) {
+        self.note(|| "all trouble is over".into());
+        self.quiet = true;
+        self.network = Network::default();
+        self.kills.clear();
+        self.store.full = false;
+        for place in 0..self.units.len() {
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.unheard_until = Duration::ZERO;
+                unit.deaf_until = Duration::ZERO;
+                unit.slow = (Duration::ZERO, Duration::ZERO);
+                unit.rots = false;
+                unit.device.faults_mut().clear(None);
+            }
+            self.power_on(place);
+            self.put(Duration::from_secs(1), Item::Operator(place));
+        }
+    }
+
+    /// Somebody changes a setting at a device that runs the software it is meant to run.
+    fn edit(&mut self, place: usize) {
+        let Some(unit) = self.units.get_mut(place) else { return };
+        let meant = unit.device.power() == Power::Running
+            && unit.device.durable().boot.trial.is_none()
+            && self.checks.is_at_rest(place, &self.store);
+        if meant && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), "yes".into())]) {
+            self.checks.edited(place, &self.units);
+            self.settle(place);
+        }
+    }
+
+    /// Another manager commands the device.
+    fn rival(&mut self, place: usize, command: Command) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.device.answers()) else { return };
+        let clock = unit.clock(now);
+        let mut changes = Changes { command: Some(command), ..Changes::default() };
+        match command {
+            // It means whatever is under way.
+            Command::Abort => changes.id = Some(unit.device.durable().operation.id.clone()),
+            _ => changes.id = Some(format!("rival-{}", now.as_millis())),
+        }
+        if command == Command::Backup {
+            changes.kinds = Some(vec![ConfigurationKind::UserData]);
+            changes.file_names = Some(vec!["rival".into()]);
+        }
+        let taken = unit.device.set(&changes, clock).is_ok();
+        self.note(|| format!("device {}: the other manager's {command:?} is taken: {taken}", place + 1));
+        self.settle(place);
+    }
+
+    /// A device begins to move a file; whoever listens may ask for it, or send it, sooner or later than the device.
+    pub(crate) fn overhear(&mut self, place: usize, name: &str, writes: bool) {
+        let heard = self.units.get(place).is_some_and(|unit| unit.overheard);
+        if heard {
+            let after = self.random.span(0, 300);
+            self.put(after, Item::Stranger { name: name.to_owned(), writes });
+        }
+    }
+
+    pub(crate) fn stranger_asks(&mut self, name: &str, writes: bool) {
+        let now = self.now;
+        let direction = if writes { Direction::Write } else { Direction::Read };
+        let request =
+            Request { direction, filename: name, mode: Mode::Octet, options: OptionList::default() };
+        let mut bytes = Vec::new();
+        Packet::Request(request).encode(&mut bytes);
+        let Some(manager) = &mut self.manager else { return };
+        let peer = SocketAddr::new(STRANGER, STRANGER_PORT);
+        let datagram = [Datagram { peer, local: Some(MANAGER), bytes: &bytes }];
+        manager.files.handle(Port::Requests, &datagram, now);
+        self.pump_files();
+    }
+}

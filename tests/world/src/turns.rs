@@ -1,0 +1,117 @@
+//! The turns of the director: worked out, committed, performed, in that order.
+
+use core::time::Duration;
+
+use engine::director::{Effect, Input, Turn};
+use upgrade::Time;
+use upgrade::run::Story;
+
+use crate::manager::{Channel, Committing, Message, Part};
+use crate::store::Refused;
+use crate::world::{Item, World};
+
+impl World {
+    pub(crate) fn run_director(&mut self) {
+        let now = Time::from(self.now);
+        let Some(manager) = &mut self.manager else { return };
+        if manager.committing.is_some() || manager.inbox.is_empty() {
+            return;
+        }
+        let inputs = std::mem::take(&mut manager.inbox);
+        let turn = manager.director.turn(inputs.clone(), now);
+        if turn.transaction.writes.is_empty() {
+            return self.perform(&turn);
+        }
+        manager.committing = Some(Committing { inputs, turn });
+        let life = self.life;
+        let takes = self.random.span(1, 30);
+        self.put(takes, Item::Message { life, message: Message::Commit });
+    }
+
+    pub(crate) fn commit(&mut self) {
+        if self.step() {
+            return;
+        }
+        let Some(Committing { inputs, turn }) =
+            self.manager.as_mut().and_then(|manager| manager.committing.take())
+        else {
+            return;
+        };
+        match self.store.commit(&turn.transaction.writes) {
+            Ok(()) => {}
+            Err(Refused::Conflict(run)) => {
+                return self.violate(
+                    "one_run_at_a_time",
+                    format!("run {run} was written twice, or a device is in two"),
+                );
+            }
+            Err(Refused::Full) => {
+                // All but operators' words waits, in its order.
+                let life = self.life;
+                let Some(manager) = &mut self.manager else { return };
+                let is_of_operator = |input: &Input| {
+                    matches!(
+                        input,
+                        Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_)
+                    )
+                };
+                let kept = inputs.into_iter().filter(|input| !is_of_operator(input));
+                let later = std::mem::take(&mut manager.inbox);
+                manager.inbox =
+                    kept.chain(later.into_iter().filter(|input| !is_of_operator(input))).collect();
+                manager.committing = Some(Committing { inputs: Vec::new(), turn: Turn::default() });
+                return self.put(Duration::from_secs(1), Item::Message { life, message: Message::Retry });
+            }
+        }
+        for write in &turn.transaction.writes {
+            let checked = self.checks.committed(write, &self.units, &self.store, Time::from(self.now));
+            self.judge(checked);
+        }
+        if self.step() {
+            return;
+        }
+        let learnt = turn.transaction.writes.iter().any(|write| write.unique_id.is_some());
+        self.perform(&turn);
+        if learnt {
+            let index = self.index();
+            self.message(Channel::Index, Message::Index(index));
+        }
+        self.run_director();
+    }
+
+    /// Performs what is committed, one effect after the other.
+    fn perform(&mut self, turn: &Turn) {
+        let Some(manager) = &mut self.manager else { return };
+        manager.director.apply(turn);
+        for effect in &turn.effects {
+            if self.step() {
+                return;
+            }
+            self.effect(effect.clone());
+        }
+        let deadline = self.manager.as_ref().and_then(|manager| manager.director.next_deadline());
+        self.due(Part::Director, deadline.map(Duration::from));
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask(ask) => self.message(Channel::Asks, Message::Ask(ask)),
+            Effect::File(order) => self.message(Channel::Orders, Message::Order(order)),
+            Effect::Convert(job) => {
+                let (life, takes) = (self.life, self.random.span(10, 900));
+                self.put(takes, Item::Converted { life, convert: Box::new(job) });
+            }
+            Effect::Tell(told) => {
+                self.note(|| format!("run {} of {}: {:?}", told.run, told.device, told.story));
+                if matches!(told.story, Story::Asked { .. } | Story::Ended(_)) {
+                    let place =
+                        self.units.iter().position(|unit| unit.plan.settings.unique_id == told.device);
+                    if let Some(place) = place {
+                        self.put(Duration::from_millis(100), Item::Operator(place));
+                    }
+                }
+            }
+            Effect::Committed { receipt } => self.message(Channel::Receipts, Message::Receipt(receipt)),
+        }
+    }
+}
