@@ -162,6 +162,9 @@ pub struct OperationReading {
     pub error: Option<String>,
     /// What the device adds for people.
     pub text: String,
+    /// The digests of its files, in their order; empty where the device does not tell them.
+    #[serde(default)]
+    pub digests: Vec<Digest>,
 }
 
 /// Where an operation at a device stands.

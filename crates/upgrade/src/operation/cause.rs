@@ -55,7 +55,7 @@ pub enum Cause {
     /// The file that came is not what the device says it sent.
     #[error("the {0} that came is not what the device holds: {1} bytes came, it holds {2}")]
     Truncated(Kind, u64, u64),
-    /// The same length, other bytes.
+    /// Other bytes came than the device holds, or says that it sent.
     #[error("the {0} that came is not what the device holds: the digests differ")]
     Altered(Kind),
     /// The device says that it is done, its state says otherwise.

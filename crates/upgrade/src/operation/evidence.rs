@@ -109,6 +109,17 @@ impl Operation {
                     _ => None,
                 })
             }
+            // Nothing else on the device tells what it made of its configuration.
+            Task::Convert { .. } => {
+                let told = &reading.operation.as_ref()?.digests;
+                if told.len() != self.transfers.len() {
+                    return None;
+                }
+                self.transfers.iter().zip(told).find_map(|(transfer, told)| match &transfer.seen {
+                    Seen::Whole { file } if file.digest != *told => transfer.kind.clone().map(Cause::Altered),
+                    _ => None,
+                })
+            }
             Task::Download { .. } if !self.is_fulfilled(reading) => {
                 Some(Cause::NotSo("its standby buffer does not hold the image, whole and valid".into()))
             }

@@ -34,7 +34,7 @@ const PROGRESS: [&str; 8] = [
 ];
 
 /// The names of objects that a reading is made of. An object of another name is only written.
-pub(super) const READ: [&str; 32] = [
+pub(super) const READ: [&str; 33] = [
     "product",
     "model",
     "hardware",
@@ -65,6 +65,7 @@ pub(super) const READ: [&str; 32] = [
     "operation-progress",
     "operation-error",
     "operation-text",
+    "operation-digests",
     "server-address",
     "server-port",
 ];
@@ -198,6 +199,11 @@ fn note_of_device(reading: &mut Reading, name: &str, object: &Object, value: &Va
         }
         "operation-text" => {
             reading.operation.get_or_insert_with(operation).text = value.text().unwrap_or_default();
+        }
+        "operation-digests" => {
+            let text = value.text().unwrap_or_default();
+            let digests = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+            reading.operation.get_or_insert_with(operation).digests = digests.unwrap_or_default();
         }
         _ => {}
     }

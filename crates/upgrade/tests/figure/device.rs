@@ -68,6 +68,8 @@ pub(crate) struct Work {
     pub error: Option<String>,
     pub begun: Time,
     pub due: Option<Time>,
+    /// Of what it sent, where nothing else tells.
+    pub digests: Vec<Digest>,
     pub(crate) files: Vec<TicketName>,
     kinds: Vec<Kind>,
     version: String,
@@ -194,6 +196,7 @@ impl Device {
             progress: self.progress(work, now),
             error: work.error.clone(),
             text: String::new(),
+            digests: work.digests.clone(),
         });
         let progress = Reading {
             at: now,
@@ -290,6 +293,7 @@ impl Device {
             error: None,
             begun: until,
             due: Some(until),
+            digests: Vec::new(),
             files: Vec::new(),
             kinds: Vec::new(),
             version: String::new(),
@@ -368,6 +372,7 @@ impl Device {
             state: OperationState::Running,
             error: None,
             begun: now,
+            digests: Vec::new(),
             due: (fault != Some(Fault::Hang)).then_some(now + WORK),
             files: files.map(TicketName).collect(),
             kinds: split("operation-kinds").into_iter().filter_map(kind).collect(),

@@ -50,6 +50,16 @@ fn a_failed_conversion_on_the_device_is_rolled_back() {
     }
 }
 
+/// Found by the deterministic world: nothing else on the device tells what it made of its configuration.
+#[test]
+fn a_conversion_that_was_damaged_on_its_way_is_not_restored() {
+    let world = World::converting(image("2.0", 2)).fault(Command::Convert, [Fault::Alter]).play();
+    world.assert_asks(&ALL, "the digests differ");
+    assert_eq!(world.count(Command::Restore), 0);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&all_converted(&world.before.1));
+}
+
 #[test]
 fn after_a_failed_restore_it_is_converted_again_and_not_just_restored() {
     let world =

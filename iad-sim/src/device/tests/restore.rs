@@ -26,6 +26,8 @@ fn the_device_converts_what_the_other_buffer_holds_and_takes_it_back() {
     let mut world = upgraded();
     let original = world.files["userData"].clone();
     assert_eq!(world.carry_out(Command::Convert, user_and_port), DONE);
+    let sent = ["u", "p"].map(|name| Digest::of(&world.files[name]));
+    assert_eq!(world.device.durable().operation.parameters.digests, sent, "it tells what it has sent");
     let converted = Document::parse(&world.files["u"]).unwrap();
     assert_eq!(converted.format, 2);
     assert_eq!(

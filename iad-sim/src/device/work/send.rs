@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Context, Outcome, Span, Step, Work, failed};
+use crate::device::Digest;
 use crate::device::configuration::Document;
 use crate::device::conversion::convert;
 use crate::device::effect::TransferEvent;
@@ -89,6 +90,9 @@ impl Sending {
     fn begin(context: &mut Context<'_>, contents: Vec<Vec<u8>>, from: u32) -> Outcome {
         let names = context.hardware.durable.operation.parameters.file_names.iter().cloned();
         let mut files: VecDeque<(String, Vec<u8>)> = names.zip(contents).collect();
+        // Whoever receives them can hold against it what came.
+        let digests = files.iter().map(|(_, content)| Digest::of(content)).collect();
+        context.hardware.durable.operation.parameters.digests = digests;
         if let Some(fault) = context.hardware.strikes(FaultKind::TruncateBackup)
             && let Some((_, content)) = files.front_mut()
         {

@@ -87,7 +87,13 @@ impl Device {
             }
             Command::Convert => {
                 let other = &self.slots[1 - self.running];
-                sent(work.kinds.iter().map(|kind| converted(&other.files[kind])).collect())
+                let mut files: Vec<_> = work.kinds.iter().map(|kind| converted(&other.files[kind])).collect();
+                work.digests = files.iter().map(|file| file.digest).collect();
+                if work.fault == Some(Fault::Alter) {
+                    files[0].digest = Digest([0; 32]);
+                }
+                let pairs = work.files.iter().cloned().zip(files);
+                Ok(pairs.map(|(name, file)| (name, Seen::Whole { file })).collect())
             }
             Command::Download | Command::Restore => {
                 let read = |name: &TicketName| match &tickets[name].content {
