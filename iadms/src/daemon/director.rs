@@ -259,7 +259,11 @@ impl Loop {
                 let refusal = Refusal::from(&error);
                 started.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
                 asked.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
-                inputs.retain(|input| !is_of_operator(input));
+                // What was due while nothing could be stored proves nothing: each run looks first.
+                inputs.retain(|input| {
+                    !is_of_operator(input) && !matches!(input, Input::Clock | Input::Hindered)
+                });
+                inputs.insert(0, Input::Hindered);
                 self.stuck = Some(refusal);
                 Some(Batch { inputs, traps, ..Batch::default() })
             }
