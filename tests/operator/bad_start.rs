@@ -1,7 +1,6 @@
 //! Daemons that cannot start, or lose their disk: one sentence, what to do, and nothing half written.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,6 +9,7 @@ use serde_json::Value;
 use tests::process::Running;
 
 use crate::bad_input::is_refused;
+use crate::disk::Disk;
 use crate::laboratory::{Answered, Laboratory, another_address, answer, path_text};
 
 /// Starts a daemon with the options of the laboratory's, but for these, and returns how it failed.
@@ -101,37 +101,32 @@ fn damage_middle(bytes: &mut [u8]) {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_told() {
-    let Some(disk) = Disk::of("ro") else { return };
+    let Some(place) = Place::of("ro") else { return };
     let laboratory = Laboratory::with_manager_alone(&[]);
-    let answered = answer(&mut disk.daemon(&laboratory));
-    is_refused(&answered, &[&path_text(&disk.data())]);
+    let answered = answer(&mut place.daemon(&laboratory));
+    is_refused(&answered, &[&path_text(&place.data())]);
 }
 
 #[test]
 fn a_disk_that_is_full_at_the_start_is_told() {
-    let Some(disk) = Disk::of("size=12k") else { return };
+    let Some(place) = Place::of("size=12k") else { return };
     let laboratory = Laboratory::with_manager_alone(&[]);
-    let answered = answer(&mut disk.daemon(&laboratory));
-    is_refused(&answered, &[&path_text(&disk.data())]);
+    let answered = answer(&mut place.daemon(&laboratory));
+    is_refused(&answered, &[&path_text(&place.data())]);
 }
 
 #[test]
 fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
-    let Some(disk) = Disk::of("size=16m") else { return };
+    let Some(place) = Place::of("size=16m") else { return };
     let laboratory = Laboratory::with_manager_alone(&[]);
-    let mut daemon = Running::start(&mut disk.daemon(&laboratory));
+    let mut daemon = Running::start(&mut place.daemon(&laboratory));
     daemon.wait_for("the line that says that all listen", |line| line.starts_with("{\"").then_some(()));
     let run = |words: &[&str]| {
-        answer(Command::new(laboratory.program()).args(words).arg("--socket").arg(disk.socket()))
+        answer(Command::new(laboratory.program()).args(words).arg("--socket").arg(place.socket()))
     };
     assert_eq!(run(&["device", "add", "before", "192.0.2.1"]).code, Some(0));
 
-    let filler = PathBuf::from(format!("/proc/{}/root", daemon.process_id()))
-        .join(disk.data().join("filler").strip_prefix("/").unwrap());
-    let mut file = fs::File::create(&filler).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
-    drop(file);
-
+    place.disk.fill(daemon.process_id());
     let answered = run(&["device", "add", "meanwhile", "192.0.2.2"]);
     is_refused(&answered, &["disk is full", "make room"]);
     is_refused(&run(&["backup", "before"]), &["disk is full", "make room"]);
@@ -139,7 +134,7 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.stdout.contains("BAD   disk"), "{doctor:?}");
 
-    fs::remove_file(&filler).unwrap();
+    place.disk.make_room(daemon.process_id());
     assert_eq!(run(&["device", "add", "afterwards", "192.0.2.3"]).code, Some(0));
     let listed: Value = serde_json::from_str(&run(&["device", "list", "--output", "json"]).stdout).unwrap();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|device| device["name"].clone()).collect();
@@ -149,25 +144,18 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
     daemon.kill();
 }
 
-/// A file system that only the daemon sees, and that goes with it.
-struct Disk {
+/// A disk, and a socket beside it by which the daemon is spoken to.
+struct Place {
     folder: tempfile::TempDir,
-    options: &'static str,
+    disk: Disk,
 }
 
-impl Disk {
-    /// One with these options of tmpfs; none, which is told, where this machine lets nobody mount anything.
+impl Place {
+    /// One whose disk has these options; none where that cannot be had here.
     fn of(options: &'static str) -> Option<Self> {
-        let disk = Self { folder: tempfile::tempdir().unwrap(), options };
-        fs::create_dir(disk.data()).unwrap();
-        let tried = answer(disk.within().arg("true"));
-        if tried.code == Some(0) {
-            return Some(disk);
-        }
-        eprintln!(
-            "LEFT OUT: no file system can be mounted here, so a disk with {options} was not tried: {tried:?}"
-        );
-        None
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::at(&folder.path().join("data"), options)?;
+        Some(Self { folder, disk })
     }
 
     fn data(&self) -> PathBuf {
@@ -176,17 +164,6 @@ impl Disk {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("iadms.sock")
-    }
-
-    /// A command that sees the disk; its words are still to come.
-    fn within(&self) -> Command {
-        let mut command = Command::new("unshare");
-        if !xtask::peers::is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
-        let script = format!("mount -t tmpfs -o {} tmpfs \"$0\" && exec \"$@\"", self.options);
-        command.args(["--mount", "sh", "-c", &script]).arg(self.data());
-        command
     }
 
     fn daemon(&self, laboratory: &Laboratory) -> Command {
@@ -199,7 +176,7 @@ impl Disk {
             ("--data", &data),
             ("--socket", &socket),
         ];
-        let mut command = self.within();
+        let mut command = self.disk.within();
         command.arg(laboratory.program()).args(options_with(laboratory, &options));
         command
     }

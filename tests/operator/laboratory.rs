@@ -9,6 +9,9 @@ use tempfile::TempDir;
 use tests::process::{LIMIT, Running, eventually};
 use tests::{loopback, programs};
 
+use crate::disk::Disk;
+use crate::link::Link;
+
 /// The device that most tests have; in the manager it has the same name.
 pub(crate) const DEVICE: &str = "IAD-000001";
 
@@ -41,6 +44,12 @@ pub(crate) struct Setup<'a> {
     pub(crate) faults: &'a [&'a [&'a str]],
     /// Limits of the profile, each as in its file.
     pub(crate) limits: &'a [&'a str],
+    /// Limits of single commands, as in its file.
+    pub(crate) commands: &'a str,
+    /// Whether there is a link between manager and device that can be cut.
+    pub(crate) linked: bool,
+    /// The manager's data is on a disk of its own with these options, which must be had here.
+    pub(crate) disk: Option<&'static str>,
 }
 
 /// What a command wrote and how it ended.
@@ -64,6 +73,8 @@ pub(crate) struct Laboratory {
     simulator_options: Vec<String>,
     /// Where the daemon told that it listens.
     ready: Value,
+    link: Option<Link>,
+    disk: Option<Disk>,
 }
 
 impl Laboratory {
@@ -73,7 +84,7 @@ impl Laboratory {
     }
 
     pub(crate) fn with(setup: &Setup<'_>) -> Self {
-        let mut laboratory = Self::with_manager_alone(setup.limits);
+        let mut laboratory = Self::with_manager(setup);
         laboratory.start_simulator(setup.devices);
         for fault in setup.faults {
             laboratory.fault(fault);
@@ -82,28 +93,42 @@ impl Laboratory {
         for device in listed.as_array().unwrap() {
             let name = device["unique-id"].as_str().unwrap();
             let address: SocketAddr = device["address"].as_str().unwrap().parse().unwrap();
-            laboratory.add_device(name, address);
+            let met_at = laboratory.link.as_ref().map_or(address, |link| link.lead_to_device(address));
+            laboratory.add_device(name, met_at);
         }
         laboratory
     }
 
     /// A manager that knows no device.
     pub(crate) fn with_manager_alone(limits: &[&str]) -> Self {
+        Self::with_manager(&Setup { limits, ..Setup::default() })
+    }
+
+    fn with_manager(setup: &Setup<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let profiles = folder.path().join("profiles");
         std::fs::create_dir(&profiles).unwrap();
         let name = |limit: &str| limit.split(' ').next().map(str::to_owned);
-        let given: Vec<_> = limits.iter().map(|limit| name(limit)).collect();
+        let given: Vec<_> = setup.limits.iter().map(|limit| name(limit)).collect();
         let usual = LIMITS.iter().filter(|limit| !given.contains(&name(limit)));
-        let limits: Vec<_> = usual.chain(limits).copied().collect();
-        std::fs::write(profiles.join("quick.toml"), format!("{PROFILE}{}\n", limits.join("\n"))).unwrap();
+        let limits: Vec<_> = usual.chain(setup.limits).copied().collect();
+        let profile = format!("{PROFILE}{}\n\n{}\n", limits.join("\n"), setup.commands);
+        std::fs::write(profiles.join("quick.toml"), profile).unwrap();
+        let data = folder.path().join("data");
+        let disk = setup.disk.and_then(|options| Disk::at(&data, options));
+        let link = setup.linked.then(Link::new);
         let address = loopback::own_address();
         let mut options = vec!["serve".to_owned(), "--ready".into()];
         for listener in ["--notifications", "--tftp", "--ftp"] {
             options.extend([listener.into(), format!("{address}:0")]);
         }
-        options.extend(["--server-address".into(), address.to_string()]);
-        options.extend(["--data".into(), path_text(&folder.path().join("data"))]);
+        let told = link.as_ref().map_or(address, Link::managers_address);
+        options.extend(["--server-address".into(), told.to_string()]);
+        options.extend(["--data".into(), path_text(&data)]);
+        if disk.is_some() {
+            // What is on that disk, only the daemon sees.
+            options.extend(["--socket".into(), path_text(&folder.path().join("iadms.sock"))]);
+        }
         options.extend(["--profiles".into(), path_text(&profiles)]);
         let mut laboratory = Self {
             folder,
@@ -114,6 +139,8 @@ impl Laboratory {
             manager_options: options,
             simulator_options: Vec::new(),
             ready: Value::Null,
+            link,
+            disk,
         };
         laboratory.start_manager();
         // From now on the daemon listens where it did, however often it is started again.
@@ -123,6 +150,9 @@ impl Laboratory {
             let place = laboratory.manager_options.iter().position(|word| *word == option).unwrap();
             laboratory.manager_options[place + 1] = port;
         }
+        if let Some(link) = &laboratory.link {
+            link.lead_to_manager(laboratory.port("notifications"), laboratory.port("tftp"));
+        }
         laboratory
     }
 
@@ -130,7 +160,12 @@ impl Laboratory {
 
     /// Starts the daemon, on the data that there is.
     pub(crate) fn start_manager(&mut self) {
-        let mut running = Running::start(Command::new(&self.iadms).args(&self.manager_options));
+        let mut command = Command::new(&self.iadms);
+        if let Some(disk) = &self.disk {
+            command = disk.within();
+            command.arg(&self.iadms);
+        }
+        let mut running = Running::start(command.args(&self.manager_options));
         self.ready = running.wait_for("the line that says that all listen", |line| {
             serde_json::from_str(line).ok().filter(|ready: &Value| ready["ready"] == true)
         });
@@ -166,13 +201,40 @@ impl Laboratory {
         &self.manager_options
     }
 
+    /// Waits for a line of the daemon's log.
+    pub(crate) fn manager_says(&mut self, words: &str) {
+        let manager = self.manager.as_mut().expect("the manager runs");
+        manager.wait_for(words, |line| line.contains(words).then_some(()));
+    }
+
+    /// Whether the manager's data is on a disk of its own.
+    pub(crate) fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Fills the manager's disk to the last byte.
+    pub(crate) fn fill_disk(&self) {
+        self.disk.as_ref().expect("a disk of its own").fill(self.manager_process());
+    }
+
+    pub(crate) fn make_room(&self) {
+        self.disk.as_ref().expect("a disk of its own").make_room(self.manager_process());
+    }
+
+    /// The link between manager and device.
+    pub(crate) fn link(&self) -> &Link {
+        self.link.as_ref().expect("a link that can be cut")
+    }
+
     // The devices
 
     fn start_simulator(&mut self, options: &[&str]) {
         let address = loopback::own_address();
         let mut all =
             vec!["run".to_owned(), "--bind".into(), address.to_string(), "--port".into(), "0".into()];
-        all.extend(["--notify".into(), self.port("notifications").to_string()]);
+        let notified = self.port("notifications");
+        let told = self.link.as_ref().map_or(notified.ip(), |link| link.managers_address().into());
+        all.extend(["--notify".into(), SocketAddr::new(told, notified.port()).to_string()]);
         all.extend(["--state".into(), path_text(&self.state())]);
         all.extend(["--control".into(), path_text(&self.control())]);
         all.extend(with_the_last_word(&NO_TIME_LOST, options));
@@ -256,7 +318,8 @@ impl Laboratory {
     /// A command of `iadms`.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.iadms);
-        command.args(words).env("IADMS_SOCKET", self.data().join("iadms.sock")).env("NO_COLOR", "1");
+        let beside = if self.disk.is_some() { self.folder.path().to_owned() } else { self.data() };
+        command.args(words).env("IADMS_SOCKET", beside.join("iadms.sock")).env("NO_COLOR", "1");
         command
     }
 
@@ -288,8 +351,21 @@ impl Laboratory {
         self.succeed(&["image", "add", &manifest]);
     }
 
+    /// The same, with a shell script as its converter.
+    pub(crate) fn add_image_with_converter(&self, name: &str, version: &str, options: &[&str], script: &str) {
+        let converter = self.folder.path().join(format!("{name}.sh"));
+        std::fs::write(&converter, script).unwrap();
+        let manifest = self.make_image_with(name, version, options, &["--converter", &path_text(&converter)]);
+        std::fs::rename(&converter, manifest.with_extension("sh")).unwrap();
+        self.succeed(&["image", "add", &path_text(&manifest)]);
+    }
+
     /// Makes an image and its manifest, whose path this is.
     pub(crate) fn make_image(&self, name: &str, version: &str, options: &[&str]) -> PathBuf {
+        self.make_image_with(name, version, options, &[])
+    }
+
+    fn make_image_with(&self, name: &str, version: &str, options: &[&str], more: &[&str]) -> PathBuf {
         let folder = self.folder.path().join(name);
         let mut make = Command::new(&self.iad_sim);
         make.args(["image", "make", "--version", version]).args(options).arg("--folder").arg(&folder);
@@ -307,7 +383,7 @@ impl Laboratory {
             ["image", "manifest", "--for-version", version, "--hardware", &hardware, "--format", &format];
         let files: Vec<_> = files.iter().map(String::as_str).collect();
         let path = folder.join(format!("{name}.toml"));
-        std::fs::write(&path, self.succeed(&[&words, files.as_slice()].concat())).unwrap();
+        std::fs::write(&path, self.succeed(&[&words, files.as_slice(), more].concat())).unwrap();
         path
     }
 

@@ -5,11 +5,14 @@
 mod bad_input;
 mod bad_start;
 mod daily;
+mod disk;
 mod file_clients;
 mod garbage;
 mod idle;
+mod kill_matrix;
 mod killed;
 mod laboratory;
+mod link;
 mod northbound;
 mod notifications;
 mod power_failure;

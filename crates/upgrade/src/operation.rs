@@ -39,7 +39,8 @@ pub struct Operation {
     pub sent: u32,
     /// Whether the SET of a task that is done by it was answered with no error.
     pub answered: bool,
-    /// Whether the manager was restarted during it: transfers of then are broken through no fault of the device.
+    /// Whether the manager was restarted, or hindered, during it: transfers of then may be broken through no fault of
+    /// the device.
     pub resumed: bool,
     /// What the device told before the first SET.
     pub before: Option<Before>,
@@ -186,7 +187,7 @@ pub enum Event {
     },
     /// A moment that [`Operation::next_deadline`] named has come.
     Tick,
-    /// The manager was restarted.
+    /// The manager was restarted, or hindered for a time.
     Resumed,
     /// An operator wants it stopped.
     Stop,

@@ -138,18 +138,26 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
     };
     this.read_inventory().await?;
     let mut pending = Some(this.resume().await?);
+    let mut held = None;
     this.tell_what_is_owed().await?;
     loop {
         if let Some(batch) = pending.take() {
             pending = this.settle(batch).await;
         }
         let clock = this.clock;
+        if pending.is_some() && this.stuck.is_none() {
+            continue;
+        }
         if pending.is_some() {
             // Nothing can be stored: all but operators' words waits.
+            if let Some(command) = held.take() {
+                this.command_while_stuck(command);
+            }
             let again = clock.elapsed() + COMMIT_AGAIN;
             tokio::select! {
+                // Refused only once it was tried again: there may be room by now.
                 command = this.connections.receiving.commands.recv() => match command {
-                    Some(command) => this.command_while_stuck(command),
+                    Some(command) => held = Some(command),
                     None => return Ok(()),
                 },
                 () = clock.sleep_until(Some(again)) => {}
@@ -157,6 +165,11 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
             continue;
         }
         let mut batch = Batch::default();
+        if let Some(command) = held.take() {
+            this.command(command, &mut batch).await;
+            pending = Some(batch);
+            continue;
+        }
         let mut answers = Vec::new();
         let mut reports = Vec::new();
         let mut news = Vec::new();
@@ -259,7 +272,11 @@ impl Loop {
                 let refusal = Refusal::from(&error);
                 started.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
                 asked.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
-                inputs.retain(|input| !is_of_operator(input));
+                // What was due while nothing could be stored proves nothing: each run looks first.
+                inputs.retain(|input| {
+                    !is_of_operator(input) && !matches!(input, Input::Clock | Input::Hindered)
+                });
+                inputs.insert(0, Input::Hindered);
                 self.stuck = Some(refusal);
                 Some(Batch { inputs, traps, ..Batch::default() })
             }

@@ -55,10 +55,12 @@ impl World {
                         Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_)
                     )
                 };
-                let kept = inputs.into_iter().filter(|input| !is_of_operator(input));
+                // What was due meanwhile proves nothing: each run looks first.
+                let is_dropped =
+                    |input: &Input| is_of_operator(input) || matches!(input, Input::Clock | Input::Hindered);
                 let later = std::mem::take(&mut manager.inbox);
-                manager.inbox =
-                    kept.chain(later.into_iter().filter(|input| !is_of_operator(input))).collect();
+                let kept = inputs.into_iter().chain(later).filter(|input| !is_dropped(input));
+                manager.inbox = std::iter::once(Input::Hindered).chain(kept).collect();
                 manager.committing = Some(Committing { inputs: Vec::new(), turn: Turn::default() });
                 return self.put(Duration::from_secs(1), Item::Message { life, message: Message::Retry });
             }

@@ -55,6 +55,8 @@ pub enum Input {
     Cancel(RunId),
     /// An operator stops the operation under way.
     StopOperation(RunId),
+    /// Nothing could be stored for a time, and nothing was done: every run looks before it goes on.
+    Hindered,
     /// The time that [`super::Director::next_deadline`] named has come.
     Clock,
 }

@@ -48,6 +48,11 @@ impl<'a> Working<'a> {
             Input::Operator { run, answer } => self.give_operator(run, &Event::Answered(answer)),
             Input::Cancel(run) => self.give_operator(run, &Event::Cancelled),
             Input::StopOperation(run) => self.give_operator(run, &Event::StopOperation),
+            Input::Hindered => {
+                for run in self.director.ids() {
+                    self.give(run, &Event::Hindered);
+                }
+            }
             Input::Clock => {
                 for run in self.director.due(self.now).collect::<Vec<_>>() {
                     self.give(run, &Event::Tick);

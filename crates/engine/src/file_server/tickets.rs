@@ -28,9 +28,15 @@ pub(super) struct Open {
 }
 
 impl Tickets {
-    /// Opens a ticket. One of that name which differs is replaced and returned.
+    /// Opens a ticket. One of that name which differs is replaced and returned, but where only the time differs: then
+    /// it lasts for that time, and a transfer that runs on it goes on.
     pub(super) fn open(&mut self, ticket: Ticket) -> Option<Open> {
-        if self.open.get(&ticket.name).is_some_and(|open| open.ticket == ticket) {
+        if let Some(open) = self.open.get_mut(&ticket.name)
+            && open.ticket == (Ticket { expires: open.ticket.expires, ..ticket.clone() })
+        {
+            self.expiries.remove(&(open.ticket.expires, ticket.name.clone()));
+            self.expiries.insert((ticket.expires, ticket.name));
+            open.ticket.expires = ticket.expires;
             return None;
         }
         let replaced = self.remove(&ticket.name);

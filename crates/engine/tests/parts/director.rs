@@ -2,6 +2,7 @@
 //! written (rows B9, H5).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::commander::{Answer, Asker, Outcome, What};
 use engine::director::{Effect, Entry, Input, Turn};
@@ -345,6 +346,19 @@ fn a_run_resumes_with_a_look_and_counts_on() {
     later.give(vec![answer]);
     assert_eq!(later.opened().len(), 4, "its tickets are opened again");
     assert_eq!(later.sets(), 0, "the device is still at it");
+}
+
+#[test]
+fn what_was_due_while_nothing_could_be_stored_is_looked_at_first() {
+    let mut world = World::new().until_underway();
+    let limit = Duration::from_secs(10_000);
+    world.now = world.now + limit;
+    world.give(vec![Input::Hindered, Input::Clock]);
+    let State::Working { step: Step::BackingUp, operation } = &world.director.run(RUN).unwrap().state else {
+        panic!("the time that went by has ended it: {:?}", world.director.run(RUN).unwrap().state)
+    };
+    assert!(matches!(operation.state, Stage::Looking { .. }));
+    assert_eq!(world.director.next_deadline(), None, "it waits for the answer");
 }
 
 #[test]

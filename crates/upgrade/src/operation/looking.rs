@@ -164,7 +164,7 @@ impl Operation {
 
     pub(super) fn resume(mut self, now: Time) -> (Self, Vec<Effect>) {
         self.resumed |= self.commanded;
-        // A deadline that passed while the manager was down is no evidence.
+        // A deadline that passed while the manager was down, or hindered, is no evidence.
         self.deadline = None;
         self.look_again(now)
     }

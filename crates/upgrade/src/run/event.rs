@@ -75,6 +75,8 @@ pub enum Event {
     Tick,
     /// The manager was restarted.
     Resumed,
+    /// The manager could store nothing for a time, and did nothing: what was due meanwhile came and went unheard.
+    Hindered,
     /// The device is at another address than before, or is to be told another one of the file server.
     Moved {
         /// Where the device answers.

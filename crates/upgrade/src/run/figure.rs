@@ -59,7 +59,7 @@ impl Turn<'_> {
 
     /// A part of the figure failed as an operation.
     pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
-        // Its transfers broke because the manager was restarted: that is no failure of the device.
+        // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
         if broken_by_us && !matches!(cause, Cause::Stopped | Cause::RevisionMoved) && !self.run.cancelled {
             return self.begin(step, again(&operation.task, &self.run));

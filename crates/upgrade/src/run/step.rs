@@ -81,6 +81,10 @@ impl Turn<'_> {
             (State::Preflight(waiting), Event::Unread { why, .. }) => self.preflight_unread(waiting, why),
             (State::Preflight(waiting), Event::Tick) => self.look_when_due(waiting),
             (State::Preflight(_), Event::Resumed) => self.preflight(),
+            (State::Preflight(_), Event::Hindered) => {
+                self.look_now(None);
+                Ok(())
+            }
 
             (State::Working { step, operation }, event) => self.work(step, &operation, event),
 
@@ -97,7 +101,7 @@ impl Turn<'_> {
                 self.unheard(Step::Draining, waiting, why)
             }
             (State::Draining { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
-            (State::Draining { .. } | State::Soaking { .. }, Event::Resumed) => {
+            (State::Draining { .. } | State::Soaking { .. }, Event::Resumed | Event::Hindered) => {
                 // That it was not heard while nobody listened is no silence of the device's.
                 self.look_now(None);
                 Ok(())
@@ -120,8 +124,8 @@ impl Turn<'_> {
             {
                 self.unanswered(&question)
             }
-            (State::Asking(question), Event::Resumed) => {
-                // Nobody could answer while the manager was down.
+            (State::Asking(question), Event::Resumed | Event::Hindered) => {
+                // Nobody could answer meanwhile.
                 let limit = self.question_limit();
                 self.run.state = State::Asking(Question { limit, ..question });
                 Ok(())
@@ -163,7 +167,7 @@ impl Turn<'_> {
             Event::Transferred { name, seen } => Told::Transferred { name: name.clone(), seen: seen.clone() },
             Event::Bytes { name, bytes } => Told::Bytes { name: name.clone(), bytes: *bytes },
             Event::Tick => Told::Tick,
-            Event::Resumed => Told::Resumed,
+            Event::Resumed | Event::Hindered => Told::Resumed,
             // Nothing is gained by a device that takes no calls.
             Event::StopOperation if step == Step::OpeningCalls => return Err(Rejected),
             Event::StopOperation => Told::Stop,

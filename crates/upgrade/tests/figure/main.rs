@@ -13,6 +13,7 @@ mod cancelling;
 mod download;
 mod forged;
 mod going_back;
+mod hindered;
 mod other_goals;
 mod policies;
 mod preflight;

@@ -140,6 +140,22 @@ impl World {
         }
     }
 
+    /// The manager can store nothing for a time. Device and file server go on, and what they tell waits until then.
+    pub(crate) fn hinder_manager(&mut self, span: Duration) {
+        let until = self.now + span;
+        let mut told = Vec::new();
+        while let Some(due) = self.device.due().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            told.extend(self.device.act(&self.tickets, self.now));
+        }
+        self.now = until;
+        self.give(&Event::Hindered);
+        for (name, seen) in told {
+            self.tickets.remove(&name);
+            self.give(&Event::Transferred { name, seen });
+        }
+    }
+
     pub(crate) fn question(&self) -> &Question {
         match &self.run.state {
             State::Asking(question) => question,

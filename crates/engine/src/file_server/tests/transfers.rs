@@ -290,6 +290,29 @@ fn a_ticket_opened_again_is_ready_again_and_its_transfer_goes_on() {
 }
 
 #[test]
+fn a_ticket_opened_again_for_longer_lasts_longer_and_its_transfer_goes_on() {
+    let mut world = World::new();
+    let image = bytes(400_000, 2);
+    let content = upgrade::Content::Stored { digest: world.offer("image1", &image) };
+    world.read(DEVICE, "image1", &Options::default());
+    world.run_for(SECOND / 2);
+    let longer = super::world::ticket("image1", upgrade::Direction::Read, content, image.len() as u64);
+    let expires = longer.expires + SECOND * 3600;
+    world.order(Order::Open(upgrade::Ticket { expires, ..longer }));
+    world.run_for(SECOND * 20);
+    assert_eq!(world.device(DEVICE).received, image);
+    assert!(matches!(world.news("image1").last(), Some(News::Done { .. })));
+
+    world.expect("backup1", 100);
+    let longer = super::world::ticket("backup1", upgrade::Direction::Write, upgrade::Content::Arriving, 100);
+    world.order(Order::Open(upgrade::Ticket { expires: longer.expires + SECOND * 3600, ..longer }));
+    world.run_for(SECOND * 3700);
+    assert!(!world.news("backup1").contains(&News::Failed { cause: Cause::Expired }), "it lasts longer now");
+    world.run_for(SECOND * 3600);
+    assert_eq!(world.news("backup1").last(), Some(&News::Failed { cause: Cause::Expired }));
+}
+
+#[test]
 fn another_transfer_from_the_same_port_ends_the_first() {
     let mut world = World::new();
     world.offer("image1", &bytes(400_000, 2));

@@ -1,0 +1,216 @@
+//! The link between a manager and its device: a relay that each takes for the other, so that a test can cut it. SNMP,
+//! notifications and TFTP go through it; there is no other way between the two.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex};
+
+use tests::loopback;
+use tests::process::LIMIT;
+use tokio::net::UdpSocket;
+use tokio::runtime::{Builder, Runtime};
+
+/// A command of IAD-MIB `iadOpCommand`, by its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as in the MIB")]
+pub(crate) enum Command {
+    Backup = 1,
+    Download = 2,
+    Reset = 4,
+    Rollback = 5,
+    Convert = 6,
+    Restore = 7,
+}
+
+/// The end of the varbind that gives a command, but for the command: the name `iadOpCommand.0`, and the head of an INTEGER.
+const GIVES_COMMAND: [u8; 17] =
+    [0x06, 0x0d, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x81, 0xfd, 0x59, 0x01, 0x01, 0x05, 0x02, 0x00, 0x02, 0x01];
+
+/// The operation code of DATA (RFC 1350 section 5).
+const DATA: [u8; 2] = [0, 3];
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    runtime: Runtime,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    gate: Mutex<Gate>,
+    closed: Condvar,
+    /// For whom each socket stands.
+    sockets: Mutex<BTreeMap<(Whom, SocketAddr), Arc<UdpSocket>>>,
+    /// The address at which the manager meets the device.
+    device: Ipv4Addr,
+    /// The address at which the device meets the manager.
+    manager: Ipv4Addr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whom {
+    Device,
+    Manager,
+}
+
+/// What goes over a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Requests,
+    Notifications,
+    Files,
+}
+
+/// What goes over the link, and what does not.
+#[derive(Debug, Default)]
+struct Gate {
+    is_cut: bool,
+    stop: Option<Stop>,
+    lost: u64,
+}
+
+/// When the link cuts itself.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// Once this command was answered, and then so many packets of files went over.
+    Commanded(Command, u32),
+    Answered(u32),
+    Packets(u32),
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        let shared = Shared {
+            gate: Mutex::default(),
+            closed: Condvar::new(),
+            sockets: Mutex::default(),
+            device: loopback::own_address(),
+            manager: loopback::own_address(),
+        };
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build().unwrap();
+        Self { runtime, shared: Arc::new(shared) }
+    }
+
+    /// The address at which the device meets the manager.
+    pub(crate) fn managers_address(&self) -> Ipv4Addr {
+        self.shared.manager
+    }
+
+    /// Lets the device reach these ports of the manager, under the same numbers.
+    pub(crate) fn lead_to_manager(&self, notifications: SocketAddr, tftp: SocketAddr) {
+        for (port, line) in [(notifications, Line::Notifications), (tftp, Line::Files)] {
+            self.runtime.block_on(self.shared.open(Whom::Manager, port, port.port(), line));
+        }
+    }
+
+    /// Lets the manager reach the device's agent, and returns where.
+    pub(crate) fn lead_to_device(&self, agent: SocketAddr) -> SocketAddr {
+        let socket = self.runtime.block_on(self.shared.open(Whom::Device, agent, 0, Line::Requests));
+        socket.local_addr().unwrap()
+    }
+
+    /// Nothing goes over from now on, either way.
+    pub(crate) fn cut(&self) {
+        self.shared.gate.lock().unwrap().is_cut = true;
+    }
+
+    /// Everything goes over again.
+    pub(crate) fn heal(&self) {
+        *self.shared.gate.lock().unwrap() = Gate::default();
+    }
+
+    /// Everything goes over, until the next such command was answered, and then so many packets of files went over.
+    pub(crate) fn cut_after(&self, command: Command, packets: u32) {
+        let stop = Some(Stop::Commanded(command, packets));
+        *self.shared.gate.lock().unwrap() = Gate { stop, ..Gate::default() };
+    }
+
+    /// Waits until it has cut itself.
+    pub(crate) fn is_cut(&self) {
+        let gate = self.shared.gate.lock().unwrap();
+        let (gate, _) = self.shared.closed.wait_timeout_while(gate, LIMIT, |gate| !gate.is_cut).unwrap();
+        assert!(gate.is_cut, "waited {LIMIT:?} for the link to cut itself: {gate:?}");
+    }
+
+    /// How many datagrams were lost since it was cut.
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.gate.lock().unwrap().lost
+    }
+}
+
+impl Shared {
+    /// A socket that stands for somebody, at a port of the system's choice where 0 is given.
+    async fn open(self: &Arc<Self>, whom: Whom, real: SocketAddr, port: u16, line: Line) -> Arc<UdpSocket> {
+        let address = match whom {
+            Whom::Device => self.device,
+            Whom::Manager => self.manager,
+        };
+        let socket = Arc::new(UdpSocket::bind((IpAddr::V4(address), port)).await.unwrap());
+        self.sockets.lock().unwrap().insert((whom, real), Arc::clone(&socket));
+        tokio::spawn(Arc::clone(self).carry(Arc::clone(&socket), whom, real, line));
+        socket
+    }
+
+    /// Carries what comes to a socket on to the one for whom it stands, from a socket that stands for the sender.
+    fn carry(
+        self: Arc<Self>,
+        socket: Arc<UdpSocket>,
+        whom: Whom,
+        real: SocketAddr,
+        line: Line,
+    ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let mut bytes = vec![0; 1 << 16];
+            while let Ok((length, from)) = socket.recv_from(&mut bytes).await {
+                if !self.passes(whom, line, &bytes[..length]) {
+                    continue;
+                }
+                let sender = match whom {
+                    Whom::Device => Whom::Manager,
+                    Whom::Manager => Whom::Device,
+                };
+                let known = self.sockets.lock().unwrap().get(&(sender, from)).cloned();
+                let out = match known {
+                    Some(socket) => socket,
+                    None => self.open(sender, from, 0, line).await,
+                };
+                // Nobody may be there: that is as good as lost.
+                let _ = out.send_to(&bytes[..length], real).await;
+            }
+        })
+    }
+
+    fn passes(&self, to: Whom, line: Line, bytes: &[u8]) -> bool {
+        let mut gate = self.gate.lock().unwrap();
+        if gate.is_cut {
+            gate.lost += 1;
+            return false;
+        }
+        gate.stop = match gate.stop {
+            Some(Stop::Commanded(command, packets))
+                if (to, line) == (Whom::Device, Line::Requests) && gives(bytes, command) =>
+            {
+                Some(Stop::Answered(packets))
+            }
+            Some(Stop::Answered(packets)) if (to, line) == (Whom::Manager, Line::Requests) => {
+                Some(Stop::Packets(packets))
+            }
+            Some(Stop::Packets(packets)) if line == Line::Files && bytes.starts_with(&DATA) => {
+                Some(Stop::Packets(packets - 1))
+            }
+            stop => stop,
+        };
+        if matches!(gate.stop, Some(Stop::Packets(0))) {
+            // This one still goes over.
+            gate.is_cut = true;
+            self.closed.notify_all();
+        }
+        true
+    }
+}
+
+fn gives(bytes: &[u8], command: Command) -> bool {
+    let given = bytes.windows(GIVES_COMMAND.len() + 1);
+    let wanted = [GIVES_COMMAND.as_slice(), &[command as u8]].concat();
+    given.into_iter().any(|window| window == wanted)
+}
