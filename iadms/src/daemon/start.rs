@@ -97,6 +97,7 @@ pub enum PartError {
 pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let catalogue = Arc::new(Catalogue::open(&options.profiles)?);
     let store = Store::open(&options.data).await?;
+    tracing::info!(sqlite = %store.sqlite(), schema = store.schema(), "the database is sound");
     let files = Files::open(&options.data)?;
     let clock = Clock::after(store.last_time().await?);
     let seed = seed()?;
