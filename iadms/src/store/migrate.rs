@@ -43,6 +43,13 @@ pub(super) async fn found(pool: &SqlitePool, path: &Path) -> Result<Option<i64>,
 pub(super) async fn known(pool: &SqlitePool, path: &Path, steps: &[Step]) -> Result<i64, StoreError> {
     let done = done(pool, path).await?;
     let other = || StoreError::OtherSchema(path.to_owned());
+    // SQLite takes a file of a few bytes for an empty database.
+    if done.is_empty() && count(pool, path, "SELECT count(*) FROM sqlite_schema").await? == 0 {
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            found: "it holds not one table".to_owned(),
+        });
+    }
     let found = done.first().ok_or_else(other)?.version;
     let known = latest(steps);
     if found > known {
@@ -66,7 +73,7 @@ struct Done {
 async fn done(pool: &SqlitePool, path: &Path) -> Result<Vec<Done>, StoreError> {
     let failed = |error| StoreError::of_reading(error, path);
     let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    if sqlx::query_scalar::<_, i64>(table).fetch_one(pool).await.map_err(failed)? == 0 {
+    if count(pool, path, table).await? == 0 {
         return Ok(Vec::new());
     }
     let rows = sqlx::query("SELECT version, checksum FROM _sqlx_migrations ORDER BY version DESC");
@@ -78,6 +85,11 @@ async fn done(pool: &SqlitePool, path: &Path) -> Result<Vec<Done>, StoreError> {
         })
     };
     rows.iter().map(done).collect()
+}
+
+async fn count(pool: &SqlitePool, path: &Path, query: &'static str) -> Result<i64, StoreError> {
+    let counted = sqlx::query_scalar(query).fetch_one(pool).await;
+    counted.map_err(|error| StoreError::of_reading(error, path))
 }
 
 /// Takes each step that is missing, in a transaction of its own: what fails, or is cut off, leaves the version before it

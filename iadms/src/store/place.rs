@@ -16,6 +16,9 @@ pub(super) enum Place {
     Taken,
 }
 
+/// Bytes of the smallest page that SQLite knows, and so of the smallest database.
+const SMALLEST: u64 = 512;
+
 /// Looks at the files, not into them.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub(super) fn look(path: &Path) -> Result<Place, StoreError> {
     let damaged = |found: String| Err(StoreError::Damaged { path: path.to_owned(), found });
     match fs::metadata(path) {
         // A database is only given its name once it is whole.
-        Ok(about) if about.len() == 0 => damaged("the file is empty".to_owned()),
+        Ok(about) if about.len() < SMALLEST => damaged("the file is empty, or as good as that".to_owned()),
         Ok(_) => Ok(Place::Taken),
         Err(error) if error.kind() == ErrorKind::NotFound => match trace(path, &log) {
             Some(trace) => {

@@ -14,3 +14,4 @@ mod program;
 mod samples;
 mod shared_store;
 mod sqlite;
+mod torn;
