@@ -4,8 +4,8 @@ use sqlx::Row as _;
 
 use super::{Store, StoreError};
 
-/// Faults that are told; where there are more, these show what kind they are.
-const MOST_FAULTS: u32 = 20;
+/// At most twenty faults are told: where there are more, these show what kind they are.
+const WHOLE_CHECK: &str = "PRAGMA integrity_check(20)";
 
 impl Store {
     /// Reads the whole database and tells what SQLite finds wrong in it. It takes as long as reading it, and looks deeper
@@ -15,9 +15,8 @@ impl Store {
     ///
     /// The database cannot be read.
     pub async fn faults(&self) -> Result<Vec<String>, StoreError> {
-        let checked =
-            sqlx::query_scalar::<_, String>("SELECT * FROM pragma_integrity_check(?)").bind(MOST_FAULTS);
-        let mut faults = checked.fetch_all(&self.reading).await.map_err(|error| self.told(error))?;
+        let checked = sqlx::query_scalar::<_, String>(WHOLE_CHECK).fetch_all(&self.reading).await;
+        let mut faults = checked.map_err(|error| self.told(error))?;
         faults.retain(|fault| fault != "ok");
         Ok(faults)
     }
