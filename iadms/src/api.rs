@@ -78,6 +78,7 @@ pub fn router(api: Api) -> Router {
         .route("/runs/{run}/events", get(runs::events))
         .route("/runs/{run}/answer", post(runs::answer))
         .route("/runs/{run}/cancel", post(runs::cancel))
+        .route("/runs/{run}/forget", post(runs::forget))
         .route("/runs/{run}/stop-operation", post(runs::stop_operation))
         .route("/backups", get(backups::list))
         .route("/backups/{id}", get(backups::show))

@@ -5,6 +5,7 @@ mod backup;
 mod choices;
 mod client;
 mod completion;
+mod db;
 mod device;
 mod doctor;
 mod exit;
@@ -82,6 +83,9 @@ enum Command {
     #[command(subcommand)]
     Profile(profile::Profile),
     Doctor(doctor::Doctor),
+    /// The database and the files that go with it: check them, copy them
+    #[command(subcommand)]
+    Db(db::Db),
     Completion(completion::Completion),
 }
 
@@ -118,6 +122,7 @@ impl Cli {
             Command::Northbound(command) => command.run(&context).await,
             Command::Profile(command) => command.run(&context).await,
             Command::Doctor(command) => command.run(&context).await,
+            Command::Db(command) => command.run(&context).await,
             Command::Completion(command) => command.run(),
         };
         match done {

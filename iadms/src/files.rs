@@ -3,6 +3,8 @@
 //! A file is written beside (`incoming/`), made durable and only then given its name. None is ever written over,
 //! but one whose bytes no longer are what its name says. All calls block: they belong on threads that may.
 
+mod listing;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use upgrade::{Digest, StoredFile};
+
+pub use self::listing::Listed;
 
 /// The folder of files by digest. Clones share it.
 #[derive(Debug, Clone)]
@@ -76,6 +80,12 @@ impl Files {
         Ok(Self(Arc::new(Folders { kept, incoming, begun: AtomicU64::new(0) })))
     }
 
+    /// The files of `data` as they are, to be read from: nothing is made or removed, whether a manager runs there or not.
+    pub fn as_they_are(data: &Path) -> Self {
+        let (kept, incoming) = (data.join("files"), data.join("incoming"));
+        Self(Arc::new(Folders { kept, incoming, begun: AtomicU64::new(0) }))
+    }
+
     /// Begins a file of bytes that are yet to come.
     ///
     /// # Errors
@@ -105,6 +115,29 @@ impl Files {
                 Err(error) => return Err(FileError::Source(error)),
             }
         }
+    }
+
+    /// Stores a file in `to`, too, once its bytes have proven to be what the digest says. Tells its size.
+    ///
+    /// # Errors
+    ///
+    /// It is not here, is damaged, or cannot be written there.
+    pub fn copy(&self, digest: Digest, to: &Self) -> Result<u64, FileError> {
+        let mut file = self.file(digest)?;
+        let mut incoming = to.begin()?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => incoming.write(piece.get(..length).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(system("read", &self.path(digest), source)),
+            }
+        }
+        if incoming.digest() != digest {
+            return Err(FileError::Damaged(digest));
+        }
+        incoming.keep().map(|stored| stored.size)
     }
 
     /// Opens a stored file.
@@ -213,13 +246,17 @@ impl Incoming {
         self.size
     }
 
+    fn digest(&self) -> Digest {
+        Digest(self.sum.clone().finalize().into())
+    }
+
     /// Keeps the file: once this returns, it outlives a loss of power.
     ///
     /// # Errors
     ///
     /// It cannot be made durable; then it is not there.
     pub fn keep(self) -> Result<StoredFile, FileError> {
-        let digest = Digest(self.sum.clone().finalize().into());
+        let digest = self.digest();
         let stored = StoredFile { digest, size: self.size };
         // A file that is there already and whole stays as it is; one that is damaged is replaced.
         match self.files.verify(digest) {

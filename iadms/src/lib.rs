@@ -3,9 +3,11 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod copy;
 pub mod daemon;
 pub mod files;
 pub mod inventory;
 pub mod net;
 pub mod profiles;
+pub mod soundness;
 pub mod store;

@@ -8,7 +8,12 @@ use crate::laboratory::{Answered, DEVICE, Laboratory, Setup, another_address, pa
 
 /// An error: exit code 1, these words on stderr, what to do, and nothing on stdout.
 pub(crate) fn is_refused(answered: &Answered, words: &[&str]) {
-    assert_eq!(answered.code, Some(1), "{answered:?}");
+    is_refused_with(1, answered, words);
+}
+
+/// The same with another exit code.
+pub(crate) fn is_refused_with(code: i32, answered: &Answered, words: &[&str]) {
+    assert_eq!(answered.code, Some(code), "{answered:?}");
     for word in ["error: ", "\n next: "].iter().chain(words) {
         assert!(answered.stderr.contains(word), "{word:?} is not told: {}", answered.stderr);
     }

@@ -8,12 +8,12 @@ use std::process::Command;
 use serde_json::Value;
 use tests::process::Running;
 
-use crate::bad_input::is_refused;
+use crate::bad_input::{is_refused, is_refused_with};
 use crate::disk::Disk;
 use crate::laboratory::{Answered, Laboratory, another_address, answer, path_text};
 
 /// Starts a daemon with the options of the laboratory's, but for these, and returns how it failed.
-fn start_with(laboratory: &Laboratory, options: &[(&str, &str)]) -> Answered {
+pub(crate) fn start_with(laboratory: &Laboratory, options: &[(&str, &str)]) -> Answered {
     answer(Command::new(laboratory.program()).args(options_with(laboratory, options)))
 }
 
@@ -83,7 +83,7 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
         damage(&mut bytes);
         fs::write(&database, &bytes).unwrap();
         let answered = start_with(&laboratory, &[]);
-        is_refused(&answered, &[&path_text(&database), "damaged", "copy"]);
+        is_refused_with(5, &answered, &[&path_text(&database), "damaged", "copy"]);
         assert!(fs::read(&database).unwrap() == bytes, "the evidence is left as it is");
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::process::{LIMIT, Running, eventually};
+use tests::process::{Finished, LIMIT, Running, eventually};
 use tests::{loopback, programs};
 
 use crate::disk::Disk;
@@ -184,6 +184,11 @@ impl Laboratory {
         assert_eq!(answer(Command::new("kill").args(["-TERM", &process])).code, Some(0));
         let finished = manager.finish_within(LIMIT);
         assert!(finished.status.success(), "{finished:?}");
+    }
+
+    /// Waits until the daemon has ended by itself, and tells how.
+    pub(crate) fn manager_ends(&mut self, limit: std::time::Duration) -> Finished {
+        self.manager.take().expect("the manager runs").finish_within(limit)
     }
 
     /// The process of the daemon.

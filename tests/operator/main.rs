@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_start;
 mod daily;
+mod database;
 mod disk;
 mod file_clients;
 mod garbage;

@@ -11,6 +11,7 @@ use super::files::blocking;
 use super::{Api, Body, Refused};
 use crate::daemon::{Status, with_causes};
 use crate::inventory::Device;
+use crate::store::UnreadableRun;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,7 @@ pub(super) async fn examine(State(api): State<Api>) -> Result<Body<Vec<Check>>, 
     checks.extend(doubles(&devices));
     checks.push(images(&api).await?);
     checks.push(questions(&status));
+    checks.extend(aside(&status));
     checks.push(lost(&status));
     Ok(Body(checks))
 }
@@ -119,7 +121,7 @@ fn disk(api: &Api) -> Check {
 
 async fn database(api: &Api) -> Check {
     match api.store.check().await {
-        Ok(()) => Check::good("database", "sound"),
+        Ok(()) => Check::good("database", format!("sound; SQLite {}", api.store.sqlite())),
         Err(error) => Check::wrong("database", Finding::Bad, with_causes(&error), error.next()),
     }
 }
@@ -191,6 +193,17 @@ fn questions(status: &Status) -> Check {
             "see `iadms run list --asking`, and answer with `iadms run answer`",
         ),
     }
+}
+
+fn aside(status: &Status) -> Option<Check> {
+    if status.aside.is_empty() {
+        return None;
+    }
+    let told = |run: &UnreadableRun| format!("run {} of {}: {}", run.id, run.name, run.unreadable);
+    let told: Vec<_> = status.aside.iter().map(told).collect();
+    let text = format!("{} cannot be read and were set aside: {}", told.len(), told.join("; "));
+    let next = "look at their devices, then let go of them: `iadms run forget`";
+    Some(Check::wrong("unreadable", Finding::Bad, text, next))
 }
 
 fn lost(status: &Status) -> Check {

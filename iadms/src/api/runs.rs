@@ -12,7 +12,7 @@ use super::images::whole;
 use super::{Api, Body, Refused};
 use crate::daemon::Refusal;
 use crate::inventory::Device;
-use crate::store::{LoggedEvent, RunFilter, RunRecord, ToldStory};
+use crate::store::{ListedRun, LoggedEvent, RunFilter, RunRecord, ToldStory};
 
 /// Runs to be begun, one for each device.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,15 +133,19 @@ pub(super) async fn start(
 pub(super) async fn list(
     State(api): State<Api>,
     Query(listed): Query<Listed>,
-) -> Result<Body<Vec<RunRecord>>, Refused> {
+) -> Result<Body<Vec<ListedRun>>, Refused> {
     let device = match &listed.device {
         Some(name) => Some(api.store.device(name).await?.id),
         None => None,
     };
     let most = listed.most.unwrap_or(LISTED);
     let filter = RunFilter { device, open: listed.open, asking: listed.asking, most };
-    let records = api.store.runs(&filter).await?;
-    Ok(Body(records.into_iter().map(RunRecord::masked).collect()))
+    let listed = api.store.runs(&filter).await?;
+    let masked = |listed| match listed {
+        ListedRun::Readable(record) => ListedRun::Readable(Box::new(record.masked())),
+        ListedRun::Unreadable(run) => ListedRun::Unreadable(run),
+    };
+    Ok(Body(listed.into_iter().map(masked).collect()))
 }
 
 pub(super) async fn show(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<RunRecord>, Refused> {
@@ -212,6 +216,10 @@ pub(super) async fn answer(
 pub(super) async fn cancel(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<()>, Refused> {
     open_run(&api, run).await?;
     Ok(Body(api.handle.cancel(RunId(run)).await?))
+}
+
+pub(super) async fn forget(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<()>, Refused> {
+    Ok(Body(api.handle.forget(RunId(run)).await?))
 }
 
 pub(super) async fn stop_operation(

@@ -4,7 +4,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use upgrade::Reading;
 
-use super::{Context, Exit, Failure, Output, encoded, output};
+use super::{Context, Exit, Failure, encoded, output};
 use crate::api::{Check, Finding};
 use crate::inventory::Device;
 
@@ -35,22 +35,7 @@ impl Doctor {
             }
             Err(failure) => vec![Check::wrong("daemon", Finding::Bad, failure.error, failure.next)],
         };
-        match context.output {
-            Output::Json => output::json(&checks)?,
-            Output::Table => {
-                for check in &checks {
-                    let word = match check.finding {
-                        Finding::Good => "good",
-                        Finding::Warning => "look",
-                        Finding::Bad => "BAD",
-                    };
-                    output::line(&format!("{word:<5} {:<14} {}", check.name, check.text))?;
-                    if !check.next.is_empty() {
-                        output::line(&format!("{:<20} {}", "", check.next))?;
-                    }
-                }
-            }
-        }
+        output::checks(&checks, context.output)?;
         let bad = checks.iter().any(|check| check.finding == Finding::Bad);
         Ok(if bad { Exit::Error } else { Exit::Success })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::daemon::{Refusal, with_causes};
+use crate::store::StoreError;
 
 /// The exit codes, as `iadms --help` tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub enum Exit {
     RunFailed,
     /// A run waits for an operator's answer.
     Waiting,
+    /// The database or a stored file is damaged, or not one that this program can use.
+    Unsound,
 }
 
 /// What `iadms --help` says of exit codes.
@@ -28,6 +31,7 @@ Exit codes:
   2  the command line makes no sense
   3  a run ended otherwise than wanted: refused, rolled back, ended, cancelled, device lost
   4  a run waits for an operator's answer
+  5  the database or a stored file is damaged, or of another version: starting again does not help
 
 Data goes to stdout, everything else to stderr.";
 
@@ -40,6 +44,7 @@ impl Exit {
             Self::Usage => 2,
             Self::RunFailed => 3,
             Self::Waiting => 4,
+            Self::Unsound => 5,
         }
     }
 }
@@ -69,6 +74,12 @@ impl Failure {
     /// A file or folder of the operator's that cannot be used.
     pub fn file(action: &str, path: &std::path::Path, error: &io::Error) -> Self {
         Self::new(format!("cannot {action} {}: {error}", path.display()), "check the path and its rights")
+    }
+
+    /// What is wrong with the store.
+    pub fn store(error: &StoreError) -> Self {
+        let exit = if error.is_of_the_database() { Exit::Unsound } else { Exit::Error };
+        Self { exit, ..Self::of(error, error.next()) }
     }
 
     /// Output that cannot be written. A reader that has seen enough, such as `head`, is no error.

@@ -6,6 +6,7 @@ use upgrade::ConfigurationSet;
 use upgrade::run::{AnswerKind, Ending, Goal, LeftWith, Outcome, Run, State, Story};
 
 use super::output;
+use crate::store::UnreadableRun;
 
 /// What happened, in a sentence without the run's and the device's names.
 pub fn story(story: &Story) -> String {
@@ -91,6 +92,11 @@ pub fn standing(run: &Run) -> String {
             (None, _) => "under way".into(),
         },
     }
+}
+
+/// Where a run stands that cannot be read.
+pub const fn unreadable(run: &UnreadableRun) -> &'static str {
+    if run.over { "over; cannot be read" } else { "cannot be read; set aside" }
 }
 
 /// Why a run ended so, or is where it is.

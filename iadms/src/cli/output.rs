@@ -12,6 +12,7 @@ use serde::Serialize;
 use upgrade::Time;
 
 use super::exit::Failure;
+use crate::api::{Check, Finding};
 
 /// The form of data on stdout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -91,6 +92,29 @@ pub(super) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
         line(&format!("{name:width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+/// Writes what was looked at, each with how it is and what to do.
+///
+/// # Errors
+///
+/// Nobody reads it.
+pub(super) fn checks(checks: &[Check], form: Output) -> Result<(), Failure> {
+    if form == Output::Json {
+        return json(&checks);
+    }
+    for check in checks {
+        let word = match check.finding {
+            Finding::Good => "good",
+            Finding::Warning => "look",
+            Finding::Bad => "BAD",
+        };
+        line(&format!("{word:<5} {:<14} {}", check.name, check.text))?;
+        if !check.next.is_empty() {
+            line(&format!("{:<20} {}", "", check.next))?;
+        }
     }
     Ok(())
 }

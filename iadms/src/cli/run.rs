@@ -23,6 +23,13 @@ pub(super) enum Run {
         /// The run's number
         run: u64,
     },
+    /// Let go of a run that cannot be read, and leave its device as it is
+    ///
+    /// `iadms doctor` tells such runs. Look at the device first: nobody else knows what was commanded there.
+    Forget {
+        /// The run's number
+        run: u64,
+    },
 }
 
 impl Run {
@@ -36,6 +43,11 @@ impl Run {
             Self::Cancel { run } => {
                 context.client.post::<()>(&format!("/runs/{run}/cancel"), &()).await?;
                 output::note(&format!("run {run} is being cancelled; follow it: iadms run watch {run}"));
+                Ok(Exit::Success)
+            }
+            Self::Forget { run } => {
+                context.client.post::<()>(&format!("/runs/{run}/forget"), &()).await?;
+                output::note(&format!("run {run} is over, and its device is free for another one"));
                 Ok(Exit::Success)
             }
         }

@@ -75,7 +75,7 @@ fn ready(ports: &Ports, socket: &std::path::Path) -> serde_json::Value {
 fn start_failure(error: &daemon::StartError, options: &ServeOptions) -> Failure {
     use daemon::StartError;
     let next = match error {
-        StartError::Store(error) => error.next(),
+        StartError::Store(error) => return Failure::store(error),
         StartError::Catalogue(_) => "correct the profile; `iadms profile check FILE` checks one alone".into(),
         StartError::Files(_) => format!("check the rights and the disk of {}", options.data.display()),
         StartError::Bind(_) | StartError::Ftp(_) => {

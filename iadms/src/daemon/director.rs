@@ -25,7 +25,7 @@ use crate::files::Files;
 use crate::net::listener::{Figures, News};
 use crate::net::northbound::Notification;
 use crate::profiles::Catalogue;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UnreadableRun};
 
 /// How long a commit that failed is waited with before it is tried again.
 const COMMIT_AGAIN: Duration = Duration::from_secs(1);
@@ -97,6 +97,8 @@ struct Loop {
     stuck: Option<Refusal>,
     /// Whether the inventory changed while nothing could be stored; it is read anew after that.
     stale: bool,
+    /// Runs that cannot be read, by their devices.
+    aside: BTreeMap<DeviceId, UnreadableRun>,
 }
 
 struct Probe {
@@ -118,7 +120,7 @@ struct Batch {
 ///
 /// # Errors
 ///
-/// The store cannot be read at the start.
+/// The store cannot be read at the start, or somebody else wrote a run.
 pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreError> {
     let (converted, mut conversions) = mpsc::unbounded_channel();
     let next_run = connections.store.next_run().await?.0;
@@ -135,6 +137,7 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         telling: Telling::new(),
         stuck: None,
         stale: false,
+        aside: BTreeMap::new(),
     };
     this.read_inventory().await?;
     let mut pending = Some(this.resume().await?);
@@ -142,7 +145,7 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
     this.tell_what_is_owed().await?;
     loop {
         if let Some(batch) = pending.take() {
-            pending = this.settle(batch).await;
+            pending = this.settle(batch).await?;
         }
         let clock = this.clock;
         if pending.is_some() && this.stuck.is_none() {
@@ -239,8 +242,9 @@ impl Loop {
     }
 
     /// Commits and performs a batch. What cannot be stored is given back, to be tried again: nothing of it is
-    /// performed, and nothing is lost. Operators are told at once, and ask again.
-    async fn settle(&mut self, batch: Batch) -> Option<Batch> {
+    /// performed, and nothing is lost. Operators are told at once, and ask again. Where somebody else wrote a run the
+    /// daemon ends, to begin anew with what is stored.
+    async fn settle(&mut self, batch: Batch) -> Result<Option<Batch>, StoreError> {
         let Batch { mut inputs, traps, started, asked } = batch;
         let now = self.clock.now();
         let turn = self.director.turn(inputs.clone(), now);
@@ -260,10 +264,12 @@ impl Loop {
                 self.stuck = None;
                 self.perform(turn, traps).await;
                 if !std::mem::take(&mut self.stale) {
-                    return None;
+                    return Ok(None);
                 }
-                Some(Batch { inputs: self.refresh_inventory().await, ..Batch::default() })
+                Ok(Some(Batch { inputs: self.refresh_inventory().await, ..Batch::default() }))
             }
+            // What is known here is no longer so, and trying again would not change that.
+            Err(error @ StoreError::Conflict(_)) => Err(error),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -278,7 +284,7 @@ impl Loop {
                 });
                 inputs.insert(0, Input::Hindered);
                 self.stuck = Some(refusal);
-                Some(Batch { inputs, traps, ..Batch::default() })
+                Ok(Some(Batch { inputs, traps, ..Batch::default() }))
             }
         }
     }

@@ -10,7 +10,7 @@ use upgrade::run::{Answer, Choices, Goal};
 use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
 
 use crate::inventory::Access;
-use crate::store::{NorthboundTarget, StoreError};
+use crate::store::{NorthboundTarget, StoreError, UnreadableRun};
 
 /// Commands that wait for the loop; more make the API wait.
 const WAITING_COMMANDS: usize = 1024;
@@ -84,6 +84,13 @@ pub enum Command {
         /// Once it is committed.
         reply: Reply<()>,
     },
+    /// Let go of a run that cannot be read: it is over, and its device is free.
+    Forget {
+        /// The run.
+        run: RunId,
+        /// Once it is committed.
+        reply: Reply<()>,
+    },
     /// Stop the operation under way; the run judges that as its failure.
     StopOperation {
         /// The run.
@@ -150,6 +157,9 @@ pub struct Status {
     pub open_runs: u64,
     /// Runs that wait for an operator.
     pub questions: u64,
+    /// Runs that are not over and cannot be read.
+    #[serde(default)]
+    pub aside: Vec<UnreadableRun>,
     /// Datagrams lost for want of room since the start, as far as the system tells.
     pub datagrams_lost: u64,
     /// Datagrams at the port for notifications that were none.
@@ -222,6 +232,7 @@ impl From<&StoreError> for Refusal {
             StoreError::Taken { .. }
             | StoreError::OpenRun { .. }
             | StoreError::Conflict(_)
+            | StoreError::UnreadableRun { .. }
             | StoreError::Referred { .. } => RefusalCode::Conflict,
             _ => RefusalCode::Unavailable,
         };
@@ -285,6 +296,15 @@ impl Handle {
     /// The run is unknown or over.
     pub async fn cancel(&self, run: RunId) -> Result<(), Refusal> {
         self.ask(|reply| Command::Cancel { run, reply }).await
+    }
+
+    /// Lets go of a run that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The run is unknown or over, or can be read.
+    pub async fn forget(&self, run: RunId) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Forget { run, reply }).await
     }
 
     /// Stops the operation under way of a run.

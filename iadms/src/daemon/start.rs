@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datagram::BindError;
 use engine::file_server::Settings;
@@ -28,6 +29,9 @@ const WAITING_NEWS: usize = 4096;
 
 /// FTP's questions that wait for the file server.
 const WAITING_FTP: usize = 1024;
+
+/// How long after the end of one part the part that caused it is waited for.
+const REASON_WITHIN: Duration = Duration::from_secs(2);
 
 /// A daemon that runs.
 #[derive(Debug)]
@@ -97,6 +101,7 @@ pub enum PartError {
 pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let catalogue = Arc::new(Catalogue::open(&options.profiles)?);
     let store = Store::open(&options.data).await?;
+    tracing::info!(sqlite = %store.sqlite(), schema = store.schema(), "the database is sound");
     let files = Files::open(&options.data)?;
     let clock = Clock::after(store.last_time().await?);
     let seed = seed()?;
@@ -200,7 +205,13 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
 impl Running {
     /// Waits until a part of the daemon ends, which none does by itself.
     pub async fn ended(&mut self) -> PartError {
-        match self.parts.join_next().await {
+        let mut ended = self.parts.join_next().await;
+        // A part ends in good order when the one that it hears from is gone: that one knows why.
+        while let Some(Ok(Ok(()))) = ended {
+            let next = tokio::time::timeout(REASON_WITHIN, self.parts.join_next()).await;
+            ended = next.unwrap_or_default();
+        }
+        match ended {
             Some(Ok(Err(error))) => error,
             Some(Ok(Ok(()))) | None => PartError::Ended,
             Some(Err(error)) => {

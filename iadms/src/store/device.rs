@@ -134,7 +134,7 @@ impl Store {
         noted.execute(&self.writing).await.map(drop).map_err(|error| self.told(error))
     }
 
-    fn device_of(&self, row: &SqliteRow) -> Result<Device, StoreError> {
+    pub(super) fn device_of(&self, row: &SqliteRow) -> Result<Device, StoreError> {
         let told = |error| self.told(error);
         let name: String = row.try_get("name").map_err(told)?;
         let what = format!("device {name:?}");

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use upgrade::RunId;
 
+use super::{OLDEST_SQLITE, migrate};
+
 /// What went wrong with the store. Nothing of what was to be stored is.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -20,15 +22,52 @@ pub enum StoreError {
     #[error("the data folder {} is in use by another iadms", .0.display())]
     InUse(PathBuf),
     /// The file is no sound database.
-    #[error("the database {} is damaged: {found}", path.display())]
+    #[error("the database {} is damaged, and was left as it is: {found}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What SQLite found.
         found: String,
     },
-    /// The schema is not one that this program knows.
-    #[error("the database {} was written by a newer or another version of iadms", .0.display())]
+    /// What is in the place of the file, or of one that SQLite keeps beside it, is none.
+    #[error("{} is {what}; the database, or a file that SQLite keeps beside it, was expected", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// "a folder", …
+        what: &'static str,
+    },
+    /// There is nothing to look into.
+    #[error("there is no database {}", .0.display())]
+    NoDatabase(PathBuf),
+    /// It is there, and this user cannot read it.
+    #[error("the database {} cannot be read: it, or what SQLite has to write beside it to read it, is closed to this user", .0.display())]
+    Closed(PathBuf),
+    /// SQLite has a fault that loses commits.
+    #[error(
+        "this iadms was built with SQLite {found}, whose write-ahead log may lose commits and damage the database; \
+         {OLDEST_SQLITE} or newer is needed"
+    )]
+    OldSqlite {
+        /// Its version.
+        found: String,
+    },
+    /// The schema is newer than those that this program knows.
+    #[error(
+        "the database {} was written by a newer iadms: its schema has version {found}, and this program knows \
+         version {known}",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The latest that is known.
+        known: i64,
+    },
+    /// The schema is none of ours.
+    #[error("the database {} is none that iadms wrote: its schema is another", .0.display())]
     OtherSchema(PathBuf),
     /// Nothing can be written.
     #[error("the database {} cannot be written: it, its folder or its file system is read-only", .0.display())]
@@ -70,6 +109,14 @@ pub enum StoreError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// What is stored of a run cannot be understood.
+    #[error("run {run} cannot be read: {why}")]
+    UnreadableRun {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: String,
     },
     /// What is stored cannot be understood.
     #[error("what the database holds of {what} cannot be understood")]
@@ -115,17 +162,51 @@ impl StoreError {
         }
     }
 
+    /// What went wrong where nothing was to be written.
+    pub(super) fn of_reading(error: sqlx::Error, path: &Path) -> Self {
+        match Self::of(error, path) {
+            Self::ReadOnly(path) => Self::Closed(path),
+            other => other,
+        }
+    }
+
+    /// Whether the database cannot be used as it is, however often it is tried.
+    pub const fn is_of_the_database(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::NotAFile { .. }
+                | Self::OldSqlite { .. }
+                | Self::NewerSchema { .. }
+                | Self::OtherSchema(_)
+        )
+    }
+
     /// What to do about it.
     pub fn next(&self) -> String {
         match self {
             Self::Folder { .. } => "give a folder that this user may write: --data DIR".into(),
             Self::InUse(_) => "end the other one, or give another folder: --data DIR".into(),
-            Self::Damaged { .. } => {
-                "put a copy of the database from before in its place; `iadms doctor` checks it. The folders `files` \
-                 and their contents are not affected"
+            Self::Damaged { path, .. } | Self::NotAFile { path, .. } => format!(
+                "put {} aside whole, and a copy that `iadms db backup` made in its place; `iadms db check` tells more",
+                path.parent().unwrap_or(path).display()
+            ),
+            Self::NoDatabase(_) => "give the data folder of `iadms serve`, or a copy of one: --data DIR".into(),
+            Self::Closed(_) => {
+                "run the command as the user that runs `iadms serve`, or on a copy of the folder that this user may write"
                     .into()
             }
-            Self::OtherSchema(_) => "use the version of iadms that wrote it, or a newer one".into(),
+            Self::OldSqlite { .. } => "use an iadms with the SQLite that it comes with".into(),
+            Self::NewerSchema { path, known, .. } => {
+                let kept = migrate::before(path, known + 1);
+                let way_back = if kept.is_file() {
+                    format!("; {} is the database from before that, for this version", kept.display())
+                } else {
+                    String::new()
+                };
+                format!("use the newer iadms{way_back}")
+            }
+            Self::OtherSchema(_) => "give another data folder (--data DIR), or put a database of iadms there".into(),
             Self::ReadOnly(_) => "give this user the right to write the data folder and the files in it".into(),
             Self::DiskFull(_) => "make room on the disk; nothing was lost, and runs go on from where they stood".into(),
             Self::Conflict(_) => "look at the run again: `iadms run show`".into(),
@@ -139,7 +220,11 @@ impl StoreError {
                 what => format!("see `iadms {what} list`"),
             },
             Self::Referred { what, .. } => format!("keep it for their sake; a label marks it: `iadms {what} change NAME --label state=retired`"),
-            Self::Unreadable { .. } | Self::Database { .. } => "`iadms doctor` checks the database".into(),
+            Self::UnreadableRun { run, .. } => format!(
+                "look at its device; then `iadms run forget {run}` lets go of the run, unless it is over. `iadms db check` \
+                 tells what else is wrong"
+            ),
+            Self::Unreadable { .. } | Self::Database { .. } => "`iadms db check` tells what else is wrong".into(),
         }
     }
 }

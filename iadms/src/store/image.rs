@@ -61,7 +61,7 @@ impl Store {
         self.image_of(&row.map_err(|error| self.told(error))?.ok_or_else(unknown)?)
     }
 
-    fn image_of(&self, row: &SqliteRow) -> Result<StoredImage, StoreError> {
+    pub(super) fn image_of(&self, row: &SqliteRow) -> Result<StoredImage, StoreError> {
         let told = |error| self.told(error);
         let name: String = row.try_get("name").map_err(told)?;
         let what = format!("image {name:?}");

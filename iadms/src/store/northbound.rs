@@ -181,7 +181,7 @@ impl Store {
         self.target_of(&row.ok_or_else(|| unknown(name))?)
     }
 
-    fn target_of(&self, row: &SqliteRow) -> Result<NorthboundTarget, StoreError> {
+    pub(super) fn target_of(&self, row: &SqliteRow) -> Result<NorthboundTarget, StoreError> {
         let told = |error| self.told(error);
         let name: String = row.try_get("name").map_err(told)?;
         let what = format!("northbound target {name:?}");

@@ -1,4 +1,4 @@
-//! Opening the database: rights, lock, soundness, schema.
+//! Opening the database: rights, lock, soundness.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -6,17 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
 
-use super::StoreError;
-
-/// All steps from an empty database to the schema of this program. A step that was ever released is never changed.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/0001_first.sql"))];
+use super::migrate::Step;
+use super::{LOCK, StoreError, copy, migrate, place};
 
 /// Waits of one program for another on the same file: a person who looks into the database, a backup of it.
-const BUSY_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) fn make_folder(data: &Path) -> Result<(), StoreError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
@@ -24,7 +21,7 @@ pub(super) fn make_folder(data: &Path) -> Result<(), StoreError> {
 }
 
 pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
-    let path = data.join("iadms.lock");
+    let path = data.join(LOCK);
     let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = opened.map_err(|source| StoreError::Folder { path: data.to_owned(), source })?;
     match file.try_lock() {
@@ -34,34 +31,17 @@ pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the database file where it is missing, for its owner alone: it holds secrets. SQLite gives the files beside it
-/// the same rights.
+/// Makes a database file that is not there yet, for its owner alone: it holds secrets. SQLite gives the files beside it the
+/// same rights.
 pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
             Err(StoreError::ReadOnly(path.to_owned()))
         }
         Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::DiskFull(path.to_owned())),
-        Err(source) if source.kind() != ErrorKind::AlreadyExists => {
-            Err(StoreError::Folder { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
+        Err(source) => Err(StoreError::Folder { path: path.to_owned(), source }),
+        Ok(_) => Ok(()),
     }
-}
-
-/// A database that is empty or gone, beside files that it would know of, was lost: a new one would forget all of it.
-pub(super) fn is_not_lost(path: &Path) -> Result<(), StoreError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let is_empty = |path: &Path| fs::metadata(path).map_or(0, |about| about.len()) == 0;
-    let empty = is_empty(path) && is_empty(Path::new(&log));
-    let files = path.with_file_name("files");
-    let has_files = fs::read_dir(files).is_ok_and(|mut entries| entries.next().is_some());
-    if empty && has_files {
-        let found = "it is empty, and there are stored files beside it".to_owned();
-        return Err(StoreError::Damaged { path: path.to_owned(), found });
-    }
-    Ok(())
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
@@ -84,18 +64,21 @@ pub(super) async fn check(pool: &SqlitePool, path: &Path) -> Result<(), StoreErr
     }
 }
 
-pub(super) async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
-    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect());
-    migrator.run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(_)
-        | MigrateError::VersionTooNew(..)
-        | MigrateError::VersionMismatch(_) => StoreError::OtherSchema(path.to_owned()),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            StoreError::of(error, path)
-        }
-        other => StoreError::of(sqlx::Error::from(other), path),
-    })
+/// Makes a database with this schema under another name, and gives it its own once it is whole: what is cut off leaves none.
+pub(super) async fn create(path: &Path, steps: &[Step]) -> Result<(), StoreError> {
+    let new = place::beside(path, ".new");
+    for ending in ["", "-journal", "-wal", "-shm"] {
+        copy::remove(&place::beside(&new, ending))?;
+    }
+    make_file(&new)?;
+    let options = SqliteConnectOptions::new().filename(&new).synchronous(SqliteSynchronous::Full);
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(options.disable_statement_logging()).await;
+    let pool = pool.map_err(|error| StoreError::of(error, path))?;
+    let made = migrate::run(&pool, path, steps).await;
+    pool.close().await;
+    made?;
+    let named = File::open(&new).and_then(|file| file.sync_all());
+    let named = named.and_then(|()| fs::rename(&new, path)).and_then(|()| copy::sync_folder_of(path));
+    named.map_err(|source| StoreError::Folder { path: path.to_owned(), source })
 }

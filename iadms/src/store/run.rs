@@ -6,8 +6,9 @@ use sqlx::sqlite::SqliteRow;
 use upgrade::run::{Event, Run, Story};
 use upgrade::{DeviceId, Digest, RunId, Time};
 
+use super::decode::reason;
 use super::row::{integer, number, read, read_word, time};
-use super::{Store, StoreError};
+use super::{ListedRun, Store, StoreError, UnreadableRun};
 
 /// The profile a run began with: its own text and those it extends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,15 @@ pub struct OpenRun {
     pub told: u64,
     /// The profile it began with.
     pub profile: StoredProfile,
+}
+
+/// The runs that are not over.
+#[derive(Debug, Clone, Default)]
+pub struct OpenRuns {
+    /// Those that can be gone on with.
+    pub readable: Vec<OpenRun>,
+    /// Those that cannot.
+    pub unreadable: Vec<UnreadableRun>,
 }
 
 /// A run as it stands.
@@ -97,29 +107,38 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The database cannot be read, or holds what cannot be understood.
-    pub async fn open_runs(&self) -> Result<Vec<OpenRun>, StoreError> {
+    /// The database cannot be read.
+    pub async fn open_runs(&self) -> Result<OpenRuns, StoreError> {
         let rows = sqlx::query(
-            "SELECT run.id, run.seq, run.state, profile.digest, profile.name, profile.layers, \
+            "SELECT run.*, profile.digest, profile.name, profile.layers, device.name AS device_name, \
              (SELECT coalesce(max(n), 0) FROM story WHERE story.run = run.id) AS told \
-             FROM run JOIN profile ON profile.digest = run.profile WHERE run.over = 0 ORDER BY run.id",
+             FROM run LEFT JOIN profile ON profile.digest = run.profile LEFT JOIN device ON device.id = run.device \
+             WHERE run.over = 0 ORDER BY run.id",
         )
         .fetch_all(&self.reading)
         .await
         .map_err(|error| self.told(error))?;
-        rows.iter().map(|row| self.open_run_of(row)).collect()
+        let mut open = OpenRuns::default();
+        for row in &rows {
+            match self.open_run_of(row) {
+                Ok(run) => open.readable.push(run),
+                Err(error) => open.unreadable.push(self.unreadable_of(row, &error)?),
+            }
+        }
+        Ok(open)
     }
 
     /// The run of this number.
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// There is none, or it cannot be understood.
     pub async fn run(&self, id: RunId) -> Result<RunRecord, StoreError> {
         let row = sqlx::query("SELECT id, seq, changed, state FROM run WHERE id = ?").bind(integer(id.0));
         let row = row.fetch_optional(&self.reading).await.map_err(|error| self.told(error))?;
         let unknown = || StoreError::Unknown { what: "run", name: id.to_string() };
-        self.run_of(&row.ok_or_else(unknown)?)
+        let read = self.run_of(&row.ok_or_else(unknown)?);
+        read.map_err(|error| StoreError::UnreadableRun { run: id, why: reason(&error) })
     }
 
     /// The runs that pass the filter, latest first.
@@ -127,10 +146,11 @@ impl Store {
     /// # Errors
     ///
     /// The database cannot be read.
-    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<ListedRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, seq, changed, state FROM run WHERE (?1 IS NULL OR device = ?1) \
-             AND (NOT ?2 OR over = 0) AND (NOT ?3 OR asking = 1) ORDER BY id DESC LIMIT ?4",
+            "SELECT run.*, device.name AS device_name FROM run LEFT JOIN device ON device.id = run.device \
+             WHERE (?1 IS NULL OR run.device = ?1) AND (NOT ?2 OR run.over = 0) AND (NOT ?3 OR run.asking = 1) \
+             ORDER BY run.id DESC LIMIT ?4",
         )
         .bind(filter.device.map(|device| integer(device.0)))
         .bind(filter.open)
@@ -139,7 +159,11 @@ impl Store {
         .fetch_all(&self.reading)
         .await
         .map_err(|error| self.told(error))?;
-        rows.iter().map(|row| self.run_of(row)).collect()
+        let listed = |row: &SqliteRow| match self.run_of(row) {
+            Ok(record) => Ok(ListedRun::Readable(Box::new(record))),
+            Err(error) => self.unreadable_of(row, &error).map(ListedRun::Unreadable),
+        };
+        rows.iter().map(listed).collect()
     }
 
     /// What was told of a run after the story of number `after`, in order.
@@ -187,7 +211,7 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
-    fn run_of(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
+    pub(super) fn run_of(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
         let told = |error| self.told(error);
         let id: i64 = row.try_get("id").map_err(told)?;
         Ok(RunRecord {

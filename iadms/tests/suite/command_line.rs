@@ -48,6 +48,9 @@ fn commands_are_understood_as_they_are_meant() {
         "trap tail --last 5 --no-follow",
         "profile check my.toml",
         "doctor --devices",
+        "run forget 1",
+        "db check --data d --output json",
+        "db backup copy --data d",
         "completion bash",
         "serve --data d --tftp 127.0.0.1:0 --ftp off --notifications [::]:0 --server-address 192.0.2.1 --ready --ftp-passive-ports 50000-50999",
         "--socket /run/iadms.sock device list",
@@ -75,6 +78,8 @@ fn command_lines_that_make_no_sense_are_refused() {
         "run answer 1",
         "run answer 1 maybe",
         "run show one",
+        "db backup",
+        "db check d",
         "device add iad-1",
         "device add iad-1 iad.example",
         "device add iad-1 192.0.2.1 --port 70000",
@@ -160,9 +165,14 @@ fn a_wrong_profile_is_told_with_file_and_line() {
 #[test]
 fn help_tells_the_exit_codes_and_completions_are_written() {
     let help = String::from_utf8(iadms(&["--help"]).stdout).unwrap();
-    for code in
-        ["0  done", "1  not done", "2  the command line", "3  a run ended otherwise", "4  a run waits"]
-    {
+    for code in [
+        "0  done",
+        "1  not done",
+        "2  the command line",
+        "3  a run ended otherwise",
+        "4  a run waits",
+        "5  the database",
+    ] {
         assert!(help.contains(code), "{help}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -9,8 +9,11 @@
 
 mod api;
 mod command_line;
+mod copy;
 mod files;
 mod program;
 mod samples;
 mod shared_store;
+mod soundness;
 mod sqlite;
+mod torn;

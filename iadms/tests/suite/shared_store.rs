@@ -52,7 +52,7 @@ pub(crate) async fn a_run_comes_back_with_its_log_and_its_profile(store: &Store)
     change.unique_id = Some("0000-1".into());
     commit(store, &[change]).await.unwrap();
 
-    let open = store.open_runs().await.unwrap();
+    let open = store.open_runs().await.unwrap().readable;
     let [open] = &open[..] else { panic!("one run is open, not {open:?}") };
     assert_eq!((&open.run, open.seq, open.told), (&begun, 2, 2));
     assert_eq!(iadms::profiles::restored(&open.profile).unwrap(), *profiles().get("iad").unwrap().profile);
@@ -62,7 +62,7 @@ pub(crate) async fn a_run_comes_back_with_its_log_and_its_profile(store: &Store)
     assert_eq!(store.device("iad-1").await.unwrap().unique_id.as_deref(), Some("0000-1"));
 
     commit(store, &[write(ended(begun), 3)]).await.unwrap();
-    assert!(store.open_runs().await.unwrap().is_empty());
+    assert!(store.open_runs().await.unwrap().readable.is_empty());
     assert_eq!(store.next_run().await.unwrap(), RunId(2));
     assert!(store.run(RunId(1)).await.unwrap().run.is_over());
 }
@@ -121,7 +121,7 @@ pub(crate) async fn runs_are_found_by_device_and_by_what_they_wait_for(store: &S
     });
     commit(store, &[write(asking, 1), write(run(5, other, "iad-2"), 1)]).await.unwrap();
     let found = async |filter: RunFilter| -> Vec<u64> {
-        store.runs(&filter).await.unwrap().into_iter().map(|record| record.run.id.0).collect()
+        store.runs(&filter).await.unwrap().into_iter().map(|listed| listed.id().0).collect()
     };
     let all = RunFilter { most: 100, ..RunFilter::default() };
     assert_eq!(found(all.clone()).await, [5, 4, 3, 2, 1]);

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::output::{self, fields, format_table, line};
 use crate::cli::{Context, Exit, Failure, Output, encoded, narrate};
 use crate::inventory::Device;
-use crate::store::{Backup, RunRecord};
+use crate::store::{Backup, ListedRun};
 
 /// Show what is known of a device: its entry, its latest runs and backups. Nothing is asked of the device itself
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl Show {
     pub(in crate::cli) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let name = encoded(&self.device);
         let device: Device = context.client.get(&format!("/devices/{name}?secrets={}", self.secrets)).await?;
-        let runs: Vec<RunRecord> = context.client.get(&format!("/runs?device={name}&most={LATEST}")).await?;
+        let runs: Vec<ListedRun> = context.client.get(&format!("/runs?device={name}&most={LATEST}")).await?;
         let backups: Vec<Backup> =
             context.client.get(&format!("/backups?device={name}&most={LATEST}")).await?;
         if context.output == Output::Json {
@@ -50,14 +50,17 @@ impl Show {
             ("labels", labels.join(" ")),
         ])?;
         if !runs.is_empty() {
-            let row = |record: &RunRecord| {
-                let run = &record.run;
-                [
-                    run.id.to_string(),
-                    output::date_time(run.begun),
-                    narrate::goal(&run.goal),
-                    narrate::standing(run),
-                ]
+            let row = |listed: &ListedRun| {
+                let (begun, goal, standing) = match listed {
+                    ListedRun::Readable(record) => {
+                        let run = &record.run;
+                        (run.begun, narrate::goal(&run.goal), narrate::standing(run))
+                    }
+                    ListedRun::Unreadable(run) => {
+                        (run.begun, "-".to_owned(), narrate::unreadable(run).to_owned())
+                    }
+                };
+                [listed.id().to_string(), output::date_time(begun), goal, standing]
             };
             line("")?;
             line(&format_table(["RUN", "BEGUN", "GOAL", "STANDING"], runs.iter().map(row).collect()))?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{Context, Exit, Failure, Output, encoded, narrate, output};
-use crate::store::RunRecord;
+use crate::store::ListedRun;
 
 /// List runs, the latest first
 #[derive(Debug, Args)]
@@ -32,21 +32,28 @@ impl List {
         if let Some(device) = device {
             path.push_str(&format!("&device={}", encoded(&device)));
         }
-        let records: Vec<RunRecord> = context.client.get(&path).await?;
+        let records: Vec<ListedRun> = context.client.get(&path).await?;
         if context.output == Output::Json {
             output::json(&records)?;
             return Ok(Exit::Success);
         }
-        let row = |record: &RunRecord| {
-            let run = &record.run;
-            [
-                run.id.to_string(),
-                run.device.name.clone(),
-                narrate::goal(&run.goal),
-                narrate::standing(run),
-                output::date_time(run.begun),
+        let row = |listed: &ListedRun| match listed {
+            ListedRun::Readable(record) => [
+                record.run.id.to_string(),
+                record.run.device.name.clone(),
+                narrate::goal(&record.run.goal),
+                narrate::standing(&record.run),
+                output::date_time(record.run.begun),
                 output::date_time(record.changed),
-            ]
+            ],
+            ListedRun::Unreadable(run) => [
+                run.id.to_string(),
+                run.name.clone(),
+                "-".to_owned(),
+                narrate::unreadable(run).to_owned(),
+                output::date_time(run.begun),
+                output::date_time(run.changed),
+            ],
         };
         let headers = ["RUN", "DEVICE", "GOAL", "STANDING", "BEGUN", "CHANGED"];
         output::table(headers, records.iter().map(row).collect(), "there is no such run")?;

@@ -11,10 +11,10 @@ use upgrade::run::{Beginning, Choices, Goal, State, Subject};
 use upgrade::{DeviceId, Protocol, Run, RunId};
 
 use super::{Addresses, Batch, Loop, Probe};
-use crate::daemon::{Command, Refusal, RefusalCode, Reply, Status};
+use crate::daemon::{Command, Refusal, RefusalCode, Reply, Status, Told};
 use crate::inventory::{Device, SnmpVersion};
 use crate::net::northbound::{self, Notification};
-use crate::store::StoreError;
+use crate::store::{StoreError, ToldStory, UnreadableRun};
 
 impl Loop {
     pub(super) fn command_while_stuck(&mut self, command: Command) {
@@ -26,6 +26,7 @@ impl Loop {
             Command::Answer { reply, .. }
             | Command::Cancel { reply, .. }
             | Command::StopOperation { reply, .. }
+            | Command::Forget { reply, .. }
             | Command::TestNorthbound { reply, .. } => drop(reply.send(Err(refusal))),
             Command::InventoryChanged => self.stale = true,
         }
@@ -54,6 +55,7 @@ impl Loop {
                 batch.asked.push((run, reply));
                 batch.inputs.push(Input::StopOperation(run));
             }
+            Command::Forget { run, reply } => drop(reply.send(self.forget(run).await)),
             Command::Probe { access, profile, reply } => self.probe(&access, &profile, reply),
             Command::TestNorthbound { target, reply } => {
                 let event = engine::northbound::test("a test of iadms", 0);
@@ -85,6 +87,9 @@ impl Loop {
         let open = self.director.run_of(device.id).or_else(|| batch.inputs.iter().find_map(begun));
         if let Some(run) = open {
             return Err(Refusal::from(&StoreError::OpenRun { device: device.entry.name, run }));
+        }
+        if let Some(run) = self.aside.get(&device.id) {
+            return Err(set_aside(run));
         }
         let name = &device.entry.profile;
         let known = self.connections.catalogue.get(name).ok_or_else(|| no_profile(name))?;
@@ -184,6 +189,26 @@ impl Loop {
         let _ = reply.send(answer);
     }
 
+    /// Lets go of a run that cannot be read.
+    async fn forget(&mut self, run: RunId) -> Result<(), Refusal> {
+        let Some(aside) = self.aside.values().find(|aside| aside.id == run).cloned() else {
+            return Err(match self.director.run(run) {
+                None => self.not_now(run),
+                Some(_) => Refusal::new(
+                    RefusalCode::Conflict,
+                    format!("run {run} can be read and goes on"),
+                    format!("`iadms run cancel {run}` ends it, with its device as it was before"),
+                ),
+            });
+        };
+        let forgotten = self.connections.store.forget_run(run, self.clock.now()).await;
+        let ToldStory { n, at, story } = forgotten.map_err(|error| Refusal::from(&error))?;
+        self.aside.remove(&aside.device);
+        tracing::warn!(run = run.0, device = aside.name, "an operator let go of a run that cannot be read");
+        let _ = self.connections.receiving.told.send(Told { run, device: aside.name, at, n, story });
+        Ok(())
+    }
+
     fn status(&self) -> Status {
         let questions = self.director.runs().filter(|run| matches!(run.state, State::Asking(_))).count();
         Status {
@@ -192,6 +217,7 @@ impl Loop {
             ports: self.connections.addresses.ports,
             open_runs: self.director.runs().count() as u64,
             questions: questions as u64,
+            aside: self.aside.values().cloned().collect(),
             datagrams_lost: self.connections.figures.dropped.load(Ordering::Relaxed),
             undecodable: self.connections.figures.undecodable.load(Ordering::Relaxed),
             notifications: self.connections.figures.heard.load(Ordering::Relaxed),
@@ -232,6 +258,17 @@ fn engine_access(access: &crate::inventory::Access, profile: &upgrade::Profile) 
         answer_ms: profile.limits.answer_ms,
         repeats: profile.limits.repeats,
     }
+}
+
+fn set_aside(run: &UnreadableRun) -> Refusal {
+    let UnreadableRun { id, name, unreadable, .. } = run;
+    Refusal::new(
+        RefusalCode::Conflict,
+        format!("device {name} is in run {id}, which cannot be read ({unreadable}) and was set aside"),
+        format!(
+            "look at the device: `iadms device probe {name}`; then `iadms run forget {id}` lets go of the run"
+        ),
+    )
 }
 
 fn no_profile(name: &str) -> Refusal {

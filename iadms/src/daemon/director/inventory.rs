@@ -13,7 +13,7 @@ use super::{Batch, Connections, Loop};
 use crate::daemon::Trap;
 use crate::inventory::Device;
 use crate::profiles::restored;
-use crate::store::{OpenRun, StoreError};
+use crate::store::{OpenRun, OpenRuns, StoreError};
 
 impl Loop {
     pub(super) fn trap(&self, heard: &Heard) -> Trap {
@@ -66,10 +66,21 @@ impl Loop {
         Some(Input::Moved { run: *id, access: access(device, &entry.profile), server })
     }
 
-    /// Every run that was not over goes on where it stood, with a look at its device first.
-    pub(super) async fn resume(&self) -> Result<Batch, StoreError> {
+    /// Every run that was not over goes on where it stood, with a look at its device first. One that cannot be read is set
+    /// aside, and its device with it, until an operator has spoken: nobody knows what was commanded there.
+    pub(super) async fn resume(&mut self) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
-        for open in self.connections.store.open_runs().await? {
+        let OpenRuns { readable, unreadable } = self.connections.store.open_runs().await?;
+        for run in unreadable {
+            tracing::error!(
+                run = run.id.0,
+                device = run.name,
+                why = run.unreadable,
+                "a run cannot be read, and was set aside"
+            );
+            self.aside.insert(run.device, run);
+        }
+        for open in readable {
             let device = self.connections.store.device_by_id(open.run.device.id).await?;
             match restored(&open.profile) {
                 Ok(profile) => {

@@ -86,15 +86,32 @@ impl Loop {
         let targets: BTreeMap<String, NorthboundTarget> =
             store.targets().await?.into_iter().map(|target| (target.name.clone(), target)).collect();
         for owed in owed {
-            let run: Run = store.run(owed.run).await?.run;
-            let stories = store.stories(owed.run, owed.n - 1).await?;
-            let event =
-                stories.first().and_then(|told| engine::northbound::event(&run, &told.story, self.uptime()));
-            if let (Some(target), Some(event)) = (targets.get(&owed.target), event) {
-                self.notify(target, &event, owed);
+            match self.event(&owed).await {
+                Ok(Some(event)) => {
+                    if let Some(target) = targets.get(&owed.target) {
+                        self.notify(target, &event, owed);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        run = owed.run.0,
+                        target = owed.target,
+                        error,
+                        "a centre cannot be told of a run"
+                    );
+                }
             }
         }
         Ok(())
+    }
+
+    async fn event(&self, owed: &Owed) -> Result<Option<Event>, StoreError> {
+        let store = &self.connections.store;
+        let run: Run = store.run(owed.run).await?.run;
+        let stories = store.stories(owed.run, owed.n.saturating_sub(1)).await?;
+        Ok(stories.first().and_then(|told| engine::northbound::event(&run, &told.story, self.uptime())))
     }
 
     /// Writes down what was told.
