@@ -431,7 +431,7 @@ fn same(
 
 /// The configuration in force.
 fn in_force(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> {
-    let document = |kind| Some((kind, durable.running_configuration(kind)?.document.clone()));
+    let document = |kind| Some((kind, durable.running_configuration(kind)?.document().clone()));
     ConfigurationKind::ALL.into_iter().filter_map(document).collect()
 }
 
