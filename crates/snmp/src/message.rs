@@ -7,6 +7,12 @@ use crate::{Body, Octets, Operation, Pdu, Security, Value, Version};
 /// The longest message, in bytes: what fits in a UDP datagram over IPv4.
 pub const MAXIMUM_MESSAGE_SIZE: usize = 65_507;
 
+/// Bytes that a message without variable bindings seldom exceeds.
+const USUAL_ENVELOPE_SIZE: usize = 64;
+
+/// Bytes that a variable binding seldom exceeds on average.
+const USUAL_VARBIND_SIZE: usize = 32;
+
 /// An SNMP message. `Message<&[u8]>` borrows its octets from the datagram it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<B = Vec<u8>> {
@@ -66,6 +72,7 @@ impl<B: Octets> Message<B> {
             return Err(EncodeError::ValueNotInV1);
         }
         let before = datagram.len();
+        datagram.reserve(USUAL_ENVELOPE_SIZE + USUAL_VARBIND_SIZE * self.body.varbinds().len());
         let mut writer = Writer::new(datagram);
         writer.constructed(tag::SEQUENCE, |writer| {
             self.security.write(writer, |writer| self.body.write(writer));
@@ -98,11 +105,20 @@ impl<B: Octets> Message<B> {
     }
 }
 
-/// The part of a message before its variable bindings, for one whose variable bindings are broken.
-pub(crate) fn decode_head(datagram: &[u8]) -> Result<(Security<&[u8]>, Head), DecodeError> {
-    let (security, mut pdu) = open(datagram)?;
-    let (tag, content) = pdu.element()?;
-    Ok((security, Head::read(tag, &mut Reader::new(content))?))
+/// A message whose variable bindings are still to be read; they may be broken.
+pub(crate) struct Opened<'a> {
+    pub(crate) security: Security<&'a [u8]>,
+    pub(crate) head: Head,
+    pub(crate) varbinds: Reader<'a>,
+}
+
+impl<'a> Opened<'a> {
+    pub(crate) fn new(datagram: &'a [u8]) -> Result<Self, DecodeError> {
+        let (security, mut pdu) = open(datagram)?;
+        let (tag, content) = pdu.element()?;
+        let mut varbinds = Reader::new(content);
+        Ok(Opened { security, head: Head::read(tag, &mut varbinds)?, varbinds })
+    }
 }
 
 /// The security of a message, and its PDU still to be read.

@@ -48,6 +48,12 @@ impl<B: Octets> VarBind<B> {
     }
 }
 
+/// Bytes that a name to be read takes in a message.
+pub(crate) fn unset_length(name: &ObjectIdentifier) -> usize {
+    let null = element_length(0);
+    element_length(element_length(object_identifier_length(name)) + null)
+}
+
 /// Bytes that a variable binding seldom falls short of.
 const USUAL_SIZE: usize = 16;
 
@@ -65,6 +71,15 @@ pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&
         varbinds.push(VarBind { name, value: Value::read(tag, content)? });
     }
     Ok(varbinds)
+}
+
+/// The names in a list of variable bindings, each as it is written; those after a broken one are left out.
+pub(crate) fn written_names(mut reader: Reader<'_>) -> impl Iterator<Item = &[u8]> {
+    let mut list = Reader::new(reader.expect(tag::SEQUENCE).unwrap_or_default());
+    std::iter::from_fn(move || {
+        let mut pair = Reader::new(list.expect(tag::SEQUENCE).ok()?);
+        pair.expect(tag::OBJECT_IDENTIFIER).ok()
+    })
 }
 
 pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
