@@ -39,7 +39,7 @@ pub(crate) fn kind(kind: ConfigurationKind) -> Kind {
             ConfigurationKind::ProtocolParameters => "protocol-parameters",
             ConfigurationKind::DefaultParameters => "default-parameters",
         }
-        .to_owned(),
+        .into(),
     )
 }
 

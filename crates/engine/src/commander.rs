@@ -7,9 +7,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use snmp::manager::{Failure, Manager, Request, RequestKey, Response, Settings, SplitLimits, Target, split};
-use snmp::{ErrorStatus, ObjectIdentifier, VarBind};
+use snmp::{ErrorStatus, VarBind};
 use upgrade::{Oid, RunId, Time, Value};
 
 use crate::access::{Access, from_wire, from_wire_name, to_wire, to_wire_name};
@@ -44,7 +45,7 @@ pub struct Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The values of these objects.
-    Get(Vec<Oid>),
+    Get(Arc<[Oid]>),
     /// To take these values, all or none.
     Set(Vec<(Oid, Value)>),
 }
@@ -91,7 +92,7 @@ struct Asked {
 
 #[derive(Debug)]
 enum Part {
-    Get(Vec<ObjectIdentifier>),
+    Get(Vec<Oid>),
     Set,
 }
 
@@ -164,9 +165,16 @@ impl Commander {
     }
 
     fn get(&mut self, asker: Asker, target: Target, objects: &[Oid]) {
-        let names: Vec<_> = objects.iter().filter_map(to_wire_name).collect();
-        self.asked.insert(asker, Asked { target, values: Vec::new(), open: BTreeMap::new() });
-        self.send_parts(asker, split(&names, SplitLimits::default()));
+        let named = |oid: &Oid| Some((oid.clone(), to_wire_name(oid)?));
+        let (objects, names): (Vec<_>, Vec<_>) = objects.iter().filter_map(named).unzip();
+        let values = Vec::with_capacity(objects.len());
+        self.asked.insert(asker, Asked { target, values, open: BTreeMap::new() });
+        let mut rest = objects.as_slice();
+        for names in split(&names, SplitLimits::default()) {
+            let Some((part, after)) = rest.split_at_checked(names.len()) else { break };
+            rest = after;
+            self.send(asker, Request::Get(names.to_vec()), Part::Get(part.to_vec()));
+        }
         self.finish(asker);
     }
 
@@ -179,9 +187,10 @@ impl Commander {
         self.send(asker, Request::set(varbinds), Part::Set);
     }
 
-    fn send_parts<'a>(&mut self, asker: Asker, parts: impl Iterator<Item = &'a [ObjectIdentifier]>) {
-        for names in parts {
-            self.send(asker, Request::Get(names.to_vec()), Part::Get(names.to_vec()));
+    fn send_parts<'a>(&mut self, asker: Asker, parts: impl Iterator<Item = &'a [Oid]>) {
+        for objects in parts {
+            let names = objects.iter().filter_map(to_wire_name).collect();
+            self.send(asker, Request::Get(names), Part::Get(objects.to_vec()));
         }
     }
 
@@ -200,44 +209,51 @@ impl Commander {
         while let Some((key, result)) = self.manager.poll_event() {
             let Some(asker) = self.askers.remove(&key) else { continue };
             match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
-                Some(Part::Get(names)) => self.got(asker, names, result),
-                Some(Part::Set) => self.conclude(asker, outcome(result.map(values))),
+                Some(Part::Get(objects)) => self.got(asker, objects, result),
+                Some(Part::Set) => self.conclude(asker, outcome(result.map(told))),
                 None => {}
             }
         }
     }
 
-    fn got(&mut self, asker: Asker, mut names: Vec<ObjectIdentifier>, result: Result<Response, Failure>) {
+    fn got(&mut self, asker: Asker, mut objects: Vec<Oid>, result: Result<Response, Failure>) {
         match result {
-            Ok(response) => self.gathered(asker, values(response)),
+            // The answer to a GET is about the objects asked for, in their order.
+            Ok(response) => {
+                let values = response.varbinds.into_iter().map(|varbind| from_wire(varbind.value));
+                self.gathered(asker, objects.into_iter().zip(values));
+            }
             // SNMPv1 has no exceptions: one object that is not there fails all of them (RFC 1157 section 4.1.2).
             Err(Failure::ErrorStatus { status: ErrorStatus::NoSuchName, index }) => {
                 let position = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
-                match position.filter(|position| *position < names.len()) {
+                match position.filter(|position| *position < objects.len()) {
                     Some(position) => {
-                        let absent = names.remove(position);
-                        self.gathered(asker, vec![(from_wire_name(&absent), Value::Absent)]);
-                        self.send_parts(asker, Some(names.as_slice()).into_iter().filter(|n| !n.is_empty()));
+                        let absent = objects.remove(position);
+                        self.gathered(asker, [(absent, Value::Absent)]);
+                        self.send_parts(
+                            asker,
+                            Some(objects.as_slice()).into_iter().filter(|o| !o.is_empty()),
+                        );
                     }
                     // It does not say which.
-                    None if names.len() > 1 => self.send_halves(asker, &names),
+                    None if objects.len() > 1 => self.send_halves(asker, &objects),
                     None => {}
                 }
             }
-            Err(Failure::TooBig) if names.len() > 1 => self.send_halves(asker, &names),
+            Err(Failure::TooBig) if objects.len() > 1 => self.send_halves(asker, &objects),
             Err(failure) => return self.conclude(asker, outcome(Err(failure))),
         }
         self.finish(asker);
     }
 
-    fn gathered(&mut self, asker: Asker, values: Vec<(Oid, Value)>) {
+    fn gathered(&mut self, asker: Asker, values: impl IntoIterator<Item = (Oid, Value)>) {
         if let Some(asked) = self.asked.get_mut(&asker) {
             asked.values.extend(values);
         }
     }
 
-    fn send_halves(&mut self, asker: Asker, names: &[ObjectIdentifier]) {
-        self.send_parts(asker, names.chunks(names.len().div_ceil(2).max(1)));
+    fn send_halves(&mut self, asker: Asker, objects: &[Oid]) {
+        self.send_parts(asker, objects.chunks(objects.len().div_ceil(2).max(1)));
     }
 
     /// Answers a look once nothing of it is open any more.
@@ -268,7 +284,7 @@ fn outcome(result: Result<Vec<(Oid, Value)>, Failure>) -> Outcome {
     }
 }
 
-fn values(response: Response) -> Vec<(Oid, Value)> {
-    let pair = |varbind: &VarBind| (from_wire_name(&varbind.name), from_wire(&varbind.value));
-    response.varbinds.iter().map(pair).collect()
+fn told(response: Response) -> Vec<(Oid, Value)> {
+    let pair = |varbind: VarBind| (from_wire_name(&varbind.name), from_wire(varbind.value));
+    response.varbinds.into_iter().map(pair).collect()
 }

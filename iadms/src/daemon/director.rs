@@ -230,7 +230,7 @@ impl Loop {
     async fn settle(&mut self, batch: Batch) -> Option<Batch> {
         let Batch { mut inputs, traps, started, asked } = batch;
         let now = self.clock.now();
-        let turn = self.director.turn(inputs.clone(), now);
+        let turn = self.director.turn(&inputs, now);
         let Connections { store, catalogue, .. } = &self.connections;
         let committed = if turn.transaction.writes.is_empty() && traps.is_empty() {
             Ok(())

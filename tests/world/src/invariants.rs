@@ -354,7 +354,7 @@ impl Checks {
                     }
                 }
             }
-            if run.lasting() != stored.run.lasting() {
+            if !run.lasts_as(&stored.run) {
                 let what =
                     format!("run {id}: the log leads to {:?}, stored is {:?}", run.state, stored.run.state);
                 return broken("the_log_leads_to_the_state", what);

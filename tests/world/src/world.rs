@@ -337,9 +337,8 @@ impl World {
         if self.random.permille(lost) {
             return;
         }
-        let copies = if self.random.permille(doubled) { 2 } else { 1 };
-        for _ in 0..copies {
-            let mut bytes = bytes.clone();
+        let second = self.random.permille(doubled).then(|| bytes.clone());
+        for mut bytes in std::iter::once(bytes).chain(second) {
             if self.random.permille(damaged) {
                 let place = self.random.below(u64::try_from(bytes.len()).unwrap_or(0));
                 let change = 1 << self.random.below(8);
@@ -816,9 +815,9 @@ impl World {
             return;
         }
         let inputs = std::mem::take(&mut manager.inbox);
-        let turn = manager.director.turn(inputs.clone(), now);
+        let turn = manager.director.turn(&inputs, now);
         if turn.transaction.writes.is_empty() {
-            return self.perform(&turn);
+            return self.perform(turn);
         }
         manager.committing = Some(Committing { inputs, turn });
         let life = self.life;
@@ -869,7 +868,7 @@ impl World {
             return;
         }
         let learnt = turn.transaction.writes.iter().any(|write| write.unique_id.is_some());
-        self.perform(&turn);
+        self.perform(turn);
         if learnt {
             let index = self.index();
             self.message(Channel::Index, Message::Index(index));
@@ -878,14 +877,14 @@ impl World {
     }
 
     /// Performs what is committed, one effect after the other.
-    fn perform(&mut self, turn: &Turn) {
+    fn perform(&mut self, turn: Turn) {
         let Some(manager) = &mut self.manager else { return };
-        manager.director.apply(turn);
-        for effect in &turn.effects {
+        manager.director.apply(&turn);
+        for effect in turn.effects {
             if self.step() {
                 return;
             }
-            self.effect(effect.clone());
+            self.effect(effect);
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.director.next_deadline());
         self.due(Part::Director, deadline.map(Duration::from));
@@ -1023,7 +1022,7 @@ impl World {
     }
 
     pub(crate) fn run_of(&self, place: usize) -> Option<&Run> {
-        self.store.open_runs().map(|stored| &stored.run).find(|run| run.device.id == device_id(place))
+        self.store.open_runs().map(|stored| stored.run.as_ref()).find(|run| run.device.id == device_id(place))
     }
 }
 
