@@ -17,9 +17,9 @@ use std::time::Duration;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
+use crate::Operation;
 use crate::message::Opened;
 use crate::security::check;
-use crate::{Message, Operation, Pdu};
 use outstanding::Outstanding;
 
 pub use request::{Failure, MalformedResponse, Request, RequestError, RequestKey, Response, Target};
@@ -107,10 +107,8 @@ impl Manager {
         check(&target.security)?;
         let key = RequestKey { serial: self.next_serial, request_id: self.unused_request_id() };
         let repetitions = request.repetitions(target);
-        let (operation, varbinds) = request.into_operation();
-        let pdu = Pdu { request_id: key.request_id, operation, varbinds };
         let mut datagram = Vec::new();
-        Message::new(target.security.clone(), pdu).encode(&mut datagram)?;
+        request.encode(&target.security, key.request_id, &mut datagram)?;
         self.next_serial += 1;
         self.outstanding.insert(key.request_id, Outstanding::new(key, target, datagram, repetitions));
         self.queue.push_back(key);

@@ -1,8 +1,8 @@
 //! Whole messages: what goes into one datagram (RFC 1157 section 4, RFC 1901 section 3, RFC 3412 section 6).
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
-use crate::pdu::Head;
-use crate::{Body, Octets, Operation, Pdu, Security, Value, Version};
+use crate::pdu::{self, Head};
+use crate::{Body, Octets, Operation, Pdu, Question, Security, Value, Version};
 
 /// The longest message, in bytes: what fits in a UDP datagram over IPv4.
 pub const MAXIMUM_MESSAGE_SIZE: usize = 65_507;
@@ -71,19 +71,12 @@ impl<B: Octets> Message<B> {
         {
             return Err(EncodeError::ValueNotInV1);
         }
-        let before = datagram.len();
         datagram.reserve(USUAL_ENVELOPE_SIZE + USUAL_VARBIND_SIZE * self.body.varbinds().len());
         let mut writer = Writer::new(datagram);
         writer.constructed(tag::SEQUENCE, |writer| {
             self.security.write(writer, |writer| self.body.write(writer));
         });
-        let length = writer.written();
-        writer.finish();
-        if length > MAXIMUM_MESSAGE_SIZE {
-            datagram.truncate(before);
-            return Err(EncodeError::TooLarge(length));
-        }
-        Ok(())
+        within_maximum(writer)
     }
 
     /// The same with octets of its own.
@@ -103,6 +96,34 @@ impl<B: Octets> Message<B> {
             (Body::Pdu(_), Version::V3) => true,
         }
     }
+}
+
+/// Appends a GET of this question to `datagram`.
+pub(crate) fn encode_get<B: Octets>(
+    security: &Security<B>,
+    request_id: i32,
+    question: &Question,
+    datagram: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    datagram.reserve(USUAL_ENVELOPE_SIZE + question.written.len());
+    let mut writer = Writer::new(datagram);
+    writer.constructed(tag::SEQUENCE, |writer| {
+        security.write(writer, |writer| {
+            pdu::write(Operation::Get, request_id, writer, |writer| writer.elements(&question.written));
+        });
+    });
+    within_maximum(writer)
+}
+
+/// Ends the writing of a message, unless that is too long for any datagram.
+fn within_maximum(writer: Writer<'_>) -> Result<(), EncodeError> {
+    let length = writer.written();
+    if length > MAXIMUM_MESSAGE_SIZE {
+        writer.discard();
+        return Err(EncodeError::TooLarge(length));
+    }
+    writer.finish();
+    Ok(())
 }
 
 /// A message whose variable bindings are still to be read; they may be broken.
