@@ -254,6 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn the_digest_told_of_a_file_changes_with_it() {
+        let mut durable = Durable::delivered(&Settings::numbered(1), "1.0", 1, 1000);
+        let before = durable.running_configuration(ConfigurationKind::UserData).unwrap().clone();
+        let mut document = before.document().clone();
+        document.set("subscriber.1.name", "Somebody else");
+        durable.configure(vec![document]);
+        let after = durable.running_configuration(ConfigurationKind::UserData).unwrap();
+        assert_ne!(after.sha256(), before.sha256());
+        assert_eq!(after.sha256(), Digest::of(after.file().as_bytes()));
+        assert_eq!(after.size(), after.file().len());
+        assert_eq!(after.revision(), before.revision() + 1);
+    }
+
+    #[test]
     fn a_device_with_one_buffer_has_no_standby() {
         let mut settings = Settings::numbered(1);
         settings.capabilities.dual_image = false;

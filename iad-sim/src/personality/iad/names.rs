@@ -7,7 +7,8 @@ use snmp::ObjectIdentifier;
 use crate::device::ConfigurationKind;
 
 /// The root of the IAD-MIB.
-pub(super) const IAD_MIB: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1]);
+pub(super) const IAD_MIB: ObjectIdentifier = ObjectIdentifier::new(IAD_MIB_ARCS);
+const IAD_MIB_ARCS: [u32; 8] = [1, 3, 6, 1, 4, 1, 32473, 1];
 const SYSTEM: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 2, 1, 1]);
 const ENGINE: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 6, 3, 10, 2, 1]);
 
@@ -113,13 +114,11 @@ pub(super) fn scalar(scalar: Scalar) -> ObjectIdentifier {
 
 /// What stands behind a name.
 pub(super) fn find(name: &ObjectIdentifier) -> Found {
-    let table = &*TABLE;
-    if let Ok(position) = table.binary_search_by(|(other, _)| other.cmp(name))
-        && let Some((_, item)) = table.get(position)
-    {
-        return Found::Instance(*item);
+    match TABLE.get(position(name)) {
+        Some((other, item)) if other == name => Found::Instance(*item),
+        _ if object(name).is_some() => Found::Object,
+        _ => Found::Nothing,
     }
-    if object(name).is_some() { Found::Object } else { Found::Nothing }
 }
 
 /// The object that a name lies in, whether there is such an instance or not.
@@ -133,13 +132,31 @@ pub(super) fn object(name: &ObjectIdentifier) -> Option<Item> {
         let object = arcs.get(..arcs.len().checked_sub(index)?)?;
         name.arcs().starts_with(object).then_some(*item)
     };
-    TABLE.iter().find_map(object_of)
+    // The instances of an object stand together: where there are some, one is next to where the name would stand.
+    let position = position(name);
+    let neighbours = TABLE.get(position.saturating_sub(1)..)?;
+    neighbours.iter().take(2).find_map(object_of)
 }
 
 /// The names that follow this one, in order.
 pub(super) fn after(name: &ObjectIdentifier) -> &'static [(ObjectIdentifier, Item)] {
-    let position = TABLE.partition_point(|(other, _)| other <= name);
-    TABLE.get(position..).unwrap_or_default()
+    let following = TABLE.get(position(name)..).unwrap_or_default();
+    match following {
+        [(first, _), rest @ ..] if first == name => rest,
+        _ => following,
+    }
+}
+
+/// Where the name stands in the table, or would stand.
+fn position(name: &ObjectIdentifier) -> usize {
+    // What nearly all names begin with need not be compared again and again.
+    let Some(rest) = name.arcs().strip_prefix(&IAD_MIB_ARCS) else {
+        return TABLE.partition_point(|(other, _)| other < name);
+    };
+    TABLE.partition_point(|(other, _)| match other.arcs().strip_prefix(&IAD_MIB_ARCS) {
+        Some(other) => other < rest,
+        None => other < name,
+    })
 }
 
 static TABLE: LazyLock<Vec<(ObjectIdentifier, Item)>> = LazyLock::new(|| {
