@@ -98,3 +98,45 @@ fn instances(object: &Object, buffers: &[u32], kinds: &BTreeMap<Kind, u32>) -> V
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::object::Value;
+    use crate::profile::{IAD, Scope, load};
+    use crate::{Profile, Time};
+
+    fn iad() -> Profile {
+        load("iad.toml", IAD, |_| None).unwrap()
+    }
+
+    #[test]
+    fn what_a_value_tells_does_not_depend_on_the_order_of_the_answer() {
+        let profile = iad();
+        let number = |n: usize| Value::Unsigned(u32::try_from(n).unwrap());
+        let mut values: Vec<_> =
+            profile.questions(Scope::Whole).iter().cloned().zip((1..).map(number)).collect();
+        let in_order = profile.reading(&values, Time::default());
+        assert!(!in_order.configuration.is_empty());
+        values.rotate_left(7);
+        assert_eq!(profile.reading(&values, Time::default()).revision, in_order.revision);
+        values.reverse();
+        let mut reversed = profile.reading(&values, Time::default());
+        reversed.configuration.reverse();
+        for entry in &in_order.configuration {
+            assert!(reversed.configuration.contains(entry), "{entry:?}");
+        }
+        reversed.configuration.clone_from(&in_order.configuration);
+        assert_eq!(reversed, in_order);
+    }
+
+    #[test]
+    fn a_poll_asks_for_a_part_of_the_whole_look() {
+        let profile = iad();
+        let (whole, progress) = (profile.questions(Scope::Whole), profile.questions(Scope::Progress));
+        assert_eq!(progress.len(), 8);
+        assert!(progress.iter().all(|oid| whole.contains(oid)));
+        let values: Vec<_> = progress.iter().map(|oid| (oid.clone(), Value::Unsigned(9))).collect();
+        let reading = profile.reading(&values, Time::default());
+        assert_eq!((reading.boots, reading.model), (Some(9), None));
+    }
+}
