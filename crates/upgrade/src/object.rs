@@ -125,8 +125,11 @@ impl Value {
 
     /// The octets as text; what is no UTF-8, and what would break or steer a line of it, is replaced.
     pub fn text(&self) -> Option<String> {
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        self.octets().map(|octets| String::from_utf8_lossy(octets).chars().map(plain).collect())
+        let text = String::from_utf8_lossy(self.octets()?);
+        if !text.contains(char::is_control) {
+            return Some(text.into_owned());
+        }
+        Some(text.replace(char::is_control, "\u{fffd}"))
     }
 }
 

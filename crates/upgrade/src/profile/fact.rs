@@ -1,8 +1,7 @@
 //! The facts that a reading is made of, and the names by which profiles give the objects that tell them.
 
-/// What an object tells of a device.
+/// What an object tells of a device; profiles give the object the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // each is the object that profiles give the same name
 pub(super) enum Fact {
     Product,
     Model,
