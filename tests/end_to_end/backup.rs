@@ -98,12 +98,12 @@ async fn h04_a_backup_takes_one_kind_several_or_all() {
         (&[], &all),
     ];
     for (asked, taken) in cases {
-        let kinds = asked.iter().map(|kind| Kind((*kind).to_owned())).collect();
+        let kinds = asked.iter().map(|kind| Kind((*kind).into())).collect();
         let run =
             laboratory.begin(Goal::Backup, Choices { kinds, ..choices(Policy::Ask) }, Protocol::Tftp).await;
         assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
         let backup = laboratory.backup_of(run).await;
-        assert_eq!(backup.set.files.keys().map(|kind| kind.0.as_str()).collect::<Vec<_>>(), taken);
+        assert_eq!(backup.set.files.keys().map(|kind| &*kind.0).collect::<Vec<_>>(), taken);
     }
 }
 
@@ -118,11 +118,11 @@ async fn h04_a_profile_may_name_other_kinds() {
     let run = laboratory.back_up().await;
     assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
     let backup = laboratory.backup_of(run).await;
-    let kinds: Vec<_> = backup.set.files.keys().map(|kind| kind.0.as_str()).collect();
+    let kinds: Vec<_> = backup.set.files.keys().map(|kind| &*kind.0).collect();
     assert_eq!(kinds, ["default-parameters", "night-bells"]);
     let held = configuration(&laboratory.look().await);
-    let bells = backup.set.files[&Kind("night-bells".to_owned())];
-    assert_eq!(bells.digest, held[&Kind("user-data".to_owned())]);
+    let bells = backup.set.files[&Kind("night-bells".into())];
+    assert_eq!(bells.digest, held[&Kind("user-data".into())]);
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ async fn bad_a_second_run_on_a_busy_device_is_refused_with_the_first_ones_number
     let image = laboratory.image(&plan("2.0"));
     let run = laboratory.upgrade(&image).await;
     laboratory.question(run).await;
-    let goal = Goal::Upgrade { image };
+    let goal = Goal::Upgrade { image: image.into() };
     let second = laboratory.try_begin(&laboratory.device(), goal, choices(Policy::Ask), Protocol::Tftp).await;
     let refusal = second.expect_err("a refusal");
     assert_eq!(refusal.code, RefusalCode::Conflict);

@@ -27,7 +27,7 @@ pub(crate) fn files(durable: &Durable) -> BTreeMap<Kind, Vec<u8>> {
 
 /// What is in force.
 pub(crate) fn document(durable: &Durable, kind: ConfigurationKind) -> Document {
-    durable.running_configuration(kind).expect("a configuration").document.clone()
+    durable.running_configuration(kind).expect("a configuration").document().clone()
 }
 
 /// A kind as the profile `iad` names it.
@@ -39,7 +39,7 @@ pub(crate) fn kind(kind: ConfigurationKind) -> Kind {
             ConfigurationKind::ProtocolParameters => "protocol-parameters",
             ConfigurationKind::DefaultParameters => "default-parameters",
         }
-        .to_owned(),
+        .into(),
     )
 }
 

@@ -18,7 +18,7 @@ async fn b13_the_whole_upgrade_over_ipv6() {
         let before = laboratory.look().await;
         assert!(before.address.is_ipv6() && laboratory.options.tftp.is_ipv6());
         let mut traps = laboratory.manager().handle.traps();
-        let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+        let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
         let run = laboratory.begin(goal, choices(Policy::Ask), protocol).await;
         assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
         assert_in_service(&laboratory.look().await, "2.0", &configuration(&before));
@@ -45,7 +45,7 @@ async fn b13_another_unit_at_the_address_is_not_taken_for_the_one_that_was_there
     assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
     laboratory.replace_unit(100).await;
     let before = laboratory.durable().await;
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
     let run = laboratory.try_begin(&known, goal, choices(Policy::Ask), Protocol::Tftp).await.expect("a run");
     let ending = laboratory.end(run).await;
     assert_eq!(ending.outcome, Outcome::Refused);

@@ -35,7 +35,7 @@ async fn ends_as_if_nothing_had_happened(setup: Setup, moment: Moment, protocol:
     let before = laboratory.look().await;
     let mut told = laboratory.manager().handle.watch();
     let mut events = laboratory.simulator.events();
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
     let run = laboratory.begin(goal, choices(Policy::Ask), protocol).await;
     match moment {
         Moment::Begins(wanted) => {
@@ -242,7 +242,7 @@ async fn b09_a_pause_before_a_repeat_goes_on() {
 async fn b09_the_time_of_activation_is_kept() {
     let mut laboratory = Laboratory::new().await;
     let at = laboratory.manager().clock.now() + Duration::from_secs(3);
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
     let later = Choices { activate_at: Some(at), ..choices(Policy::Ask) };
     let run = laboratory.begin(goal, later, Protocol::Tftp).await;
     laboratory.until(run, |run| matches!(run.state, State::Holding { .. })).await;
@@ -329,7 +329,7 @@ async fn b09_several_runs_go_on_together() {
     let names: Vec<String> = laboratory.simulator.devices().map(str::to_owned).collect();
     let mut runs = Vec::new();
     for name in &names {
-        let goal = Goal::Upgrade { image: image.clone() };
+        let goal = Goal::Upgrade { image: image.clone().into() };
         runs.push(
             laboratory.try_begin(name, goal, choices(Policy::Ask), Protocol::Tftp).await.expect("a run"),
         );

@@ -199,7 +199,7 @@ impl Laboratory {
 
     /// Upgrades the first device by TFTP.
     pub(crate) async fn upgrade_by(&self, image: &Image, policy: Policy) -> RunId {
-        self.begin(Goal::Upgrade { image: image.clone() }, choices(policy), Protocol::Tftp).await
+        self.begin(Goal::Upgrade { image: image.clone().into() }, choices(policy), Protocol::Tftp).await
     }
 
     /// Backs the first device up by TFTP, under the policy `ask`.

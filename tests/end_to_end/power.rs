@@ -23,7 +23,7 @@ async fn is_upgraded_all_the_same(setup: Setup, fault: Fault, protocol: Protocol
     let laboratory = Laboratory::with(setup).await;
     let before = laboratory.look().await;
     laboratory.fault(fault).await;
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
     let run = laboratory.begin(goal, choices(Policy::Auto(3)), protocol).await;
     let ending = laboratory.end(run).await;
     let told = laboratory.told(run).await;

@@ -24,7 +24,7 @@ async fn is_refused(laboratory: &Laboratory, goal: Goal, protocol: Protocol, wor
 }
 
 async fn image_is_refused(laboratory: &Laboratory, image: Image, words: &[&str]) {
-    is_refused(laboratory, Goal::Upgrade { image }, Protocol::Tftp, words).await;
+    is_refused(laboratory, Goal::Upgrade { image: image.into() }, Protocol::Tftp, words).await;
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn h08_nothing_is_sent_while_a_question_is_open() {
     let (durable, view) = (laboratory.durable().await, laboratory.look().await);
     // Meanwhile the other device is upgraded, from the first look to the last.
     let second = laboratory.simulator.devices().nth(1).expect("another device").to_owned();
-    let goal = Goal::Upgrade { image };
+    let goal = Goal::Upgrade { image: image.into() };
     let other =
         laboratory.try_begin(&second, goal, choices(Policy::Ask), Protocol::Tftp).await.expect("a run");
     assert_eq!(laboratory.end(other).await.outcome, Outcome::Succeeded);

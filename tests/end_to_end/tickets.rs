@@ -134,7 +134,7 @@ async fn b08_a_ticket_ends_with_its_operation() {
 async fn b08_a_ticket_is_good_for_one_protocol_only() {
     let laboratory = Laboratory::new().await;
     laboratory.fault(Fault { during: Some(Phase::Download), ..Fault::once(FaultKind::PowerLoss) }).await;
-    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")) };
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
     let (durable, run) = tokio::join!(
         laboratory.once(|device| device.power() == Power::Off),
         laboratory.begin(goal, choices(Policy::Auto(3)), Protocol::Ftp),

@@ -17,7 +17,7 @@ use crate::setup::{Setup, choices, plan};
 async fn upgrades_to_2_0(laboratory: &Laboratory, plan: &Plan, protocol: Protocol) {
     let before = laboratory.look().await;
     let image = laboratory.image(plan);
-    let goal = Goal::Upgrade { image: image.clone() };
+    let goal = Goal::Upgrade { image: image.clone().into() };
     let run = laboratory.begin(goal, choices(Policy::Ask), protocol).await;
     let ending = laboratory.end(run).await;
     assert_eq!(ending.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
@@ -66,7 +66,7 @@ async fn h09_several_devices_at_once() {
     let image = laboratory.image(&plan("2.0"));
     let mut runs = Vec::new();
     for device in laboratory.simulator.devices() {
-        let goal = Goal::Upgrade { image: image.clone() };
+        let goal = Goal::Upgrade { image: image.clone().into() };
         let protocol = if runs.len() % 2 == 0 { Protocol::Tftp } else { Protocol::Ftp };
         runs.push(laboratory.try_begin(device, goal, choices(Policy::Ask), protocol).await.expect("a run"));
     }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use snmp::manager::Target;
-use snmp::{ObjectIdentifier, Security};
+use snmp::{ObjectIdentifier, Octets, Security};
 use upgrade::{Oid, Value};
 
 /// How a device is spoken to.
@@ -65,7 +65,7 @@ pub fn to_wire_name(oid: &Oid) -> Option<ObjectIdentifier> {
 
 /// The identifier in the language of the decisions.
 pub fn from_wire_name(name: &ObjectIdentifier) -> Oid {
-    Oid::new(name.arcs().to_vec())
+    Oid::new(name.arcs())
 }
 
 /// The value on the wire.
@@ -83,18 +83,16 @@ pub(crate) fn to_wire(value: &Value) -> Option<snmp::Value> {
 }
 
 /// The value in the language of the decisions; what has no value there is absent.
-pub fn from_wire<B: AsRef<[u8]>>(value: &snmp::Value<B>) -> Value {
+pub fn from_wire<B: Octets>(value: snmp::Value<B>) -> Value {
     match value {
-        snmp::Value::Integer(number) => Value::Integer(*number),
-        snmp::Value::OctetString(octets) | snmp::Value::Opaque(octets) => {
-            Value::Octets(octets.as_ref().to_vec())
-        }
-        snmp::Value::ObjectIdentifier(name) => Value::Oid(from_wire_name(name)),
+        snmp::Value::Integer(number) => Value::Integer(number),
+        snmp::Value::OctetString(octets) | snmp::Value::Opaque(octets) => Value::Octets(octets.into()),
+        snmp::Value::ObjectIdentifier(name) => Value::Oid(from_wire_name(&name)),
         snmp::Value::IpAddress(address) => Value::Address(address.octets()),
-        snmp::Value::Counter32(number) => Value::Counter(u64::from(*number)),
-        snmp::Value::Counter64(number) => Value::Counter(*number),
-        snmp::Value::Gauge32(number) => Value::Unsigned(*number),
-        snmp::Value::TimeTicks(ticks) => Value::Ticks(*ticks),
+        snmp::Value::Counter32(number) => Value::Counter(u64::from(number)),
+        snmp::Value::Counter64(number) => Value::Counter(number),
+        snmp::Value::Gauge32(number) => Value::Unsigned(number),
+        snmp::Value::TimeTicks(ticks) => Value::Ticks(ticks),
         snmp::Value::Null
         | snmp::Value::NoSuchObject
         | snmp::Value::NoSuchInstance

@@ -7,9 +7,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use snmp::manager::{Failure, Manager, Request, RequestKey, Response, Settings, SplitLimits, Target, split};
-use snmp::{ErrorStatus, ObjectIdentifier, VarBind};
+use snmp::{ErrorStatus, ObjectIdentifier, Question, VarBind};
 use upgrade::{Oid, RunId, Time, Value};
 
 use crate::access::{Access, from_wire, from_wire_name, to_wire, to_wire_name};
@@ -44,7 +45,7 @@ pub struct Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The values of these objects.
-    Get(Vec<Oid>),
+    Get(Arc<[Oid]>),
     /// To take these values, all or none.
     Set(Vec<(Oid, Value)>),
 }
@@ -79,7 +80,19 @@ pub struct Commander {
     /// Whose request a message is a part of.
     askers: BTreeMap<RequestKey, Asker>,
     answers: VecDeque<(Asker, Outcome)>,
+    /// The looks asked last: devices of one kind are all looked at in the same way.
+    looks: VecDeque<Look>,
 }
+
+/// A look, split and written once for all devices that are asked it.
+#[derive(Debug)]
+struct Look {
+    objects: Arc<[Oid]>,
+    parts: Vec<(Question, Arc<[Oid]>)>,
+}
+
+/// So many looks are remembered: two for each of some kinds of device.
+const MOST_LOOKS: usize = 32;
 
 /// A request, which may take several messages.
 #[derive(Debug)]
@@ -91,7 +104,7 @@ struct Asked {
 
 #[derive(Debug)]
 enum Part {
-    Get(Vec<ObjectIdentifier>),
+    Get(Arc<[Oid]>),
     Set,
 }
 
@@ -103,6 +116,7 @@ impl Commander {
             asked: BTreeMap::new(),
             askers: BTreeMap::new(),
             answers: VecDeque::new(),
+            looks: VecDeque::new(),
         }
     }
 
@@ -111,7 +125,7 @@ impl Commander {
     pub fn ask(&mut self, ask: Ask) {
         self.forget(ask.asker);
         match ask.what {
-            What::Get(objects) => self.get(ask.asker, ask.access.reading(), &objects),
+            What::Get(objects) => self.get(ask.asker, ask.access.reading(), objects),
             What::Set(writes) => self.set(ask.asker, ask.access.writing(), &writes),
         }
     }
@@ -163,11 +177,34 @@ impl Commander {
         Some(asked)
     }
 
-    fn get(&mut self, asker: Asker, target: Target, objects: &[Oid]) {
-        let names: Vec<_> = objects.iter().filter_map(to_wire_name).collect();
-        self.asked.insert(asker, Asked { target, values: Vec::new(), open: BTreeMap::new() });
-        self.send_parts(asker, split(&names, SplitLimits::default()));
+    fn get(&mut self, asker: Asker, target: Target, objects: Arc<[Oid]>) {
+        let values = Vec::with_capacity(objects.len());
+        self.asked.insert(asker, Asked { target, values, open: BTreeMap::new() });
+        for (question, part) in self.look(objects) {
+            self.send(asker, Request::Ask(question), Part::Get(part));
+        }
         self.finish(asker);
+    }
+
+    /// The messages that ask for these objects, and what each asks for.
+    fn look(&mut self, objects: Arc<[Oid]>) -> Vec<(Question, Arc<[Oid]>)> {
+        if let Some(known) = self.looks.iter().find(|look| Arc::ptr_eq(&look.objects, &objects)) {
+            return known.parts.clone();
+        }
+        let named = |oid: &Oid| Some((oid.clone(), to_wire_name(oid)?));
+        let (asked, names): (Vec<_>, Vec<_>) = objects.iter().filter_map(named).unzip();
+        let mut rest = asked.as_slice();
+        let part = |names: &[ObjectIdentifier]| {
+            let (part, after) = rest.split_at_checked(names.len())?;
+            rest = after;
+            Some((Question::new(names), part.into()))
+        };
+        let parts: Vec<_> = split(&names, SplitLimits::default()).map_while(part).collect();
+        if self.looks.len() == MOST_LOOKS {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(Look { objects, parts: parts.clone() });
+        parts
     }
 
     fn set(&mut self, asker: Asker, target: Target, writes: &[(Oid, Value)]) {
@@ -179,10 +216,9 @@ impl Commander {
         self.send(asker, Request::set(varbinds), Part::Set);
     }
 
-    fn send_parts<'a>(&mut self, asker: Asker, parts: impl Iterator<Item = &'a [ObjectIdentifier]>) {
-        for names in parts {
-            self.send(asker, Request::Get(names.to_vec()), Part::Get(names.to_vec()));
-        }
+    fn send_part(&mut self, asker: Asker, objects: &[Oid]) {
+        let names: Vec<_> = objects.iter().filter_map(to_wire_name).collect();
+        self.send(asker, Request::Get(names), Part::Get(objects.into()));
     }
 
     fn send(&mut self, asker: Asker, request: Request, part: Part) {
@@ -200,44 +236,54 @@ impl Commander {
         while let Some((key, result)) = self.manager.poll_event() {
             let Some(asker) = self.askers.remove(&key) else { continue };
             match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
-                Some(Part::Get(names)) => self.got(asker, names, result),
-                Some(Part::Set) => self.conclude(asker, outcome(result.map(values))),
+                Some(Part::Get(objects)) => self.got(asker, &objects, result),
+                Some(Part::Set) => self.conclude(asker, outcome(result.map(told))),
                 None => {}
             }
         }
     }
 
-    fn got(&mut self, asker: Asker, mut names: Vec<ObjectIdentifier>, result: Result<Response, Failure>) {
+    fn got(&mut self, asker: Asker, objects: &[Oid], result: Result<Response, Failure>) {
         match result {
-            Ok(response) => self.gathered(asker, values(response)),
+            // The answer to a GET is about the objects asked for, in their order.
+            Ok(response) => {
+                let values = response.varbinds.into_iter().map(|varbind| from_wire(varbind.value));
+                self.gathered(asker, objects.iter().cloned().zip(values));
+            }
             // SNMPv1 has no exceptions: one object that is not there fails all of them (RFC 1157 section 4.1.2).
             Err(Failure::ErrorStatus { status: ErrorStatus::NoSuchName, index }) => {
                 let position = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
-                match position.filter(|position| *position < names.len()) {
-                    Some(position) => {
-                        let absent = names.remove(position);
-                        self.gathered(asker, vec![(from_wire_name(&absent), Value::Absent)]);
-                        self.send_parts(asker, Some(names.as_slice()).into_iter().filter(|n| !n.is_empty()));
+                let absent = position.and_then(|position| Some((position, objects.get(position)?)));
+                match absent {
+                    Some((position, absent)) => {
+                        self.gathered(asker, [(absent.clone(), Value::Absent)]);
+                        let mut rest = objects.to_vec();
+                        rest.remove(position);
+                        if !rest.is_empty() {
+                            self.send_part(asker, &rest);
+                        }
                     }
                     // It does not say which.
-                    None if names.len() > 1 => self.send_halves(asker, &names),
+                    None if objects.len() > 1 => self.send_halves(asker, objects),
                     None => {}
                 }
             }
-            Err(Failure::TooBig) if names.len() > 1 => self.send_halves(asker, &names),
+            Err(Failure::TooBig) if objects.len() > 1 => self.send_halves(asker, objects),
             Err(failure) => return self.conclude(asker, outcome(Err(failure))),
         }
         self.finish(asker);
     }
 
-    fn gathered(&mut self, asker: Asker, values: Vec<(Oid, Value)>) {
+    fn gathered(&mut self, asker: Asker, values: impl IntoIterator<Item = (Oid, Value)>) {
         if let Some(asked) = self.asked.get_mut(&asker) {
             asked.values.extend(values);
         }
     }
 
-    fn send_halves(&mut self, asker: Asker, names: &[ObjectIdentifier]) {
-        self.send_parts(asker, names.chunks(names.len().div_ceil(2).max(1)));
+    fn send_halves(&mut self, asker: Asker, objects: &[Oid]) {
+        for half in objects.chunks(objects.len().div_ceil(2).max(1)) {
+            self.send_part(asker, half);
+        }
     }
 
     /// Answers a look once nothing of it is open any more.
@@ -268,7 +314,7 @@ fn outcome(result: Result<Vec<(Oid, Value)>, Failure>) -> Outcome {
     }
 }
 
-fn values(response: Response) -> Vec<(Oid, Value)> {
-    let pair = |varbind: &VarBind| (from_wire_name(&varbind.name), from_wire(&varbind.value));
-    response.varbinds.iter().map(pair).collect()
+fn told(response: Response) -> Vec<(Oid, Value)> {
+    let pair = |varbind: VarBind| (from_wire_name(&varbind.name), from_wire(varbind.value));
+    response.varbinds.into_iter().map(pair).collect()
 }

@@ -17,8 +17,8 @@ use upgrade::{DeviceId, Profile, Run, RunId, TicketName, Time};
 /// A run and what goes with it.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The run.
-    pub run: Run,
+    /// The run; shared with what is stored of it.
+    pub run: Arc<Run>,
     /// The number of its last commit; the next one is for this number plus one.
     pub seq: u64,
     /// The number of the last story told of it.
@@ -33,7 +33,14 @@ pub struct Entry {
 
 impl Entry {
     /// A run as it was stored.
-    pub const fn stored(run: Run, seq: u64, told: u64, profile: Arc<Profile>, access: Access) -> Self {
+    pub fn stored(
+        run: impl Into<Arc<Run>>,
+        seq: u64,
+        told: u64,
+        profile: Arc<Profile>,
+        access: Access,
+    ) -> Self {
+        let run = run.into();
         Self { run, seq, told, profile, access, opening: BTreeSet::new() }
     }
 }
@@ -53,7 +60,7 @@ impl Director {
     }
 
     /// What follows from these messages. Nothing changes before [`Director::apply`].
-    pub fn turn(&self, batch: Vec<Input>, now: Time) -> Turn {
+    pub fn turn(&self, batch: &[Input], now: Time) -> Turn {
         let mut working = Working::new(self, now);
         for input in batch {
             working.take(input);
@@ -96,7 +103,7 @@ impl Director {
 
     /// A run that is not over.
     pub fn run(&self, id: RunId) -> Option<&Run> {
-        self.runs.get(&id).map(|entry| &entry.run)
+        self.runs.get(&id).map(|entry| entry.run.as_ref())
     }
 
     /// The run of a device, where one is not over.
@@ -106,7 +113,7 @@ impl Director {
 
     /// All runs that are not over.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
-        self.runs.values().map(|entry| &entry.run)
+        self.runs.values().map(|entry| entry.run.as_ref())
     }
 
     pub(crate) fn due(&self, now: Time) -> impl Iterator<Item = RunId> {

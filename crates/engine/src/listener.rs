@@ -154,7 +154,7 @@ impl Listener {
         let varbinds: Vec<_> = notification
             .varbinds
             .iter()
-            .map(|varbind| (from_wire_name(&varbind.name), from_wire(&varbind.value)))
+            .map(|varbind| (from_wire_name(&varbind.name), from_wire(varbind.value.clone())))
             .collect();
         let name = from_wire_name(&notification.name);
         let device = self.device(datagram.peer.ip(), &varbinds);

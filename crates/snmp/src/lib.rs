@@ -32,4 +32,4 @@ pub use pdu::{Body, Operation, Pdu};
 pub use security::{Security, Version};
 pub use trap_v1::{GenericTrap, TrapV1};
 pub use value::{Octets, Value, ValueKind};
-pub use varbind::{MAXIMUM_VARBINDS, VarBind};
+pub use varbind::{MAXIMUM_VARBINDS, Question, VarBind};

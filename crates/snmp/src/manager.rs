@@ -17,9 +17,9 @@ use std::time::Duration;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-use crate::message::decode_head;
+use crate::Operation;
+use crate::message::Opened;
 use crate::security::check;
-use crate::{Message, Operation, Pdu};
 use outstanding::Outstanding;
 
 pub use request::{Failure, MalformedResponse, Request, RequestError, RequestKey, Response, Target};
@@ -107,10 +107,8 @@ impl Manager {
         check(&target.security)?;
         let key = RequestKey { serial: self.next_serial, request_id: self.unused_request_id() };
         let repetitions = request.repetitions(target);
-        let (operation, varbinds) = request.into_operation();
-        let pdu = Pdu { request_id: key.request_id, operation, varbinds };
         let mut datagram = Vec::new();
-        Message::new(target.security.clone(), pdu).encode(&mut datagram)?;
+        request.encode(&target.security, key.request_id, &mut datagram)?;
         self.next_serial += 1;
         self.outstanding.insert(key.request_id, Outstanding::new(key, target, datagram, repetitions));
         self.queue.push_back(key);
@@ -128,24 +126,25 @@ impl Manager {
 
     /// Takes a datagram that `peer` sent.
     pub fn handle(&mut self, peer: SocketAddr, datagram: &[u8], now: Duration) {
-        let (security, head) = match decode_head(datagram) {
-            Ok(head) => head,
+        let answer = match Opened::new(datagram) {
+            Ok(answer) => answer,
             Err(_) => return self.counters.undecodable += 1,
         };
-        if check(&security).is_err() {
+        if check(&answer.security).is_err() {
             return self.counters.undecodable += 1;
         }
-        if !matches!(head.operation, Operation::Response { .. }) {
+        if !matches!(answer.head.operation, Operation::Response { .. }) {
             return self.counters.unexpected += 1;
         }
-        let Some(outstanding) = self.outstanding.get(&head.request_id).filter(|request| request.was_sent())
+        let Some(outstanding) =
+            self.outstanding.get(&answer.head.request_id).filter(|request| request.was_sent())
         else {
             return self.counters.unmatched += 1;
         };
         if !outstanding.was_asked_of(peer) {
             return self.counters.wrong_peer += 1;
         }
-        let Some(outcome) = outstanding.judge(&security, datagram, now) else {
+        let Some(outcome) = outstanding.judge(&answer, now) else {
             return self.counters.wrong_security += 1;
         };
         self.counters.answered += 1;

@@ -1,11 +1,17 @@
 //! Whole messages: what goes into one datagram (RFC 1157 section 4, RFC 1901 section 3, RFC 3412 section 6).
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
-use crate::pdu::Head;
-use crate::{Body, Octets, Operation, Pdu, Security, Value, Version};
+use crate::pdu::{self, Head};
+use crate::{Body, Octets, Operation, Pdu, Question, Security, Value, Version};
 
 /// The longest message, in bytes: what fits in a UDP datagram over IPv4.
 pub const MAXIMUM_MESSAGE_SIZE: usize = 65_507;
+
+/// Bytes that a message without variable bindings seldom exceeds.
+const USUAL_ENVELOPE_SIZE: usize = 64;
+
+/// Bytes that a variable binding seldom exceeds on average.
+const USUAL_VARBIND_SIZE: usize = 32;
 
 /// An SNMP message. `Message<&[u8]>` borrows its octets from the datagram it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,18 +71,12 @@ impl<B: Octets> Message<B> {
         {
             return Err(EncodeError::ValueNotInV1);
         }
-        let before = datagram.len();
+        datagram.reserve(USUAL_ENVELOPE_SIZE + USUAL_VARBIND_SIZE * self.body.varbinds().len());
         let mut writer = Writer::new(datagram);
         writer.constructed(tag::SEQUENCE, |writer| {
             self.security.write(writer, |writer| self.body.write(writer));
         });
-        let length = writer.written();
-        writer.finish();
-        if length > MAXIMUM_MESSAGE_SIZE {
-            datagram.truncate(before);
-            return Err(EncodeError::TooLarge(length));
-        }
-        Ok(())
+        within_maximum(writer)
     }
 
     /// The same with octets of its own.
@@ -98,11 +98,48 @@ impl<B: Octets> Message<B> {
     }
 }
 
-/// The part of a message before its variable bindings, for one whose variable bindings are broken.
-pub(crate) fn decode_head(datagram: &[u8]) -> Result<(Security<&[u8]>, Head), DecodeError> {
-    let (security, mut pdu) = open(datagram)?;
-    let (tag, content) = pdu.element()?;
-    Ok((security, Head::read(tag, &mut Reader::new(content))?))
+/// Appends a GET of this question to `datagram`.
+pub(crate) fn encode_get<B: Octets>(
+    security: &Security<B>,
+    request_id: i32,
+    question: &Question,
+    datagram: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    datagram.reserve(USUAL_ENVELOPE_SIZE + question.written.len());
+    let mut writer = Writer::new(datagram);
+    writer.constructed(tag::SEQUENCE, |writer| {
+        security.write(writer, |writer| {
+            pdu::write(Operation::Get, request_id, writer, |writer| writer.elements(&question.written));
+        });
+    });
+    within_maximum(writer)
+}
+
+/// Ends the writing of a message, unless that is too long for any datagram.
+fn within_maximum(writer: Writer<'_>) -> Result<(), EncodeError> {
+    let length = writer.written();
+    if length > MAXIMUM_MESSAGE_SIZE {
+        writer.discard();
+        return Err(EncodeError::TooLarge(length));
+    }
+    writer.finish();
+    Ok(())
+}
+
+/// A message whose variable bindings are still to be read; they may be broken.
+pub(crate) struct Opened<'a> {
+    pub(crate) security: Security<&'a [u8]>,
+    pub(crate) head: Head,
+    pub(crate) varbinds: Reader<'a>,
+}
+
+impl<'a> Opened<'a> {
+    pub(crate) fn new(datagram: &'a [u8]) -> Result<Self, DecodeError> {
+        let (security, mut pdu) = open(datagram)?;
+        let (tag, content) = pdu.element()?;
+        let mut varbinds = Reader::new(content);
+        Ok(Opened { security, head: Head::read(tag, &mut varbinds)?, varbinds })
+    }
 }
 
 /// The security of a message, and its PDU still to be read.

@@ -113,8 +113,9 @@ impl ObjectIdentifier {
         ObjectIdentifier(Arcs::Heap(slice.to_vec()))
     }
 
-    /// Appends one arc in place.
-    fn push(&mut self, arc: u32) {
+    /// Appends one arc in place, without a check.
+    #[inline]
+    pub(crate) fn push(&mut self, arc: u32) {
         match &mut self.0 {
             Arcs::Inline { length, arcs } => match arcs.get_mut(usize::from(*length)) {
                 Some(place) => {

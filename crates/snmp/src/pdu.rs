@@ -103,14 +103,24 @@ impl<B: Octets> Pdu<B> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        let (tag, status, index) = self.operation.fields();
-        writer.constructed(tag, |writer| {
-            write_varbinds(&self.varbinds, writer);
-            writer.integer(index);
-            writer.integer(status);
-            writer.integer(self.request_id);
-        });
+        write(self.operation, self.request_id, writer, |writer| write_varbinds(&self.varbinds, writer));
     }
+}
+
+/// Writes a PDU around the list of variable bindings that `varbinds` writes.
+pub(crate) fn write(
+    operation: Operation,
+    request_id: i32,
+    writer: &mut Writer<'_>,
+    varbinds: impl FnOnce(&mut Writer<'_>),
+) {
+    let (tag, status, index) = operation.fields();
+    writer.constructed(tag, |writer| {
+        varbinds(writer);
+        writer.integer(index);
+        writer.integer(status);
+        writer.integer(request_id);
+    });
 }
 
 /// The part of a PDU before its variable bindings, which can be read even where they are broken.

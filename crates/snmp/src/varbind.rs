@@ -1,5 +1,7 @@
 //! Variable bindings (RFC 3416 section 3): an object's name and its value, and lists of them.
 
+use std::sync::Arc;
+
 use crate::ber::{
     DecodeError, Reader, Writer, element_length, object_identifier, object_identifier_length, tag,
 };
@@ -48,6 +50,12 @@ impl<B: Octets> VarBind<B> {
     }
 }
 
+/// Bytes that a name to be read takes in a message.
+pub(crate) fn unset_length(name: &ObjectIdentifier) -> usize {
+    let null = element_length(0);
+    element_length(element_length(object_identifier_length(name)) + null)
+}
+
 /// Bytes that a variable binding seldom falls short of.
 const USUAL_SIZE: usize = 16;
 
@@ -65,6 +73,34 @@ pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&
         varbinds.push(VarBind { name, value: Value::read(tag, content)? });
     }
     Ok(varbinds)
+}
+
+/// Names to be read, written once for all requests that ask for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// A list of variable bindings without values.
+    pub(crate) written: Arc<[u8]>,
+}
+
+impl Question {
+    /// A question for these objects.
+    pub fn new(names: &[ObjectIdentifier]) -> Self {
+        let varbinds: Vec<_> = names.iter().cloned().map(VarBind::unset).collect();
+        let mut written = Vec::new();
+        let mut writer = Writer::new(&mut written);
+        write_varbinds(&varbinds, &mut writer);
+        writer.finish();
+        Self { written: written.into() }
+    }
+}
+
+/// The names in a list of variable bindings, each as it is written; those after a broken one are left out.
+pub(crate) fn written_names(mut reader: Reader<'_>) -> impl Iterator<Item = &[u8]> {
+    let mut list = Reader::new(reader.expect(tag::SEQUENCE).unwrap_or_default());
+    std::iter::from_fn(move || {
+        let mut pair = Reader::new(list.expect(tag::SEQUENCE).ok()?);
+        pair.expect(tag::OBJECT_IDENTIFIER).ok()
+    })
 }
 
 pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {

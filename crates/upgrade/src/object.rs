@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// An object identifier: at most 128 numbers (RFC 2578 section 3.5).
+/// An object identifier: at most 128 numbers (RFC 2578 section 3.5). Copies share them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Oid(Vec<u32>);
+pub struct Oid(Arc<[u32]>);
 
 /// What stands there is no object identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,7 @@ impl Oid {
     pub const MOST_NUMBERS: usize = 128;
 
     /// The identifier of these numbers.
-    pub fn new(numbers: impl Into<Vec<u32>>) -> Self {
+    pub fn new(numbers: impl Into<Arc<[u32]>>) -> Self {
         Self(numbers.into())
     }
 
@@ -32,7 +33,7 @@ impl Oid {
 
     /// This identifier with more numbers behind it: an instance of an object.
     pub fn instance(&self, suffix: &[u32]) -> Self {
-        Self([&self.0, suffix].concat())
+        Self([self.numbers(), suffix].concat().into())
     }
 
     /// What stands behind `prefix`, where this begins with it.
@@ -49,7 +50,11 @@ impl FromStr for Oid {
         let numbers: Result<Vec<u32>, _> =
             text.trim_start_matches('.').split('.').map(|part| part.parse().map_err(|_| refused())).collect();
         let numbers = numbers?;
-        if (2..=Self::MOST_NUMBERS).contains(&numbers.len()) { Ok(Self(numbers)) } else { Err(refused()) }
+        if (2..=Self::MOST_NUMBERS).contains(&numbers.len()) {
+            Ok(Self(numbers.into()))
+        } else {
+            Err(refused())
+        }
     }
 }
 
@@ -120,8 +125,11 @@ impl Value {
 
     /// The octets as text; what is no UTF-8, and what would break or steer a line of it, is replaced.
     pub fn text(&self) -> Option<String> {
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        self.octets().map(|octets| String::from_utf8_lossy(octets).chars().map(plain).collect())
+        let text = String::from_utf8_lossy(self.octets()?);
+        if !text.contains(char::is_control) {
+            return Some(text.into_owned());
+        }
+        Some(text.replace(char::is_control, "\u{fffd}"))
     }
 }
 

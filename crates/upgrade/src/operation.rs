@@ -13,6 +13,8 @@ mod step;
 mod task;
 mod underway;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::cause::Cause;
@@ -158,7 +160,7 @@ pub enum Event {
     /// It begins.
     Begin,
     /// A look was answered.
-    Read(Box<Reading>),
+    Read(Arc<Reading>),
     /// A look was not answered, or not with values.
     Unread(String),
     /// The file server knows all its tickets.
@@ -250,17 +252,17 @@ impl Operation {
         }
     }
 
-    /// Leaves out what is only the latest word on its progress.
-    pub(crate) fn forget_progress(&mut self) {
-        let zero = Time::default();
-        match &mut self.state {
-            State::Looking { since, busy, next, .. } => (*since, *busy, *next) = (zero, None, None),
-            State::Underway { progress, moved, next, again, whole, .. } => {
-                (*progress, *moved, *next) = (0, zero, None);
-                (*again, *whole) = (false, false);
-            }
-            _ => {}
-        }
+    /// Whether both are the same but for the latest word on their progress.
+    pub(crate) fn lasts_as(&self, other: &Self) -> bool {
+        let Self { task, id, state, commanded, sent, answered, resumed, before, transfers, deadline } = self;
+        state.lasts_as(&other.state)
+            && *task == other.task
+            && *id == other.id
+            && (*commanded, *sent, *answered, *resumed)
+                == (other.commanded, other.sent, other.answered, other.resumed)
+            && *before == other.before
+            && *transfers == other.transfers
+            && *deadline == other.deadline
     }
 
     /// What came by the files it had the device write.
@@ -270,5 +272,18 @@ impl Operation {
             _ => None,
         };
         self.transfers.iter().filter(|transfer| transfer.file.is_none()).filter_map(whole).collect()
+    }
+}
+
+impl State {
+    fn lasts_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Looking { refused, .. }, Self::Looking { refused: others, .. }) => refused == others,
+            (
+                Self::Underway { stopping, done_at, .. },
+                Self::Underway { stopping: others, done_at: others_done_at, .. },
+            ) => (stopping, done_at) == (others, others_done_at),
+            (one, other) => one == other,
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 mod check;
 mod document;
+mod fact;
+mod look;
 mod read;
 mod write;
 
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::document::{ProfileError, load, name_of};
+use self::look::Looks;
 pub use self::read::Scope;
 pub use self::write::{CannotWrite, Order, OrderFile, Server};
 use crate::Protocol;
@@ -52,6 +55,8 @@ pub struct Profile {
     pub limits: Limits,
     /// How its files go over, unless its entry in the inventory or a run says otherwise (row H3); none: by TFTP.
     pub protocol: Option<Protocol>,
+    /// Made of objects, buffers and kinds when the profile is read.
+    looks: Looks,
 }
 
 /// One object of the device's MIB.

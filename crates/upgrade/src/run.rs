@@ -20,6 +20,7 @@ mod tickets;
 mod waiting;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ pub enum State {
         /// The part of the figure it is.
         step: Step,
         /// The operation.
-        operation: Box<Operation>,
+        operation: Arc<Operation>,
     },
     /// The manager's converter is at work.
     Judging,
@@ -266,7 +267,7 @@ impl Run {
     }
 
     /// Per cent of the operation under way, where there is one.
-    pub const fn progress(&self) -> Option<u8> {
+    pub fn progress(&self) -> Option<u8> {
         match &self.state {
             State::Working { operation, .. } => match operation.state {
                 crate::operation::State::Underway { progress, .. } => Some(progress),
@@ -291,24 +292,56 @@ impl Run {
         }
     }
 
-    /// What of it must outlive the manager. The rest is the latest word on a progress, and looks under way.
-    #[must_use]
-    pub fn lasting(&self) -> Self {
-        let mut lasting = self.clone();
-        lasting.asked = 0;
-        lasting.last = LeftWith::default();
-        match &mut lasting.state {
-            State::Working { operation, .. } => operation.forget_progress(),
-            State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } => {
-                waiting.next = None;
-            }
-            State::Judging
-            | State::Holding { .. }
-            | State::Pausing { .. }
-            | State::Asking(_)
-            | State::Ended(_) => {}
-        }
-        lasting
+    /// Whether all that must outlive the manager is the same in both. The rest is the latest word on a progress, and
+    /// looks under way.
+    pub fn lasts_as(&self, other: &Self) -> bool {
+        let Self {
+            id,
+            device,
+            goal,
+            choices,
+            profile,
+            server,
+            secret,
+            begun,
+            state,
+            operations,
+            asked: _,
+            old,
+            backup,
+            conversion,
+            converted,
+            failure,
+            stranded,
+            returning,
+            activated,
+            calls_closed,
+            repeats,
+            drifts,
+            bring_backs,
+            cancelled,
+            last: _,
+        } = self;
+        let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
+        state.lasts_as(&other.state)
+            && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
+            && *returning == other.returning
+            && *activated == other.activated
+            && *calls_closed == other.calls_closed
+            && *cancelled == other.cancelled
+            && *old == other.old
+            && *backup == other.backup
+            && *conversion == other.conversion
+            && *converted == other.converted
+            && *failure == other.failure
+            && *stranded == other.stranded
+            && (*id, *begun) == (other.id, other.begun)
+            && *device == other.device
+            && *goal == other.goal
+            && *choices == other.choices
+            && *profile == other.profile
+            && *server == other.server
+            && *secret == other.secret
     }
 
     /// Whether nothing more will happen.
@@ -327,5 +360,26 @@ impl Run {
     /// The files of the backup, by kind.
     pub fn backed_up(&self) -> BTreeMap<Kind, crate::StoredFile> {
         self.backup.as_ref().map(|backup| backup.files.clone()).unwrap_or_default()
+    }
+}
+
+impl State {
+    fn lasts_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Working { step, operation },
+                Self::Working { step: others, operation: others_operation },
+            ) => step == others && operation.lasts_as(others_operation),
+            (Self::Preflight(waiting), Self::Preflight(others)) => waiting.silent == others.silent,
+            (
+                Self::Draining { limit, calls, waiting },
+                Self::Draining { limit: others_limit, calls: others_calls, waiting: others },
+            ) => (limit, calls, waiting.silent) == (others_limit, others_calls, others.silent),
+            (
+                Self::Soaking { pulse, until, waiting },
+                Self::Soaking { pulse: others_pulse, until: others_until, waiting: others },
+            ) => (pulse, until, waiting.silent) == (others_pulse, others_until, others.silent),
+            (one, other) => one == other,
+        }
     }
 }

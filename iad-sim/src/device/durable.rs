@@ -59,12 +59,28 @@ pub type ConfigurationSet = Vec<Configuration>;
 
 /// The configuration of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", from = "StoredConfiguration")]
 pub struct Configuration {
-    /// Moves with each change.
-    pub revision: u32,
-    /// What is configured.
-    pub document: Document,
+    revision: u32,
+    document: Document,
+    /// Known as soon as the document is, since it is read far more often than that changes.
+    #[serde(skip)]
+    file: FileFacts,
+}
+
+/// What is told of the file that a backup would send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileFacts {
+    sha256: Digest,
+    size: usize,
+}
+
+/// A configuration as it is read back.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct StoredConfiguration {
+    revision: u32,
+    document: Document,
 }
 
 /// The file server (group `iadServer` of the IAD-MIB).
@@ -105,7 +121,7 @@ impl Durable {
                     format,
                 ),
             };
-            Configuration { revision: 1, document }
+            Configuration::new(document)
         });
         let mut configurations = vec![configured.collect()];
         if settings.capabilities.dual_image {
@@ -162,11 +178,8 @@ impl Durable {
         let Some(set) = self.configurations.get_mut(self.boot.selected) else { return };
         for document in documents {
             match set.iter_mut().find(|configuration| configuration.document.kind == document.kind) {
-                Some(configuration) => {
-                    configuration.revision = configuration.revision.wrapping_add(1);
-                    configuration.document = document;
-                }
-                None => set.push(Configuration { revision: 1, document }),
+                Some(configuration) => configuration.replace(document),
+                None => set.push(Configuration::new(document)),
             }
         }
     }
@@ -182,6 +195,27 @@ impl Durable {
 }
 
 impl Configuration {
+    /// A configuration that was never changed.
+    pub fn new(document: Document) -> Self {
+        Self::of(1, document)
+    }
+
+    fn of(revision: u32, document: Document) -> Self {
+        let text = document.to_text();
+        let file = FileFacts { sha256: Digest::of(text.as_bytes()), size: text.len() };
+        Self { revision, document, file }
+    }
+
+    /// Moves with each change.
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// What is configured.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
     /// The file that a backup would send.
     pub fn file(&self) -> String {
         self.document.to_text()
@@ -189,7 +223,22 @@ impl Configuration {
 
     /// The digest of that file.
     pub fn sha256(&self) -> Digest {
-        Digest::of(self.file().as_bytes())
+        self.file.sha256
+    }
+
+    /// How many bytes that file has.
+    pub fn size(&self) -> usize {
+        self.file.size
+    }
+
+    fn replace(&mut self, document: Document) {
+        *self = Self::of(self.revision.wrapping_add(1), document);
+    }
+}
+
+impl From<StoredConfiguration> for Configuration {
+    fn from(StoredConfiguration { revision, document }: StoredConfiguration) -> Self {
+        Self::of(revision, document)
     }
 }
 
@@ -202,6 +251,20 @@ mod tests {
         let durable = Durable::delivered(&Settings::numbered(1), "1.0", 1, 1000);
         let stored = serde_json::to_string(&durable).unwrap();
         assert_eq!(serde_json::from_str::<Durable>(&stored).unwrap(), durable);
+    }
+
+    #[test]
+    fn the_digest_told_of_a_file_changes_with_it() {
+        let mut durable = Durable::delivered(&Settings::numbered(1), "1.0", 1, 1000);
+        let before = durable.running_configuration(ConfigurationKind::UserData).unwrap().clone();
+        let mut document = before.document().clone();
+        document.set("subscriber.1.name", "Somebody else");
+        durable.configure(vec![document]);
+        let after = durable.running_configuration(ConfigurationKind::UserData).unwrap();
+        assert_ne!(after.sha256(), before.sha256());
+        assert_eq!(after.sha256(), Digest::of(after.file().as_bytes()));
+        assert_eq!(after.size(), after.file().len());
+        assert_eq!(after.revision(), before.revision() + 1);
     }
 
     #[test]

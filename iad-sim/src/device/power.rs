@@ -201,7 +201,7 @@ impl Device {
         let Some(configuration) = self.hardware.durable.running_configuration(kind).filter(|_| fits) else {
             return false;
         };
-        let mut document = configuration.document.clone();
+        let mut document = configuration.document().clone();
         entries.iter().for_each(|(key, value)| document.set(key, value));
         self.hardware.store().configure(vec![document]);
         true

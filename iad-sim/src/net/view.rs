@@ -185,12 +185,12 @@ fn configurations(durable: &durable::Durable) -> Vec<ConfigurationView> {
         let view = move |configuration: &durable::Configuration| ConfigurationView {
             buffer: index + 1,
             running,
-            kind: configuration.document.kind,
-            revision: configuration.revision,
-            format: configuration.document.format,
+            kind: configuration.document().kind,
+            revision: configuration.revision(),
+            format: configuration.document().format,
             sha256: configuration.sha256(),
-            size: configuration.file().len(),
-            entries: configuration.document.entries.len(),
+            size: configuration.size(),
+            entries: configuration.document().entries.len(),
         };
         set.iter().map(view).collect::<Vec<_>>()
     };

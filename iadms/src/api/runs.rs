@@ -256,7 +256,7 @@ async fn open_run(api: &Api, run: u64) -> Result<RunRecord, Refused> {
 
 async fn goal(api: &Api, wanted: &Wanted, devices: &[Device]) -> Result<Goal, Refused> {
     Ok(match wanted {
-        Wanted::Upgrade { image: name } => Goal::Upgrade { image: image(api, name).await? },
+        Wanted::Upgrade { image: name } => Goal::Upgrade { image: image(api, name).await?.into() },
         Wanted::Backup => Goal::Backup,
         Wanted::RollBack => Goal::RollBack,
         Wanted::Reset => Goal::Reset,

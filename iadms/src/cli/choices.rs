@@ -92,7 +92,7 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
 /// A kind of configuration.
 pub(super) fn kind(text: &str) -> Result<Kind, String> {
     let good = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    if good { Ok(Kind(text.to_owned())) } else { Err("a kind such as user-data was expected".into()) }
+    if good { Ok(Kind(text.into())) } else { Err("a kind such as user-data was expected".into()) }
 }
 
 /// `tftp` or `ftp`.

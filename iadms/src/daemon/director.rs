@@ -247,7 +247,7 @@ impl Loop {
     async fn settle(&mut self, batch: Batch) -> Result<Option<Batch>, StoreError> {
         let Batch { mut inputs, traps, started, asked } = batch;
         let now = self.clock.now();
-        let turn = self.director.turn(inputs.clone(), now);
+        let turn = self.director.turn(&inputs, now);
         let Connections { store, catalogue, .. } = &self.connections;
         let committed = if turn.transaction.writes.is_empty() && traps.is_empty() {
             Ok(())

@@ -75,7 +75,8 @@ impl Store {
         let file = |row: &SqliteRow| {
             let digest = read_word(&what, row.try_get("digest").map_err(told)?)?;
             let size = number(row.try_get("size").map_err(told)?);
-            Ok((Kind(row.try_get("kind").map_err(told)?), StoredFile { digest, size }))
+            let kind: String = row.try_get("kind").map_err(told)?;
+            Ok((Kind(kind.into()), StoredFile { digest, size }))
         };
         Ok(Backup {
             id: number(id),

@@ -208,7 +208,7 @@ impl Store {
             let added =
                 sqlx::query("INSERT INTO backup_file (backup, kind, digest, size) VALUES (?, ?, ?, ?)")
                     .bind(backup)
-                    .bind(&kind.0)
+                    .bind(&*kind.0)
                     .bind(file.digest.to_string())
                     .bind(integer(file.size));
             added.execute(&mut *open).await.map_err(told)?;

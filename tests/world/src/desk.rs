@@ -133,7 +133,7 @@ impl World {
 
     fn goal(&self, place: usize, wanted: Wanted) -> Option<Goal> {
         Some(match wanted {
-            Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality) },
+            Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality).into() },
             Wanted::Backup => Goal::Backup,
             Wanted::RollBack => Goal::RollBack,
             Wanted::Reset => Goal::Reset,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use engine::commander::{Ask, Commander};
 use engine::director::{Director, Input, Turn};
@@ -156,6 +156,10 @@ pub(crate) fn convert(run: RunId, set: &upgrade::ConfigurationSet, format: u32, 
 
 /// The profile of all devices: that of IAD-MIB, with waits that fit what goes wrong here.
 pub(crate) fn profile() -> Arc<Profile> {
+    Arc::clone(&PROFILE)
+}
+
+static PROFILE: LazyLock<Arc<Profile>> = LazyLock::new(|| {
     let mut profile = match upgrade::profile::load("iad.toml", upgrade::profile::IAD, |_| None) {
         Ok(profile) => profile,
         // It is read by the product's own tests, too.
@@ -168,4 +172,4 @@ pub(crate) fn profile() -> Arc<Profile> {
     profile.limits.backoff_s = 10.0;
     profile.limits.backoff_cap_s = 60.0;
     Arc::new(profile)
-}
+});

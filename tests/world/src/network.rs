@@ -48,9 +48,8 @@ impl World {
             return;
         }
         let slowed = if self.now < until { by } else { Duration::ZERO };
-        let copies = if self.random.permille(doubled) { 2 } else { 1 };
-        for _ in 0..copies {
-            let mut bytes = bytes.clone();
+        let second = self.random.permille(doubled).then(|| bytes.clone());
+        for mut bytes in std::iter::once(bytes).chain(second) {
             let damage = self.random.permille(damaged);
             let item = make(Vec::new());
             if damage

@@ -15,7 +15,8 @@ pub(crate) struct Queue<T> {
 struct Entry<T> {
     at: Duration,
     number: u64,
-    what: T,
+    /// Boxed, since entries are moved about until they are due.
+    what: Box<T>,
 }
 
 impl<T> Queue<T> {
@@ -25,11 +26,11 @@ impl<T> Queue<T> {
 
     pub(crate) fn put(&mut self, at: Duration, what: T) {
         self.count += 1;
-        self.heap.push(Reverse(Entry { at, number: self.count, what }));
+        self.heap.push(Reverse(Entry { at, number: self.count, what: Box::new(what) }));
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Duration, T)> {
-        self.heap.pop().map(|Reverse(Entry { at, what, .. })| (at, what))
+        self.heap.pop().map(|Reverse(Entry { at, what, .. })| (at, *what))
     }
 }
 

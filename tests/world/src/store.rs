@@ -22,7 +22,7 @@ pub(crate) struct Store {
 /// A run as it was committed last.
 #[derive(Debug)]
 pub(crate) struct StoredRun {
-    pub(crate) run: Run,
+    pub(crate) run: Arc<Run>,
     pub(crate) seq: u64,
     pub(crate) told: u64,
     pub(crate) events: Vec<(Time, Event)>,
@@ -51,12 +51,14 @@ impl Store {
         if self.full {
             return Err(Refused::Full);
         }
-        let mut open: BTreeSet<DeviceId> =
-            self.runs.values().filter(|run| !run.run.is_over()).map(|run| run.run.device.id).collect();
+        let mut begun: BTreeSet<DeviceId> = BTreeSet::new();
         for write in writes {
-            let id = write.run.id;
+            let (id, device) = (write.run.id, write.run.device.id);
             let in_order = match self.runs.get(&id) {
-                None => write.seq == 1 && open.insert(write.run.device.id),
+                None => {
+                    let is_open = self.open_runs().any(|stored| stored.run.device.id == device);
+                    write.seq == 1 && !is_open && begun.insert(device)
+                }
                 Some(stored) => stored.seq + 1 == write.seq && !stored.run.is_over(),
             };
             if !in_order {
@@ -71,13 +73,13 @@ impl Store {
 
     fn write(&mut self, write: &Write) {
         let stored = self.runs.entry(write.run.id).or_insert_with(|| StoredRun {
-            run: write.run.clone(),
+            run: Arc::clone(&write.run),
             seq: 0,
             told: 0,
             events: Vec::new(),
             stories: Vec::new(),
         });
-        stored.run = write.run.clone();
+        stored.run = Arc::clone(&write.run);
         stored.seq = write.seq;
         stored.events.extend(write.events.iter().cloned());
         stored.told = write.stories.last().map_or(stored.told, |story| story.n);

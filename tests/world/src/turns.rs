@@ -18,9 +18,9 @@ impl World {
             return;
         }
         let inputs = std::mem::take(&mut manager.inbox);
-        let turn = manager.director.turn(inputs.clone(), now);
+        let turn = manager.director.turn(&inputs, now);
         if turn.transaction.writes.is_empty() {
-            return self.perform(&turn);
+            return self.perform(turn);
         }
         manager.committing = Some(Committing { inputs, turn });
         let life = self.life;
@@ -73,7 +73,7 @@ impl World {
             return;
         }
         let learnt = turn.transaction.writes.iter().any(|write| write.unique_id.is_some());
-        self.perform(&turn);
+        self.perform(turn);
         if learnt {
             let index = self.index();
             self.message(Channel::Index, Message::Index(index));
@@ -82,14 +82,14 @@ impl World {
     }
 
     /// Performs what is committed, one effect after the other.
-    fn perform(&mut self, turn: &Turn) {
+    fn perform(&mut self, turn: Turn) {
         let Some(manager) = &mut self.manager else { return };
-        manager.director.apply(turn);
-        for effect in &turn.effects {
+        manager.director.apply(&turn);
+        for effect in turn.effects {
             if self.step() {
                 return;
             }
-            self.effect(effect.clone());
+            self.effect(effect);
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.director.next_deadline());
         self.due(Part::Director, deadline.map(Duration::from));

@@ -329,7 +329,7 @@ impl World {
     }
 
     pub(crate) fn run_of(&self, place: usize) -> Option<&Run> {
-        self.store.open_runs().map(|stored| &stored.run).find(|run| run.device.id == device_id(place))
+        self.store.open_runs().map(|stored| stored.run.as_ref()).find(|run| run.device.id == device_id(place))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use upgrade::image::Converter;
 use upgrade::run::{Answer, Event, Story};
@@ -77,7 +78,7 @@ pub struct Turn {
 impl Turn {
     /// A run that it touched, as it becomes.
     pub fn run(&self, id: RunId) -> Option<&Run> {
-        self.entries.get(&id).map(|entry| &entry.run)
+        self.entries.get(&id).map(|entry| entry.run.as_ref())
     }
 }
 
@@ -93,7 +94,7 @@ pub struct Transaction {
 #[derive(Debug)]
 pub struct Write {
     /// The run as it becomes.
-    pub run: Run,
+    pub run: Arc<Run>,
     /// The number of this commit; 1 begins the run.
     pub seq: u64,
     /// What happened to it.

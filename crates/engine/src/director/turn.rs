@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use upgrade::operation::Seen;
 use upgrade::profile::{Limits, NotificationKind};
@@ -35,19 +36,19 @@ impl<'a> Working<'a> {
         }
     }
 
-    pub(super) fn take(&mut self, input: Input) {
+    pub(super) fn take(&mut self, input: &Input) {
         match input {
-            Input::Start(entry) => self.begin(*entry, &Event::Begin),
-            Input::Resume(entry) => self.begin(*entry, &Event::Resumed),
-            Input::Moved { run, access, server } => self.moved(run, access, server),
+            Input::Start(entry) => self.begin(entry, &Event::Begin),
+            Input::Resume(entry) => self.begin(entry, &Event::Resumed),
+            Input::Moved { run, access, server } => self.moved(*run, access, *server),
             Input::Answer(answer) => self.answer(answer),
             Input::Heard(heard) => self.heard(heard),
             Input::Gap => self.gap(),
             Input::Report(report) => self.report(report),
-            Input::Converted { run, result } => self.give(run, &Event::Converted(result)),
-            Input::Operator { run, answer } => self.give_operator(run, &Event::Answered(answer)),
-            Input::Cancel(run) => self.give_operator(run, &Event::Cancelled),
-            Input::StopOperation(run) => self.give_operator(run, &Event::StopOperation),
+            Input::Converted { run, result } => self.give(*run, &Event::Converted(result.clone())),
+            Input::Operator { run, answer } => self.give_operator(*run, &Event::Answered(answer.clone())),
+            Input::Cancel(run) => self.give_operator(*run, &Event::Cancelled),
+            Input::StopOperation(run) => self.give_operator(*run, &Event::StopOperation),
             Input::Hindered => {
                 for run in self.director.ids() {
                     self.give(run, &Event::Hindered);
@@ -66,42 +67,42 @@ impl<'a> Working<'a> {
         Turn { transaction, effects: self.effects, heeded: self.heeded, entries: self.entries }
     }
 
-    fn begin(&mut self, entry: Entry, event: &Event) {
+    fn begin(&mut self, entry: &Entry, event: &Event) {
         let id = entry.run.id;
-        self.entries.insert(id, entry);
+        self.entries.insert(id, entry.clone());
         self.give(id, event);
     }
 
-    fn moved(&mut self, run: RunId, access: Access, server: SocketAddr) {
+    fn moved(&mut self, run: RunId, access: &Access, server: SocketAddr) {
         let Some(entry) = self.entry(run) else { return };
         let address = access.address.ip();
-        entry.access = access;
+        entry.access = access.clone();
         self.give(run, &Event::Moved { address, server });
     }
 
-    fn answer(&mut self, answer: Answer) {
+    fn answer(&mut self, answer: &Answer) {
         let Asker::Run { run, asked } = answer.asker else { return };
         let Some(entry) = self.entry(run) else { return };
         let setting = entry.run.is_commanding();
-        let event = match answer.outcome {
+        let event = match &answer.outcome {
             Outcome::Values(_) if setting => Event::Accepted { asked },
-            Outcome::Refused(why) if setting => Event::Refused { asked, why },
+            Outcome::Refused(why) if setting => Event::Refused { asked, why: why.clone() },
             Outcome::Unanswered if setting => Event::Unanswered { asked },
             Outcome::Values(values) => {
-                let reading = Box::new(entry.profile.reading(&values, answer.at));
+                let reading = entry.profile.reading(values, answer.at).into();
                 Event::Read { asked, reading }
             }
-            Outcome::Refused(why) => Event::Unread { asked, why },
+            Outcome::Refused(why) => Event::Unread { asked, why: why.clone() },
             Outcome::Unanswered => Event::Unread { asked, why: "no answer".into() },
         };
         self.give(run, &event);
     }
 
-    fn heard(&mut self, heard: Heard) {
-        if let (Some(device), Some(notice)) = (heard.device, heard.notice)
+    fn heard(&mut self, heard: &Heard) {
+        if let (Some(device), Some(notice)) = (heard.device, &heard.notice)
             && let Some(run) = self.director.run_of(device)
         {
-            self.give(run, &Event::Notified(notice));
+            self.give(run, &Event::Notified(notice.clone()));
         }
         if heard.inform {
             self.effects.push(Effect::Committed { receipt: heard.receipt });
@@ -117,24 +118,26 @@ impl<'a> Working<'a> {
         }
     }
 
-    fn report(&mut self, report: Report) {
+    fn report(&mut self, report: &Report) {
         let Report::Ticket { name, run, news } = report else { return };
         let seen = match news {
             News::Ready => {
-                if let Some(entry) = self.entry(run)
-                    && entry.opening.remove(&name)
+                if let Some(entry) = self.entry(*run)
+                    && entry.opening.remove(name)
                     && entry.opening.is_empty()
                 {
-                    self.give(run, &Event::TicketsReady);
+                    self.give(*run, &Event::TicketsReady);
                 }
                 return;
             }
-            News::Progress { bytes } => return self.give(run, &Event::Bytes { name, bytes }),
+            News::Progress { bytes } => {
+                return self.give(*run, &Event::Bytes { name: name.clone(), bytes: *bytes });
+            }
             News::Begun { .. } => Seen::Begun,
-            News::Done { size, sha256 } => Seen::Whole { file: StoredFile { digest: sha256, size } },
+            News::Done { size, sha256 } => Seen::Whole { file: StoredFile { digest: *sha256, size: *size } },
             News::Failed { cause } => Seen::Broken { why: cause.to_string() },
         };
-        self.give(run, &Event::Transferred { name, seen });
+        self.give(*run, &Event::Transferred { name: name.clone(), seen });
     }
 
     fn give_operator(&mut self, run: RunId, event: &Event) {
@@ -160,9 +163,8 @@ impl<'a> Working<'a> {
         let now = self.now;
         let Some(entry) = self.entry(id) else { return false };
         let Ok((next, effects)) = entry.run.step(event, &entry.profile, now) else { return false };
-        let before = std::mem::replace(&mut entry.run, next);
-        let after = entry.run.clone();
-        let lasting = entry.seq == 0 || before.lasting() != after.lasting() || effects.iter().any(is_lasting);
+        let lasting = entry.seq == 0 || !next.lasts_as(&entry.run) || effects.iter().any(is_lasting);
+        entry.run = Arc::new(next);
         if lasting {
             self.write(id, event);
         }
@@ -175,11 +177,10 @@ impl<'a> Working<'a> {
     fn write(&mut self, id: RunId, event: &Event) {
         let now = self.now;
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let run = entry.run.clone();
         let write = self.writes.entry(id).or_insert_with(|| {
             entry.seq += 1;
             Write {
-                run: run.clone(),
+                run: Arc::clone(&entry.run),
                 seq: entry.seq,
                 events: Vec::new(),
                 stories: Vec::new(),
@@ -187,7 +188,7 @@ impl<'a> Working<'a> {
                 unique_id: None,
             }
         });
-        write.run = run;
+        write.run = Arc::clone(&entry.run);
         if event.is_lasting() {
             write.events.push((now, event.clone()));
         }

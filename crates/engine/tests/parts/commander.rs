@@ -65,7 +65,7 @@ impl World {
     }
 
     fn get(&mut self, asker: Asker, count: u32) {
-        self.ask(asker, Version::V2c, What::Get(objects(count)));
+        self.ask(asker, Version::V2c, What::Get(objects(count).into()));
     }
 
     fn ask(&mut self, asker: Asker, version: Version, what: What) {
@@ -170,7 +170,7 @@ fn a_look_at_nothing_is_answered_too() {
 fn objects_that_an_agent_of_version_1_lacks_are_left_out_one_by_one() {
     for manner in [Manner::Lacks(7), Manner::LacksSome(7)] {
         let mut world = World::new(manner);
-        world.ask(asker(1, 1), Version::V1, What::Get(objects(30)));
+        world.ask(asker(1, 1), Version::V1, What::Get(objects(30).into()));
         let answers = world.answers();
         assert_eq!(answers.len(), 1);
         let told: Vec<_> =
@@ -184,7 +184,7 @@ fn objects_that_an_agent_of_version_1_lacks_are_left_out_one_by_one() {
 #[test]
 fn an_agent_that_lacks_all_of_it_is_asked_a_bounded_number_of_times() {
     let mut world = World::new(Manner::LacksSome(1));
-    world.ask(asker(1, 1), Version::V1, What::Get(objects(32)));
+    world.ask(asker(1, 1), Version::V1, What::Get(objects(32).into()));
     assert_eq!(world.answers().len(), 1);
     assert!(world.requests.len() <= 63, "{}", world.requests.len());
 }

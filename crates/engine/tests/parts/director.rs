@@ -60,7 +60,7 @@ impl World {
 
     /// Commits, applies and performs.
     fn give(&mut self, batch: Vec<Input>) -> Turn {
-        let turn = self.director.turn(batch, self.now);
+        let turn = self.director.turn(&batch, self.now);
         for write in &turn.transaction.writes {
             assert_eq!(write.seq, self.seq + 1, "each commit has the next number");
             self.seq = write.seq;
@@ -182,11 +182,11 @@ fn heard(receipt: u64, device: Option<DeviceId>, kind: NotificationKind, inform:
 fn a_turn_changes_nothing_before_it_is_applied() {
     let world = World::new();
     let before = format!("{:?}", world.director);
-    let answer = world.answer();
-    let first = world.director.turn(vec![answer.clone()], world.now);
+    let answer = [world.answer()];
+    let first = world.director.turn(&answer, world.now);
     assert_eq!(format!("{:?}", world.director), before);
     // The commit failed: the same comes again.
-    let second = world.director.turn(vec![answer], world.now);
+    let second = world.director.turn(&answer, world.now);
     assert_eq!(format!("{first:?}"), format!("{second:?}"));
     assert!(!first.effects.is_empty());
 }
@@ -210,8 +210,8 @@ fn a_batch_is_one_commit_for_each_run() {
     let world = World::new();
     let entry = world.entry(run(8, Goal::Backup), 0);
     let before = world.seq;
-    let batch = vec![world.answer(), Input::Cancel(RUN), Input::Start(Box::new(entry))];
-    let turn = world.director.turn(batch, world.now);
+    let batch = [world.answer(), Input::Cancel(RUN), Input::Start(Box::new(entry))];
+    let turn = world.director.turn(&batch, world.now);
     let writes: Vec<_> =
         turn.transaction.writes.iter().map(|write| (write.run.id, write.seq, write.events.len())).collect();
     assert_eq!(writes, [(RUN, before + 1, 2), (RunId(8), 1, 1)]);

@@ -14,7 +14,7 @@ pub(super) fn get<O: Objects + ?Sized>(objects: &O, version: Version, asked: &As
         }
         readable(position, found)
     };
-    asked.iter().enumerate().map(read).collect()
+    all(asked, read)
 }
 
 pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked: &Asked<'_>) -> Answer {
@@ -31,7 +31,7 @@ pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked
         }
         readable(position, found)
     };
-    asked.iter().enumerate().map(read).collect()
+    all(asked, read)
 }
 
 /// Reads until all repetitions are done, all names are at their end, or `room` bytes are full.
@@ -65,6 +65,16 @@ pub(super) fn get_bulk<O: Objects + ?Sized>(
         if all_at_end {
             break;
         }
+    }
+    Ok(found)
+}
+
+/// What `read` finds for each, or the first refusal.
+fn all(asked: &Asked<'_>, read: impl Fn((usize, &VarBind<&[u8]>)) -> Result<VarBind, Refusal>) -> Answer {
+    // Collecting results would make room for them bit by bit.
+    let mut found = Vec::with_capacity(asked.len());
+    for asked in asked.iter().enumerate() {
+        found.push(read(asked)?);
     }
     Ok(found)
 }

@@ -153,19 +153,18 @@ pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, Deco
     // The first two arcs share one number (X.690 section 8.19.4).
     let (joint, mut rest) = subidentifier(content)?;
     let first = (joint / 40).min(2);
-    let mut arcs = [0; MAXIMUM_ARCS];
-    let mut length = 0;
-    for (place, number) in arcs.iter_mut().zip([first, joint - first * 40]) {
-        *place = arc(number)?;
-        length += 1;
-    }
+    let mut name = ObjectIdentifier::new([]);
+    name.push(arc(first)?);
+    name.push(arc(joint - first * 40)?);
     while !rest.is_empty() {
+        if name.arcs().len() == MAXIMUM_ARCS {
+            return Err(DecodeError::ObjectIdentifier);
+        }
         let (number, after) = subidentifier(rest)?;
-        *arcs.get_mut(length).ok_or(DecodeError::ObjectIdentifier)? = arc(number)?;
-        length += 1;
+        name.push(arc(number)?);
         rest = after;
     }
-    Ok(ObjectIdentifier::from_slice(arcs.get(..length).unwrap_or_default()))
+    Ok(name)
 }
 
 /// The number at the beginning, in groups of seven bits, and what follows it.

@@ -23,6 +23,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Leaves the buffer as it was before.
+    pub(crate) fn discard(self) {
+        self.buffer.truncate(self.start);
+    }
+
     /// Bytes written so far.
     pub(crate) fn written(&self) -> usize {
         self.buffer.len() - self.start
@@ -39,6 +44,11 @@ impl<'a> Writer<'a> {
     pub(crate) fn octets(&mut self, tag: u8, content: &[u8]) {
         self.buffer.extend(content.iter().rev());
         self.header(tag, content.len());
+    }
+
+    /// Elements that were written before.
+    pub(crate) fn elements(&mut self, written: &[u8]) {
+        self.buffer.extend(written.iter().rev());
     }
 
     /// An INTEGER, in as few bytes as it takes.
@@ -124,6 +134,10 @@ fn joint_arc(name: &ObjectIdentifier) -> (u64, &[u32]) {
 }
 
 fn arc_length(arc: u64) -> usize {
+    // Nearly all arcs, and cheaper without the division.
+    if arc < 0x80 {
+        return 1;
+    }
     (64 - arc.leading_zeros() as usize).div_ceil(7).max(1)
 }
 

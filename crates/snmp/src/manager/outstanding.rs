@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Failure, MalformedResponse, RequestKey, Response, Target};
-use crate::{Body, ErrorStatus, Message, Operation, Pdu, Security};
+use crate::ber::object_identifier;
+use crate::message::Opened;
+use crate::varbind::{read_varbinds, written_names};
+use crate::{ErrorStatus, Operation, VarBind};
 
 #[derive(Debug)]
 pub(super) struct Outstanding {
@@ -75,30 +78,26 @@ impl Outstanding {
     }
 
     /// What a response with the right request id means; `None` if it was not given to the one who asked.
-    pub(super) fn judge(
-        &self,
-        security: &Security<&[u8]>,
-        datagram: &[u8],
-        now: Duration,
-    ) -> Option<Result<Response, Failure>> {
+    pub(super) fn judge(&self, answer: &Opened<'_>, now: Duration) -> Option<Result<Response, Failure>> {
         // The request is read back rather than kept twice.
-        let request = Message::decode(&self.datagram).ok()?;
-        if request.security != *security {
+        let asked = Opened::new(&self.datagram).ok()?;
+        if asked.security != answer.security {
             return None;
         }
         let malformed = |reason| Some(Err(Failure::Malformed(reason)));
-        let response = match Message::decode(datagram) {
-            Ok(response) => response,
+        let varbinds = match read_varbinds(&mut answer.varbinds.clone()) {
+            Ok(varbinds) => varbinds,
             Err(error) => return malformed(MalformedResponse::Undecodable(error)),
         };
-        let (Body::Pdu(asked), Body::Pdu(answered)) = (request.body, response.body) else { return None };
-        match answered.operation {
-            Operation::Response { status: ErrorStatus::NoError, .. } if !is_about(&asked, &answered) => {
+        match answer.head.operation {
+            Operation::Response { status: ErrorStatus::NoError, .. }
+                if !is_about(&asked, answer, varbinds.len()) =>
+            {
                 malformed(MalformedResponse::OtherObjects)
             }
             Operation::Response { status: ErrorStatus::NoError, .. } => Some(Ok(Response {
                 peer: self.peer,
-                varbinds: answered.into_owned().varbinds,
+                varbinds: varbinds.into_iter().map(VarBind::into_owned).collect(),
                 elapsed: now.saturating_sub(self.first_sent),
             })),
             Operation::Response { status: ErrorStatus::TooBig, .. } => Some(Err(Failure::TooBig)),
@@ -108,14 +107,18 @@ impl Outstanding {
     }
 }
 
-/// Whether an answer is about the objects asked for. Only reading depends on it: callers take values by their position.
-fn is_about(asked: &Pdu<&[u8]>, answered: &Pdu<&[u8]>) -> bool {
-    match asked.operation {
+/// Whether an answer, of so many variable bindings, is about the objects asked for. Only reading depends on it: callers
+/// take values by their position.
+fn is_about(asked: &Opened<'_>, answer: &Opened<'_>, answered: usize) -> bool {
+    let names = || written_names(asked.varbinds);
+    let answered_names = || written_names(answer.varbinds);
+    match asked.head.operation {
         Operation::Get => {
-            let names = answered.varbinds.iter().map(|varbind| &varbind.name);
-            asked.varbinds.iter().map(|varbind| &varbind.name).eq(names)
+            // Nearly all agents send the names back byte for byte.
+            names().eq(answered_names())
+                || names().map(object_identifier).eq(answered_names().map(object_identifier))
         }
-        Operation::GetNext => asked.varbinds.len() == answered.varbinds.len(),
+        Operation::GetNext => names().count() == answered,
         _ => true,
     }
 }

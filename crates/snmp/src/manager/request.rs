@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::message::encode_get;
 use crate::security::Refused;
-use crate::{DecodeError, EncodeError, ErrorStatus, ObjectIdentifier, Operation, Security, VarBind};
+use crate::{
+    DecodeError, EncodeError, ErrorStatus, Message, ObjectIdentifier, Operation, Pdu, Question, Security,
+    VarBind,
+};
 
 /// Whom to ask, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Target {
 pub enum Request {
     /// Read these objects.
     Get(Vec<ObjectIdentifier>),
+    /// Read the objects of this question.
+    Ask(Question),
     /// Read the objects that follow these.
     GetNext(Vec<ObjectIdentifier>),
     /// Read many objects that follow these; not in SNMPv1.
@@ -61,9 +67,16 @@ impl Request {
         }
     }
 
-    pub(super) fn into_operation(self) -> (Operation, Vec<VarBind>) {
+    /// Appends the message to `datagram`.
+    pub(super) fn encode(
+        self,
+        security: &Security,
+        request_id: i32,
+        datagram: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let unset = |names: Vec<ObjectIdentifier>| names.into_iter().map(VarBind::unset).collect();
-        match self {
+        let (operation, varbinds) = match self {
+            Request::Ask(question) => return encode_get(security, request_id, &question, datagram),
             Request::Get(names) => (Operation::Get, unset(names)),
             Request::GetNext(names) => (Operation::GetNext, unset(names)),
             Request::GetBulk { non_repeaters, max_repetitions, names } => {
@@ -71,7 +84,8 @@ impl Request {
             }
             Request::Set { varbinds, .. } => (Operation::Set, varbinds),
             Request::Inform(varbinds) => (Operation::Inform, varbinds),
-        }
+        };
+        Message::new(security.clone(), Pdu { request_id, operation, varbinds }).encode(datagram)
     }
 }
 
@@ -98,7 +112,7 @@ pub enum RequestError {
 pub struct Response {
     /// Who answered: always who was asked.
     pub peer: SocketAddr,
-    /// The objects and their values. For a [`Request::Get`] they are those asked for, in the same order; in SNMPv2c each may be
+    /// The objects and their values. For a [`Request::Get`] or [`Request::Ask`] they are those asked for, in the same order; in SNMPv2c each may be
     /// an exception, such as [`Value::NoSuchObject`](crate::Value::NoSuchObject).
     pub varbinds: Vec<VarBind>,
     /// From the first sending to the answer, repetitions included.

@@ -1,7 +1,7 @@
 //! Splitting a long list of objects into requests whose answers fit in one message each.
 
 use crate::ObjectIdentifier;
-use crate::VarBind;
+use crate::varbind::unset_length;
 
 /// What one request may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn split(names: &[ObjectIdentifier], limits: SplitLimits) -> impl Iterator<I
             .iter()
             .take(limits.objects)
             .take_while(|name| {
-                size += VarBind::unset((*name).clone()).encoded_length() + limits.value_size;
+                size += unset_length(name) + limits.value_size;
                 size <= limits.message_size
             })
             .count();

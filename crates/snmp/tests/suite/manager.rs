@@ -104,6 +104,20 @@ fn a_request_is_sent_answered_and_over() {
 }
 
 #[test]
+fn a_question_written_before_is_the_same_datagram_as_a_get_of_its_names() {
+    let names = vec![name("1.3.6.1.2.1.1.3.0"), name("1.3.6.1.4.1.32473.1.1.1.0")];
+    let (mut written, mut named) = (Asking::new(), Asking::new());
+    let key = written.ask(Request::Ask(Question::new(&names)));
+    named.ask(Request::Get(names));
+    assert_eq!(written.sent, named.sent);
+    let other_names = |message: &mut Message| pdu(message).varbinds.reverse();
+    let about_others = changed_answer(written.last_sent(), other_names);
+    written.receive(&about_others);
+    let malformed = Err(Failure::Malformed(MalformedResponse::OtherObjects));
+    assert_eq!(written.manager.poll_event(), Some((key, malformed)));
+}
+
+#[test]
 fn a_request_that_waits_to_be_sent_is_due_at_once() {
     let mut asking = Asking::new();
     assert_eq!(asking.manager.next_deadline(), None);

@@ -1,5 +1,7 @@
 //! What can be asked of a device, and the files that go with it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{ConfigurationSet, Kind, StoredFile};
@@ -27,7 +29,7 @@ pub enum Task {
     /// Load the image into the standby buffer.
     Download {
         /// The image.
-        image: Image,
+        image: Arc<Image>,
     },
     /// Run the version in the standby buffer, on trial for `trial_s` seconds unless that is 0.
     Activate {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::read::READ;
+use super::fact::Fact;
 use super::{Limits, Per, Profile};
 
 /// What must hold of the whole.
@@ -33,10 +33,11 @@ pub(super) fn check(profile: &Profile) -> Result<(), String> {
     }
     let unread = |name: &&String| {
         let object = profile.objects.get(*name);
-        object.is_some_and(|object| object.per != Per::Device) && !READ.contains(&name.as_str())
+        object.is_some_and(|object| object.per != Per::Device) && Fact::of(name).is_none()
     };
     if let Some(name) = profile.objects.keys().find(unread) {
-        return Err(format!("the column `{name}` is nothing that is read; known are {READ:?}"));
+        let known = Fact::names();
+        return Err(format!("the column `{name}` is nothing that is read; known are {known:?}"));
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::{check, check_limits};
-use super::read::WORDS;
+use super::fact::WORDS;
+use super::look::Looks;
 use super::write::TEMPLATES;
 use super::{
     Command, CommandProfile, ConvertedBy, FormatSince, Limits, NotificationKind, Object, Per, Profile,
@@ -181,16 +182,19 @@ impl Builder {
         }
         let documents = || layers.iter().rev().map(|layer| &layer.document);
         let limits = self.limits(layers)?;
+        let kinds = layers.iter().flat_map(|layer| layer.document.kinds.clone()).collect();
         let missing = |what: &str| last.place.error(0..0, format!("`{what}` is missing"));
+        let buffers = documents().find_map(|d| d.buffers.clone()).ok_or_else(|| missing("buffers"))?;
         let profile = Profile {
+            looks: Looks::new(&self.objects, &buffers, &kinds),
             name: last.document.name.get_ref().clone(),
             title: documents().find_map(|d| d.title.clone()).ok_or_else(|| missing("title"))?,
             products: documents().find_map(|d| d.products.clone()).unwrap_or_default(),
-            buffers: documents().find_map(|d| d.buffers.clone()).ok_or_else(|| missing("buffers"))?,
+            buffers,
             protocol: documents().find_map(|d| d.protocol),
             conversion: documents().find_map(|d| d.conversion.clone()).unwrap_or_default(),
             capabilities: documents().find_map(|d| d.capabilities.clone()).unwrap_or_default(),
-            kinds: layers.iter().flat_map(|layer| layer.document.kinds.clone()).collect(),
+            kinds,
             formats: layers.iter().flat_map(|layer| layer.document.formats.clone()).collect(),
             objects: self.objects,
             commands: self.commands,

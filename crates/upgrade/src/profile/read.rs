@@ -1,10 +1,14 @@
 //! From a profile's objects to a [`Reading`]: which instances to ask for, and what the answers mean.
 
 use core::time::Duration;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Object, Per, Profile};
+use super::fact::Fact;
+use super::look::{Meaning, Place};
+use super::{Object, Profile};
 use crate::object::{Oid, Value};
 use crate::reading::{
     Buffer, BufferState, Capability, ConfigurationEntry, OperationReading, OperationState, Reading, Role,
@@ -21,87 +25,22 @@ pub enum Scope {
     Progress,
 }
 
-/// What a poll of an operation under way asks.
-const PROGRESS: [&str; 8] = [
-    "unique-id",
-    "uptime",
-    "boots",
-    "operation-id",
-    "operation-state",
-    "operation-progress",
-    "operation-error",
-    "operation-text",
-];
-
-/// The names of objects that a reading is made of. An object of another name is only written.
-pub(super) const READ: [&str; 33] = [
-    "product",
-    "model",
-    "hardware",
-    "unique-id",
-    "uptime",
-    "boots",
-    "boot-reason",
-    "calls",
-    "call-admission",
-    "health",
-    "free-space",
-    "capabilities",
-    "software-version",
-    "software-state",
-    "software-role",
-    "software-size",
-    "software-digest",
-    "software-capacity",
-    "software-format",
-    "configuration-revision",
-    "configuration-format",
-    "configuration-digest",
-    "configuration-size",
-    "revision",
-    "operation-id",
-    "operation-command",
-    "operation-state",
-    "operation-progress",
-    "operation-error",
-    "operation-text",
-    "operation-digests",
-    "server-address",
-    "server-port",
-];
-
-/// The words that numbers of these objects must be translated to.
-pub(super) const WORDS: [(&str, &[&str]); 4] = [
-    ("software-state", &["empty", "writing", "valid", "invalid"]),
-    ("software-role", &["active", "standby", "trial"]),
-    ("operation-state", &["idle", "waiting", "running", "done", "failed", "aborted"]),
-    ("health", &["good"]),
-];
-
 impl Profile {
     /// The instances to ask the device for.
-    pub fn questions(&self, scope: Scope) -> Vec<Oid> {
-        let asked = |name: &str| match scope {
-            Scope::Whole => READ.contains(&name),
-            Scope::Progress => PROGRESS.contains(&name),
-        };
-        let objects = self.objects.iter().filter(|(name, _)| asked(name));
-        objects.flat_map(|(_, object)| self.instances(object)).collect()
+    pub fn questions(&self, scope: Scope) -> Arc<[Oid]> {
+        self.looks.questions(scope)
     }
 
     /// What the answers say. Objects that are no part of the profile are passed over.
     pub fn reading(&self, values: &[(Oid, Value)], at: Time) -> Reading {
         let mut reading = Reading { at, capabilities: self.capabilities.clone(), ..Reading::default() };
         reading.buffers = self.buffers.iter().map(|&index| Buffer { index, ..Buffer::default() }).collect();
-        for (oid, value) in values {
-            let found = self.objects.iter().find_map(|(name, object)| {
-                let suffix = oid.behind(&object.oid)?;
-                (suffix.is_empty() == (object.per == Per::Device)).then_some((name.as_str(), object, suffix))
-            });
-            if let Some((name, object, suffix)) = found
+        let meanings = self.looks.meanings(values.iter().map(|(oid, _)| oid));
+        for (meaning, (_, value)) in meanings.zip(values) {
+            if let Some(meaning) = meaning
                 && *value != Value::Absent
             {
-                self.note(&mut reading, name, object, suffix, value);
+                note(&mut reading, meaning, value);
             }
         }
         reading.buffers.retain(|buffer| buffer.role.is_some() || !buffer.version.is_empty());
@@ -118,89 +57,77 @@ impl Profile {
         let object = self.objects.get("unique-id")?;
         varbinds.iter().find(|(oid, _)| *oid == object.oid)?.1.text()
     }
+}
 
-    fn instances(&self, object: &Object) -> Vec<Oid> {
-        let buffers = || self.buffers.iter().copied();
-        match object.per {
-            Per::Device => vec![object.oid.clone()],
-            Per::Buffer => buffers().map(|buffer| object.oid.instance(&[buffer])).collect(),
-            Per::BufferAndKind => buffers()
-                .flat_map(|buffer| self.kinds.values().map(move |&kind| object.oid.instance(&[buffer, kind])))
-                .collect(),
+fn note(reading: &mut Reading, meaning: &Meaning, value: &Value) {
+    let Meaning { fact, object, place, .. } = meaning;
+    match place {
+        Place::Device => note_of_device(reading, *fact, object, value),
+        Place::Buffer(index) => {
+            if let Some(buffer) = reading.buffers.iter_mut().find(|buffer| buffer.index == *index) {
+                note_of_buffer(buffer, *fact, object, value);
+            }
         }
-    }
-
-    fn note(&self, reading: &mut Reading, name: &str, object: &Object, suffix: &[u32], value: &Value) {
-        match suffix {
-            [] => note_of_device(reading, name, object, value),
-            [index] => {
-                if let Some(buffer) = reading.buffers.iter_mut().find(|buffer| buffer.index == *index) {
-                    note_of_buffer(buffer, name, object, value);
-                }
+        Place::Configuration(buffer, kind) => {
+            let same = |e: &&mut ConfigurationEntry| e.buffer == *buffer && e.kind == *kind;
+            if let Some(entry) = reading.configuration.iter_mut().find(same) {
+                note_of_configuration(entry, *fact, value);
+            } else {
+                let mut entry = ConfigurationEntry {
+                    buffer: *buffer,
+                    kind: kind.clone(),
+                    revision: None,
+                    format: None,
+                    digest: None,
+                    size: None,
+                };
+                note_of_configuration(&mut entry, *fact, value);
+                reading.configuration.push(entry);
             }
-            [buffer, number] => {
-                let Some((kind, _)) = self.kinds.iter().find(|(_, own)| *own == number) else { return };
-                let same = |e: &&mut ConfigurationEntry| e.buffer == *buffer && e.kind == *kind;
-                if let Some(entry) = reading.configuration.iter_mut().find(same) {
-                    note_of_configuration(entry, name, value);
-                } else {
-                    let mut entry = ConfigurationEntry {
-                        buffer: *buffer,
-                        kind: kind.clone(),
-                        revision: None,
-                        format: None,
-                        digest: None,
-                        size: None,
-                    };
-                    note_of_configuration(&mut entry, name, value);
-                    reading.configuration.push(entry);
-                }
-            }
-            _ => {}
         }
     }
 }
 
-fn note_of_device(reading: &mut Reading, name: &str, object: &Object, value: &Value) {
+fn note_of_device(reading: &mut Reading, fact: Fact, object: &Object, value: &Value) {
     let operation = || OperationReading::default();
-    match name {
-        "product" => {
+    match fact {
+        Fact::Product => {
             reading.product = match value {
                 Value::Oid(oid) => Some(oid.clone()),
                 _ => None,
             }
         }
-        "model" => reading.model = value.text(),
-        "hardware" => reading.hardware = value.text(),
-        "unique-id" => reading.unique_id = value.text(),
-        "uptime" => reading.uptime = number::<u64>(value).map(|ticks| Duration::from_millis(ticks * 10)),
-        "boots" => reading.boots = number(value),
-        "boot-reason" => reading.boot_reason = object.word(value),
-        "calls" => reading.calls = number(value),
-        "call-admission" => reading.calls_admitted = object.word(value).map(|word| word == "open"),
-        "health" => reading.healthy = object.word(value).map(|word| word == "good"),
-        "free-space" => reading.free_space = number(value),
-        "capabilities" => reading.capabilities.extend(object.bits(value)),
-        "revision" => reading.revision = number(value),
-        "server-address" => reading.server_address = value.text(),
-        "server-port" => reading.server_port = number(value),
-        "operation-id" => {
+        Fact::Model => reading.model = value.text(),
+        Fact::Hardware => reading.hardware = value.text(),
+        Fact::UniqueId => reading.unique_id = value.text(),
+        Fact::Uptime => reading.uptime = number::<u64>(value).map(|ticks| Duration::from_millis(ticks * 10)),
+        Fact::Boots => reading.boots = number(value),
+        Fact::BootReason => reading.boot_reason = object.word(value).map(Cow::into_owned),
+        Fact::Calls => reading.calls = number(value),
+        Fact::CallAdmission => reading.calls_admitted = object.word(value).map(|word| word == "open"),
+        Fact::Health => reading.healthy = object.word(value).map(|word| word == "good"),
+        Fact::FreeSpace => reading.free_space = number(value),
+        Fact::Capabilities => reading.capabilities.extend(object.bits(value)),
+        Fact::Revision => reading.revision = number(value),
+        Fact::ServerAddress => reading.server_address = value.text(),
+        Fact::ServerPort => reading.server_port = number(value),
+        Fact::OperationId => {
             reading.operation.get_or_insert_with(operation).id = value.text().unwrap_or_default();
         }
-        "operation-state" => {
+        Fact::OperationState => {
             reading.operation.get_or_insert_with(operation).state = operation_state(object.word(value));
         }
-        "operation-progress" => {
+        Fact::OperationProgress => {
             reading.operation.get_or_insert_with(operation).progress = number(value).unwrap_or(0).min(100);
         }
-        "operation-error" => {
-            let error = object.word(value).filter(|word| word != "none");
+        Fact::OperationError => {
+            let error = object.word(value).filter(|word| word != "none").map(Cow::into_owned);
             reading.operation.get_or_insert_with(operation).error = error;
         }
-        "operation-text" => {
+        Fact::OperationText => {
             reading.operation.get_or_insert_with(operation).text = value.text().unwrap_or_default();
         }
-        "operation-digests" => {
+        Fact::OperationDigests => {
             let text = value.text().unwrap_or_default();
             let digests = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
             reading.operation.get_or_insert_with(operation).digests = digests.unwrap_or_default();
@@ -209,11 +136,11 @@ fn note_of_device(reading: &mut Reading, name: &str, object: &Object, value: &Va
     }
 }
 
-fn note_of_buffer(buffer: &mut Buffer, name: &str, object: &Object, value: &Value) {
-    match name {
-        "software-version" => buffer.version = value.text().unwrap_or_default(),
-        "software-state" => {
-            buffer.state = object.word(value).and_then(|word| match word.as_str() {
+fn note_of_buffer(buffer: &mut Buffer, fact: Fact, object: &Object, value: &Value) {
+    match fact {
+        Fact::SoftwareVersion => buffer.version = value.text().unwrap_or_default(),
+        Fact::SoftwareState => {
+            buffer.state = object.word(value).and_then(|word| match word.as_ref() {
                 "empty" => Some(BufferState::Empty),
                 "writing" => Some(BufferState::Writing),
                 "valid" => Some(BufferState::Valid),
@@ -221,28 +148,28 @@ fn note_of_buffer(buffer: &mut Buffer, name: &str, object: &Object, value: &Valu
                 _ => None,
             });
         }
-        "software-role" => {
-            buffer.role = object.word(value).and_then(|word| match word.as_str() {
+        Fact::SoftwareRole => {
+            buffer.role = object.word(value).and_then(|word| match word.as_ref() {
                 "active" => Some(Role::Active),
                 "standby" => Some(Role::Standby),
                 "trial" => Some(Role::Trial),
                 _ => None,
             });
         }
-        "software-size" => buffer.size = number(value),
-        "software-digest" => buffer.digest = digest(value),
-        "software-capacity" => buffer.capacity = number(value),
-        "software-format" => buffer.format = number(value),
+        Fact::SoftwareSize => buffer.size = number(value),
+        Fact::SoftwareDigest => buffer.digest = digest(value),
+        Fact::SoftwareCapacity => buffer.capacity = number(value),
+        Fact::SoftwareFormat => buffer.format = number(value),
         _ => {}
     }
 }
 
-fn note_of_configuration(entry: &mut ConfigurationEntry, name: &str, value: &Value) {
-    match name {
-        "configuration-revision" => entry.revision = number(value),
-        "configuration-format" => entry.format = number(value),
-        "configuration-digest" => entry.digest = digest(value),
-        "configuration-size" => entry.size = number(value),
+fn note_of_configuration(entry: &mut ConfigurationEntry, fact: Fact, value: &Value) {
+    match fact {
+        Fact::ConfigurationRevision => entry.revision = number(value),
+        Fact::ConfigurationFormat => entry.format = number(value),
+        Fact::ConfigurationDigest => entry.digest = digest(value),
+        Fact::ConfigurationSize => entry.size = number(value),
         _ => {}
     }
 }
@@ -255,7 +182,7 @@ fn digest(value: &Value) -> Option<Digest> {
     value.octets().and_then(|octets| Digest::try_from(octets).ok())
 }
 
-fn operation_state(word: Option<String>) -> OperationState {
+fn operation_state(word: Option<Cow<'_, str>>) -> OperationState {
     match word.as_deref() {
         Some("waiting") => OperationState::Waiting,
         Some("running") => OperationState::Running,
@@ -268,10 +195,10 @@ fn operation_state(word: Option<String>) -> OperationState {
 
 impl Object {
     /// The word for a number, or the number itself where the profile has no word for it.
-    fn word(&self, value: &Value) -> Option<String> {
+    fn word(&self, value: &Value) -> Option<Cow<'_, str>> {
         let number = value.number()?;
         let known = self.words.iter().find(|(_, own)| i64::from(**own) == number);
-        Some(known.map_or_else(|| number.to_string(), |(word, _)| word.clone()))
+        Some(known.map_or_else(|| number.to_string().into(), |(word, _)| word.as_str().into()))
     }
 
     /// The capabilities whose bits are set; bit 0 is the first octet's highest (RFC 2578 section 7.1.4).

@@ -1,6 +1,7 @@
 //! What a run begins with: which device, what is wanted, and how.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ pub enum Goal {
     /// The image runs, with the configuration of before.
     Upgrade {
         /// The image.
-        image: Image,
+        image: Arc<Image>,
     },
     /// The configuration is backed up.
     Backup,

@@ -1,6 +1,7 @@
 //! What may happen to a run, and what follows from it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub enum Event {
         /// The number of the look.
         asked: u32,
         /// What was read.
-        reading: Box<Reading>,
+        reading: Arc<Reading>,
     },
     /// A look was not answered, or not with values.
     Unread {

@@ -63,7 +63,7 @@ impl Turn<'_> {
             formats.1.unwrap_or_default()
         );
         self.tell(Story::StepBegun { step: Step::Judging, text });
-        match (self.run.conversion, image.manifest.converter, self.run.backup.clone()) {
+        match (self.run.conversion, image.manifest.converter.clone(), self.run.backup.clone()) {
             (Some(ConvertedBy::Device), _, _) => self.download(),
             (Some(ConvertedBy::Manager), Some(converter), Some(set)) => {
                 let format = formats.1.unwrap_or_default();

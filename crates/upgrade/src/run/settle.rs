@@ -1,6 +1,7 @@
 //! What follows once the device is as it was before: a repeat, a question, or the end.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use super::question::{Answer, Policy};
 use super::step::{Rejected, Turn};
@@ -81,7 +82,7 @@ impl Turn<'_> {
         match answer {
             Answer::Again | Answer::End => {}
             Answer::OtherImage(image) => {
-                self.run.goal = Goal::Upgrade { image: (**image).clone() };
+                self.run.goal = Goal::Upgrade { image: Arc::new((**image).clone()) };
                 self.run.conversion = None;
                 self.run.converted = None;
             }

@@ -1,6 +1,7 @@
 //! What follows from each event in each state of a run. The order of the figure's parts is in `figure`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::{Effect, Event, LeftWith, Question, Run, State, Step, Story};
 use crate::Time;
@@ -194,28 +195,30 @@ impl Turn<'_> {
         event: &operation::Event,
     ) -> Result<(), Rejected> {
         let prefix = self.run.prefix();
-        let server = self.run.server.clone();
-        let version = self.version_for(step);
-        let version = version.as_deref();
-        let around = Surroundings { profile: self.profile, server: &server, run: &prefix, version };
+        let around = Surroundings {
+            profile: self.profile,
+            server: &self.run.server,
+            run: &prefix,
+            version: self.version_for(step),
+        };
         let (next, effects) = operation.step(event, around, self.now).map_err(|_| Rejected)?;
-        let ended = next.state.clone();
-        self.run.state = State::Working { step, operation: Box::new(next.clone()) };
+        let next = Arc::new(next);
+        self.run.state = State::Working { step, operation: Arc::clone(&next) };
         for effect in effects {
             self.perform(step, &next, effect);
         }
-        match ended {
-            operation::State::Done { reading } => self.done(step, &next, &reading),
-            operation::State::Failed { cause } => self.failed(step, &next, cause),
+        match &next.state {
+            operation::State::Done { reading } => self.done(step, &next, reading),
+            operation::State::Failed { cause } => self.failed(step, &next, cause.clone()),
             _ => Ok(()),
         }
     }
 
     /// The version whose configuration a part of the figure reads or writes: on any other it must not.
-    fn version_for(&self, step: Step) -> Option<String> {
-        let old = self.run.old.as_ref().map(|old| old.version.clone());
+    fn version_for(&self, step: Step) -> Option<&str> {
+        let old = self.run.old.as_ref().map(|old| old.version.as_str());
         match step {
-            Step::Converting | Step::Restoring => self.run.target_version().map(str::to_owned).or(old),
+            Step::Converting | Step::Restoring => self.run.target_version().or(old),
             Step::BackingUp | Step::RestoringOriginal => old,
             _ => None,
         }

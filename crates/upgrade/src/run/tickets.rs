@@ -63,6 +63,6 @@ impl Run {
 
 fn digits(parts: &[&str], count: usize) -> String {
     let hash = Sha256::digest(parts.join("|").as_bytes());
-    let all: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    all.chars().take(count).collect()
+    let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).take(count).collect()
 }

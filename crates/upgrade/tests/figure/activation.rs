@@ -148,9 +148,11 @@ fn settings_that_never_rest_are_asked_about() {
 #[test]
 fn activation_waits_for_its_time() {
     let at = Time::from_millis(1_000_000_000) + Duration::from_secs(7200);
-    let mut world =
-        World::new(Goal::Upgrade { image: image("2.0", 1) }, Choices { activate_at: Some(at), ..choices() })
-            .begin();
+    let mut world = World::new(
+        Goal::Upgrade { image: image("2.0", 1).into() },
+        Choices { activate_at: Some(at), ..choices() },
+    )
+    .begin();
     world.until(|world| {
         world.count(Command::Download) == 1 && world.run.next_deadline(&world.profile) == Some(at)
     });

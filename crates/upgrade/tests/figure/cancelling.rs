@@ -88,7 +88,7 @@ fn the_converter_may_go_on_alone() {
 #[test]
 fn a_run_that_holds_pauses_or_asks_is_cancelled_at_once() {
     let at = upgrade::Time::from_millis(2_000_000_000_000);
-    let upgrade = Goal::Upgrade { image: image("2.0", 1) };
+    let upgrade = Goal::Upgrade { image: image("2.0", 1).into() };
     let mut holding = World::new(upgrade, Choices { activate_at: Some(at), ..choices() }).begin();
     holding.until(|world| matches!(world.run.state, State::Holding { .. }));
     assert_eq!(holding.cancel().outcome(), Outcome::Cancelled);

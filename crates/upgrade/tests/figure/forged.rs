@@ -76,7 +76,7 @@ fn answers_to_earlier_questions_mean_nothing() {
     let mut turns = 0;
     while !world.run.is_over() {
         let asked = world.run.asked.wrapping_sub(1);
-        let reading = Box::new(Reading::default());
+        let reading = Reading::default().into();
         for stale in [
             Event::Read { asked, reading },
             Event::Unread { asked, why: "late".into() },
@@ -153,7 +153,7 @@ fn an_answer_older_than_the_news_is_followed_by_another_look() {
         world.device.hurry(world.now);
         assert!(world.next());
         let done = world.now;
-        assert!(world.give(&Event::Read { asked, reading: Box::new(reading) }));
+        assert!(world.give(&Event::Read { asked, reading: reading.into() }));
         world.until(|world| world.run.current_step() != Some(step));
         assert!(world.now - done < std::time::Duration::from_secs(1), "{step} waited for its next poll");
     }

@@ -78,7 +78,7 @@ fn who_never_asks_ends_with_the_device_as_before() {
 #[test]
 fn a_question_that_nobody_answers_ends_at_its_time() {
     let limited = |command, fault: Vec<Fault>| {
-        let goal = Goal::Upgrade { image: image("2.0", 1) };
+        let goal = Goal::Upgrade { image: image("2.0", 1).into() };
         let choices = Choices { question_limit_ms: Some(60_000), ..choices() };
         let mut world = World::new(goal, choices).fault(command, fault).play();
         let asked = world.now;

@@ -47,7 +47,7 @@ fn what_does_not_fit_is_refused_with_nothing_written() {
 
 #[test]
 fn a_device_that_runs_the_image_already_is_left_alone() {
-    let world = World::new(Goal::Upgrade { image: image("1.0", 1) }, choices()).play();
+    let world = World::new(Goal::Upgrade { image: image("1.0", 1).into() }, choices()).play();
     assert_eq!(world.outcome(), Outcome::Succeeded);
     assert!(world.ending().reason.contains("already"));
     assert_eq!(world.sets, []);
@@ -91,7 +91,7 @@ fn on_a_repeat_the_device_is_taken_as_it_is_by_then() {
 #[test]
 fn software_on_trial_is_no_success_on_a_repeat_either() {
     let world = World::new(
-        Goal::Upgrade { image: image("2.0", 1) },
+        Goal::Upgrade { image: image("2.0", 1).into() },
         Choices { policy: Policy::Auto(1), ..choices() },
     )
     .fault(Command::Download, [Fault::Fail("flash")]);

@@ -91,7 +91,7 @@ fn beginning(random: &mut Random) -> World {
     let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("last year's {kind}")))).collect();
     let set = ConfigurationSet { format: Some(1), revision: None, files };
     let format = 1 + u32::try_from(random.below(2)).unwrap();
-    let upgrade = Goal::Upgrade { image: with_converter(image("2.0", format)) };
+    let upgrade = Goal::Upgrade { image: with_converter(image("2.0", format)).into() };
     let goal = random.pick(&[
         upgrade.clone(),
         upgrade.clone(),
@@ -155,7 +155,7 @@ fn trouble(world: &mut World, random: &mut Random) {
         8 => world.device.silent_until = world.now + Duration::from_secs(random.below(300)),
         9 => world.device.healthy = random.one_in(2),
         10 => world.device.calls = u32::try_from(random.below(3)).unwrap(),
-        11 if stale => drop(world.give(&Event::Read { asked, reading: Box::new(Reading::default()) })),
+        11 if stale => drop(world.give(&Event::Read { asked, reading: Reading::default().into() })),
         12 if stale => drop(world.give(&Event::Accepted { asked })),
         13 if stale => drop(world.give(&Event::Unanswered { asked })),
         14 => drop(world.give(&Event::Tick)),

@@ -177,7 +177,7 @@ impl World {
     /// The image of the goal.
     pub(crate) fn image(&mut self) -> &mut Image {
         match &mut self.run.goal {
-            Goal::Upgrade { image } => image,
+            Goal::Upgrade { image } => std::sync::Arc::make_mut(image),
             other => panic!("{other:?} has no image"),
         }
     }
@@ -288,7 +288,7 @@ impl World {
                 return self.expect(LOOK_GIVEN_UP, asked, Request::LookUnanswered);
             }
             Request::Look(scope) => {
-                Event::Read { asked, reading: Box::new(self.device.reading(scope, self.now)) }
+                Event::Read { asked, reading: self.device.reading(scope, self.now).into() }
             }
             Request::LookUnanswered => Event::Unread { asked, why: "no answer".into() },
             Request::Set(..) if self.device.is_silent(self.now) => {

@@ -121,10 +121,14 @@ impl World {
         assert!(running.is_bootable("iad-8"), "what runs is whole: {running:?}");
         for kind in ConfigurationKind::ALL {
             let configuration = durable.running_configuration(kind).unwrap();
-            assert_eq!(configuration.document.format, running.format(), "its configuration is in its format");
+            assert_eq!(
+                configuration.document().format,
+                running.format(),
+                "its configuration is in its format"
+            );
             assert_eq!(
                 Document::parse(configuration.file().as_bytes()).as_ref(),
-                Ok(&configuration.document)
+                Ok(configuration.document())
             );
         }
         for id in &self.device.counters().operations {

@@ -35,7 +35,7 @@ fn the_device_converts_what_the_other_buffer_holds_and_takes_it_back() {
         Document::parse(&original).unwrap().get("subscriber.1.sip.user")
     );
     assert_eq!(
-        world.device.durable().running_configuration(ConfigurationKind::UserData).unwrap().document.entries,
+        world.device.durable().running_configuration(ConfigurationKind::UserData).unwrap().document().entries,
         []
     );
 

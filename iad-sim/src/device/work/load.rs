@@ -244,7 +244,7 @@ impl Load {
                 Some(defaults) if defaults.kind == empty.kind => defaults.clone(),
                 _ => empty,
             });
-            *set = documents.map(|document| Configuration { revision: 1, document }).collect();
+            *set = documents.map(Configuration::new).collect();
         }
         if let Some(buffer) = durable.buffers.get_mut(self.buffer) {
             *buffer = Buffer {

@@ -50,7 +50,7 @@ impl Convert {
                     format!("there is no {} to convert", kind.name()),
                 );
             };
-            let document = &configuration.document;
+            let document = configuration.document();
             if !convertible(document.format) {
                 let text = format!("format {} cannot be converted to {format}", document.format);
                 return failed(ErrorCode::ConversionFailed, text);

@@ -7,7 +7,8 @@ use snmp::ObjectIdentifier;
 use crate::device::ConfigurationKind;
 
 /// The root of the IAD-MIB.
-pub(super) const IAD_MIB: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1]);
+pub(super) const IAD_MIB: ObjectIdentifier = ObjectIdentifier::new(IAD_MIB_ARCS);
+const IAD_MIB_ARCS: [u32; 8] = [1, 3, 6, 1, 4, 1, 32473, 1];
 const SYSTEM: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 2, 1, 1]);
 const ENGINE: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 6, 3, 10, 2, 1]);
 
@@ -113,13 +114,11 @@ pub(super) fn scalar(scalar: Scalar) -> ObjectIdentifier {
 
 /// What stands behind a name.
 pub(super) fn find(name: &ObjectIdentifier) -> Found {
-    let table = &*TABLE;
-    if let Ok(position) = table.binary_search_by(|(other, _)| other.cmp(name))
-        && let Some((_, item)) = table.get(position)
-    {
-        return Found::Instance(*item);
+    match TABLE.get(position(name)) {
+        Some((other, item)) if other == name => Found::Instance(*item),
+        _ if object(name).is_some() => Found::Object,
+        _ => Found::Nothing,
     }
-    if object(name).is_some() { Found::Object } else { Found::Nothing }
 }
 
 /// The object that a name lies in, whether there is such an instance or not.
@@ -133,14 +132,55 @@ pub(super) fn object(name: &ObjectIdentifier) -> Option<Item> {
         let object = arcs.get(..arcs.len().checked_sub(index)?)?;
         name.arcs().starts_with(object).then_some(*item)
     };
-    TABLE.iter().find_map(object_of)
+    // The instances of an object stand together: where there are some, one is next to where the name would stand.
+    let position = position(name);
+    let neighbours = TABLE.get(position.saturating_sub(1)..)?;
+    neighbours.iter().take(2).find_map(object_of)
 }
 
 /// The names that follow this one, in order.
 pub(super) fn after(name: &ObjectIdentifier) -> &'static [(ObjectIdentifier, Item)] {
-    let position = TABLE.partition_point(|(other, _)| other <= name);
-    TABLE.get(position..).unwrap_or_default()
+    let following = TABLE.get(position(name)..).unwrap_or_default();
+    match following {
+        [(first, _), rest @ ..] if first == name => rest,
+        _ => following,
+    }
 }
+
+/// Where the name stands in the table, or would stand.
+fn position(name: &ObjectIdentifier) -> usize {
+    // Nearly all names are of the IAD-MIB, and one number is compared much faster than a list of them.
+    match key(name) {
+        Some(wanted) => OWN.0 + OWN.1.partition_point(|key| *key < wanted),
+        None => TABLE.partition_point(|(other, _)| other < name),
+    }
+}
+
+/// A name of the IAD-MIB as one number, in the same order; `None` for other names, and for those too long or with too
+/// large arcs for that.
+fn key(name: &ObjectIdentifier) -> Option<u64> {
+    let rest = name.arcs().strip_prefix(&IAD_MIB_ARCS)?;
+    let places = KEY_ARCS.checked_sub(rest.len())?;
+    let mut key = 0;
+    for &arc in rest {
+        let digit = u64::from(arc) + 1;
+        if digit >> KEY_BITS != 0 {
+            return None;
+        }
+        key = key << KEY_BITS | digit;
+    }
+    Some(key << (KEY_BITS * places))
+}
+
+/// So many arcs of so many bits have room in a key.
+const KEY_ARCS: usize = 7;
+const KEY_BITS: usize = 9;
+
+/// The keys of all names of the IAD-MIB, which stand together in the table, and where the first of them stands.
+static OWN: LazyLock<(usize, Vec<u64>)> = LazyLock::new(|| {
+    let begin = TABLE.partition_point(|(other, _)| *other < IAD_MIB);
+    (begin, TABLE.iter().skip(begin).map_while(|(name, _)| key(name)).collect())
+});
 
 static TABLE: LazyLock<Vec<(ObjectIdentifier, Item)>> = LazyLock::new(|| {
     let scalars =

@@ -120,10 +120,10 @@ fn of_configuration(
     durable.configurations.get(buffer)?;
     let configuration = durable.configuration(buffer, kind);
     Some(match column {
-        Configuration::Revision => Value::Gauge32(configuration.map_or(0, |one| one.revision)),
-        Configuration::Format => Value::Gauge32(configuration.map_or(0, |one| one.document.format)),
+        Configuration::Revision => Value::Gauge32(configuration.map_or(0, durable::Configuration::revision)),
+        Configuration::Format => Value::Gauge32(configuration.map_or(0, |one| one.document().format)),
         Configuration::Sha256 => digest(configuration.map(durable::Configuration::sha256)),
-        Configuration::Size => gauge(configuration.map_or(0, |one| one.file().len())),
+        Configuration::Size => gauge(configuration.map_or(0, durable::Configuration::size)),
     })
 }
 

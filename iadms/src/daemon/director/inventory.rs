@@ -60,7 +60,7 @@ impl Loop {
 
     /// Nothing where there is no way from here to the device, or no server by the run's protocol.
     fn moved(&self, entry: &Entry, device: &Device) -> Option<Input> {
-        let Run { id, server, secret, .. } = &entry.run;
+        let Run { id, server, secret, .. } = entry.run.as_ref();
         let server = self.server(*id, device, server.protocol, secret).ok()?;
         let server = SocketAddr::new(server.address, server.port);
         Some(Input::Moved { run: *id, access: access(device, &entry.profile), server })
@@ -111,7 +111,7 @@ impl Loop {
         let (id, device, at) = (run.id, run.device.name.clone(), self.clock.now());
         run.state = State::Ended(ending.clone());
         let write = Write {
-            run,
+            run: run.into(),
             seq: seq + 1,
             events: Vec::new(),
             stories: vec![Told { run: id, device, at, n: told + 1, story: Story::Ended(ending) }],

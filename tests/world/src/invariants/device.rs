@@ -107,7 +107,7 @@ pub(super) fn no_device_is_left_dead(place: usize, unit: &Unit) -> Checked {
 
 /// The configuration in force.
 pub(super) fn in_force(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> {
-    let document = |kind| Some((kind, durable.running_configuration(kind)?.document.clone()));
+    let document = |kind| Some((kind, durable.running_configuration(kind)?.document().clone()));
     ConfigurationKind::ALL.into_iter().filter_map(document).collect()
 }
 

@@ -151,7 +151,7 @@ impl Checks {
             if text > MOST_TEXT {
                 return broken("a_run_is_bounded", format!("run {id} takes {text} bytes as text"));
             }
-            if run.lasting() != stored.run.lasting() {
+            if !run.lasts_as(&stored.run) {
                 let what =
                     format!("run {id}: the log leads to {:?}, stored is {:?}", run.state, stored.run.state);
                 return broken("the_log_leads_to_the_state", what);

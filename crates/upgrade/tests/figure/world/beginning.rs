@@ -45,18 +45,18 @@ pub(crate) fn choices() -> Choices {
 
 impl World {
     pub(crate) fn upgrade() -> Self {
-        Self::new(Goal::Upgrade { image: image("2.0", 1) }, choices())
+        Self::new(Goal::Upgrade { image: image("2.0", 1).into() }, choices())
     }
 
     /// The new software reads another format.
     pub(crate) fn converting(image: Image) -> Self {
-        let mut world = Self::new(Goal::Upgrade { image }, choices());
+        let mut world = Self::new(Goal::Upgrade { image: image.into() }, choices());
         world.device.image.1 = 2;
         world
     }
 
     pub(crate) fn policy(policy: Policy) -> Self {
-        Self::new(Goal::Upgrade { image: image("2.0", 1) }, Choices { policy, ..choices() })
+        Self::new(Goal::Upgrade { image: image("2.0", 1).into() }, Choices { policy, ..choices() })
     }
 
     pub(crate) fn new(goal: Goal, choices: Choices) -> Self {
