@@ -206,6 +206,7 @@ impl Checks {
 
     /// When everything has come to its end.
     pub(crate) fn at_the_end(&self, units: &[Unit], store: &Store) -> Checked {
+        Self::what_is_kept_of_a_run_is_bounded(store)?;
         for (place, unit) in units.iter().enumerate() {
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             device::no_device_is_left_dead(place, unit)?;

@@ -153,7 +153,9 @@ impl Reference {
                 let due = self.has(Step::RollingBack) || self.goal == Aim::Restore;
                 must(due, "the old software comes before the old configuration (H16)")?;
             }
-            Step::OpeningCalls | Step::Stopping => {}
+            Step::OpeningCalls => {}
+            // What is merely stopped was not sent yet; whether that is so, the device tells the invariants.
+            Step::Stopping => self.changed = false,
         }
         let waits_for_return = !matches!(
             step,

@@ -149,39 +149,33 @@ pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, Deco
         // Some agents send this for "none"; net-snmp reads it as 0.0 too.
         return Ok(ObjectIdentifier::ZERO_DOT_ZERO);
     }
-    let arc = |number: u64| u32::try_from(number).map_err(|_| DecodeError::ObjectIdentifier);
-    // The first two arcs share one number (X.690 section 8.19.4).
-    let (joint, mut rest) = subidentifier(content)?;
-    let first = (joint / 40).min(2);
     let mut name = ObjectIdentifier::new([]);
-    name.push(arc(first)?);
-    name.push(arc(joint - first * 40)?);
-    while !rest.is_empty() {
+    let mut number: u64 = 0;
+    let mut first = true;
+    for &byte in content {
+        number = (number << 7) | u64::from(byte & 0x7f);
+        // The first two arcs share one number (X.690 section 8.19.4): up to 80 more than an arc.
+        if number > u64::from(u32::MAX) + 80 {
+            return Err(DecodeError::ObjectIdentifier);
+        }
+        if byte & 0x80 != 0 {
+            continue;
+        }
+        if first {
+            let joint = (number / 40).min(2);
+            name.push(joint as u32);
+            number -= joint * 40;
+            first = false;
+        }
         if name.arcs().len() == MAXIMUM_ARCS {
             return Err(DecodeError::ObjectIdentifier);
         }
-        let (number, after) = subidentifier(rest)?;
-        name.push(arc(number)?);
-        rest = after;
+        name.push(u32::try_from(number).map_err(|_| DecodeError::ObjectIdentifier)?);
+        number = 0;
+    }
+    // The last arc must be whole.
+    if content.last().is_some_and(|byte| byte & 0x80 != 0) {
+        return Err(DecodeError::ObjectIdentifier);
     }
     Ok(name)
-}
-
-/// The number at the beginning, in groups of seven bits, and what follows it.
-#[inline]
-fn subidentifier(content: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
-    let mut number: u64 = 0;
-    let mut rest = content;
-    while let Some((&byte, after)) = rest.split_first() {
-        number = (number << 7) | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            return Ok((number, after));
-        }
-        // Refused before more groups can overflow.
-        if number > u64::from(u32::MAX) {
-            break;
-        }
-        rest = after;
-    }
-    Err(DecodeError::ObjectIdentifier)
 }
