@@ -58,8 +58,8 @@ pub struct Operation {
 pub enum State {
     /// Reading the device, to know what is to be done or was done.
     Looking {
-        /// Since when the device has not been heard.
-        since: Time,
+        /// Since when the device has not been heard; none while it is.
+        silent: Option<Time>,
         /// Since when it has been busy with something else.
         busy: Option<Time>,
         /// When it is looked at again; none while an answer is awaited.
@@ -224,11 +224,11 @@ pub enum Effect {
 impl Operation {
     /// The operation at its beginning, to which [`Event::Begin`] is due. `names` are one for each of the task's
     /// files.
-    pub fn new(task: Task, id: String, names: impl IntoIterator<Item = TicketName>, now: Time) -> Self {
+    pub fn new(task: Task, id: String, names: impl IntoIterator<Item = TicketName>) -> Self {
         let files = task.files().into_iter().zip(names);
         let transfer = |((kind, file), name)| Transfer { name, kind, file, seen: Seen::Nothing };
         let transfers = files.map(transfer).collect();
-        let state = State::Looking { since: now, busy: None, next: None, refused: None };
+        let state = State::Looking { silent: None, busy: None, next: None, refused: None };
         Self {
             task,
             id,
@@ -278,7 +278,10 @@ impl Operation {
 impl State {
     fn lasts_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Looking { refused, .. }, Self::Looking { refused: others, .. }) => refused == others,
+            (
+                Self::Looking { silent, busy, refused, next: _ },
+                Self::Looking { silent: others_silent, busy: others_busy, refused: others, next: _ },
+            ) => (silent, busy, refused) == (others_silent, others_busy, others),
             (
                 Self::Underway { stopping, done_at, .. },
                 Self::Underway { stopping: others, done_at: others_done_at, .. },

@@ -62,17 +62,17 @@ impl Operation {
     pub(super) fn accepted(mut self, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         if self.task.is_immediate() {
             self.answered = true;
-            return self.look_again(now);
+            return self.look_again();
         }
         self.underway(now).poll_later(around, now)
     }
 
-    pub(super) fn refused(mut self, why: &str, now: Time) -> (Self, Vec<Effect>) {
+    pub(super) fn refused(mut self, why: &str) -> (Self, Vec<Effect>) {
         if let Some(before) = &mut self.before {
             // Nothing was begun: whatever it shows next takes nothing away.
             before.operation = None;
         }
-        self.state = State::Looking { since: now, busy: None, next: None, refused: Some(why.to_owned()) };
+        self.state = State::Looking { silent: None, busy: None, next: None, refused: Some(why.to_owned()) };
         (self, vec![Effect::Look(Scope::Whole)])
     }
 }

@@ -14,8 +14,8 @@ use crate::reading::Reading;
 const STOPPING_LOOK: Duration = Duration::from_secs(1);
 
 impl Operation {
-    pub(super) fn look_again(mut self, now: Time) -> (Self, Vec<Effect>) {
-        self.state = State::Looking { since: now, busy: None, next: None, refused: None };
+    pub(super) fn look_again(mut self) -> (Self, Vec<Effect>) {
+        self.state = State::Looking { silent: None, busy: None, next: None, refused: None };
         (self, vec![Effect::Look(Scope::Whole)])
     }
 
@@ -72,9 +72,10 @@ impl Operation {
     }
 
     pub(super) fn unseen(self, why: &str, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
-        let State::Looking { since, busy, refused, .. } = self.state.clone() else {
+        let State::Looking { silent, busy, refused, .. } = self.state.clone() else {
             return (self, Vec::new());
         };
+        let since = silent.unwrap_or(now);
         let limits = &around.profile.limits;
         // A device that was told to restart may be silent for as long as that takes.
         let restarting = self.commanded && self.task.restarts();
@@ -89,7 +90,7 @@ impl Operation {
             return self.fail(cause);
         }
         let next = Some(now + Limits::span(limits.poll_s));
-        self.waiting(State::Looking { since, busy, next, refused })
+        self.waiting(State::Looking { silent: Some(since), busy, next, refused })
     }
 
     /// A refusal is explained by what the device is busy with: it says nothing about the time after that.
@@ -100,7 +101,7 @@ impl Operation {
             return self.fail(Cause::Busy(id));
         }
         let next = Some(now + Limits::span(limits.poll_s));
-        self.waiting(State::Looking { since: now, busy: Some(since), next, refused: None })
+        self.waiting(State::Looking { silent: None, busy: Some(since), next, refused: None })
     }
 
     fn stop_leftover(mut self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
@@ -126,7 +127,7 @@ impl Operation {
         now: Time,
     ) -> (Self, Vec<Effect>) {
         let next = Some(now + Limits::span(around.profile.limits.poll_s).min(STOPPING_LOOK));
-        self.waiting(State::Looking { since: now, busy: Some(since), next, refused: None })
+        self.waiting(State::Looking { silent: None, busy: Some(since), next, refused: None })
     }
 
     fn waiting(mut self, state: State) -> (Self, Vec<Effect>) {
@@ -162,11 +163,11 @@ impl Operation {
         (shown != before && *shown != self.id).then(|| shown.clone())
     }
 
-    pub(super) fn resume(mut self, now: Time) -> (Self, Vec<Effect>) {
+    pub(super) fn resume(mut self) -> (Self, Vec<Effect>) {
         self.resumed |= self.commanded;
         // A deadline that passed while the manager was down, or hindered, is no evidence.
         self.deadline = None;
-        self.look_again(now)
+        self.look_again()
     }
 }
 

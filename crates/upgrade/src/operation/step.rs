@@ -54,8 +54,8 @@ impl Operation {
             }
 
             (State::Commanding, Event::Accepted) => Ok(next.accepted(around, now)),
-            (State::Commanding, Event::SetRefused(why)) => Ok(next.refused(why, now)),
-            (State::Commanding, Event::Unanswered) => Ok(next.look_again(now)),
+            (State::Commanding, Event::SetRefused(why)) => Ok(next.refused(why)),
+            (State::Commanding, Event::Unanswered) => Ok(next.look_again()),
 
             (State::Underway { .. }, Event::Read(reading)) => Ok(next.judge(reading, around, now)),
             (State::Underway { .. }, Event::Unread(_)) => Ok(next.poll_later(around, now)),
@@ -72,7 +72,7 @@ impl Operation {
                 | State::Looking { .. }
                 | State::Stopping { .. },
                 Event::Resumed,
-            ) => Ok(next.resume(now)),
+            ) => Ok(next.resume()),
             (State::Looking { .. } | State::Opening { .. }, Event::Stop) if !self.commanded => {
                 Ok(next.fail(Cause::Stopped))
             }

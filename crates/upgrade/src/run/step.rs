@@ -151,7 +151,7 @@ impl Turn<'_> {
         let id = format!("{}{}", self.run.prefix(), self.run.operations);
         let names = self.run.ticket_names(task.files().len());
         self.tell(Story::StepBegun { step, text: describe(&task) });
-        let operation = Operation::new(task, id, names, self.now);
+        let operation = Operation::new(task, id, names);
         self.advance(step, &operation, &operation::Event::Begin)
     }
 
