@@ -24,6 +24,9 @@ pub struct Durable {
     pub server: Server,
     /// The operation.
     pub operation: Record,
+    /// The ids of the operations before it, the latest last.
+    #[serde(default)]
+    pub earlier_ids: Vec<String>,
     /// `sysContact`, `sysName` and `sysLocation`.
     pub contact: String,
     /// See [`Self::contact`].
@@ -141,6 +144,7 @@ impl Durable {
                 password: String::new(),
             },
             operation: Record::idle(),
+            earlier_ids: Vec::new(),
             contact: String::new(),
             name: settings.unique_id.to_lowercase(),
             location: String::new(),

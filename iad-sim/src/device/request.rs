@@ -94,6 +94,10 @@ impl Changes {
             (Some(_), Some(_)) if operation.is_busy() => {
                 refused(Object::Id, "another operation is under way")
             }
+            // It was long on its way, or is sent once more by somebody who has not looked.
+            (Some(id), Some(_)) if durable.earlier_ids.contains(id) => {
+                refused(Object::Id, "an earlier operation had this id")
+            }
             (Some(id), Some(command)) => {
                 if id.is_empty() {
                     return refused(Object::Id, "an operation has an id");

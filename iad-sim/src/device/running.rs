@@ -10,6 +10,9 @@ use super::operation::{Command, DelayPolicy, ErrorCode, OperationState, Paramete
 use super::request::Changes;
 use super::work::{Context, Outcome, Work};
 
+/// So many ids of earlier operations are remembered (`iadOpId`).
+const EARLIER_IDS: usize = 16;
+
 /// What the software knows only while it runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -120,8 +123,13 @@ impl Running {
         now: Duration,
     ) {
         let delay = delay(hardware, &parameters);
-        let operation = &mut hardware.store().operation;
-        operation.id = id;
+        let durable = hardware.store();
+        let operation = &mut durable.operation;
+        let before = std::mem::replace(&mut operation.id, id);
+        if durable.earlier_ids.len() == EARLIER_IDS {
+            durable.earlier_ids.remove(0);
+        }
+        durable.earlier_ids.push(before);
         operation.command = command;
         operation.parameters = parameters;
         operation.state = if delay.is_zero() { OperationState::Running } else { OperationState::Waiting };

@@ -37,6 +37,24 @@ fn the_same_set_again_starts_nothing() {
     assert_eq!(world.device.counters().started[&Command::Backup], 1);
 }
 
+/// Found by the deterministic world: a datagram may arrive after the operation that followed its own.
+#[test]
+fn a_set_that_comes_after_the_next_operation_starts_nothing_once_more() {
+    let mut world = World::new(|_| {});
+    let late = |changes: &mut Changes| {
+        changes.id = Some("one".to_owned());
+        changes.command = Some(Command::Backup);
+        all_kinds(changes);
+    };
+    world.set(late);
+    world.settle();
+    for _ in 0..16 {
+        assert_eq!(world.backup(), DONE);
+        assert_eq!(world.try_set(late).unwrap_err().object, Object::Id);
+    }
+    assert_eq!(world.device.counters().operation("one").unwrap().started, 1);
+}
+
 #[test]
 fn another_operation_is_refused_while_one_is_under_way() {
     let mut world = World::new(|_| {});
