@@ -94,7 +94,10 @@ impl Turn<'_> {
             return self.strand(failure);
         }
         self.run.failure = Some(failure);
+        let loaded = matches!(self.run.goal, Goal::Upgrade { .. }) && self.run.backup.is_some();
         match step {
+            // By itself it has taken what was loaded: the old software is what its settings are for.
+            Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => self.go_back(),
             Step::Preflight
             | Step::ConfiguringServer
             | Step::BackingUp

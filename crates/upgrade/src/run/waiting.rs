@@ -96,6 +96,9 @@ impl Turn<'_> {
             self.wait(None);
             return Ok(());
         }
+        if let Some(cause) = self.left_the_old_software(reading) {
+            return self.fail(Step::Draining, cause);
+        }
         if self.has_drifted(reading) {
             return self.drift(Step::Draining);
         }
@@ -110,6 +113,16 @@ impl Turn<'_> {
             Goal::Reset => self.begin(Step::Resetting, Task::Reset),
             Goal::Backup | Goal::Restore { .. } => Err(Rejected),
         }
+    }
+
+    /// A device whose software does not start any more may have taken what was just loaded, untried and without its
+    /// settings.
+    fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        let wanted = &self.run.old.as_ref().filter(|_| upgrade)?.version;
+        let running = &reading.running()?.version;
+        let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
+        (running != wanted).then(cause)
     }
 
     /// Whether the settings are no longer those that were backed up (row S16).

@@ -23,6 +23,19 @@ fn a_device_that_needs_no_reset_is_not_reset() {
     assert_eq!(world.count(Command::CloseCalls), 0, "no call was in danger");
 }
 
+/// Found by the deterministic world: the old software did not start any more, so that the device took the new one by itself.
+#[test]
+fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anybody_is_asked() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    world.device.running = 1 - world.device.running;
+    let world = world.on();
+    world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1);
+    assert_eq!(world.count(Command::Reset), 0);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
 #[test]
 fn an_activation_that_goes_wrong_is_rolled_back_before_anybody_is_asked() {
     let cases = [

@@ -112,7 +112,12 @@ fn nothing_restarts_before_its_time(run: &Run, operation: &Record, now: Time) ->
 /// costs a thin link an hour, a second activation a restart.
 fn what_is_done_is_not_done_again(before: &Record, operation: &Record) -> Checked {
     let same_run = run_of(&before.id).map(|(run, _)| run) == run_of(&operation.id).map(|(run, _)| run);
-    let costly = matches!(operation.command, Command::Download | Command::Activate | Command::Reset);
+    // A plain reset that nobody saw happen is asked for again.
+    let costly = match operation.command {
+        Command::Download | Command::Activate => true,
+        Command::Reset => !operation.parameters.version.is_empty(),
+        _ => false,
+    };
     let same = before.command == operation.command
         && before.parameters.digests == operation.parameters.digests
         && before.parameters.version == operation.parameters.version;

@@ -62,7 +62,8 @@ impl Checks {
 
     fn is_as_before(&self, place: usize, run: &Run, durable: &Durable) -> Result<(), String> {
         let Some(known) = self.devices.get(place) else { return Ok(()) };
-        let Some(old) = &run.old else { return Ok(()) };
+        // Before the backup nothing was asked of it: what it runs is its own doing.
+        let Some(old) = run.old.as_ref().filter(|_| run.backup.is_some()) else { return Ok(()) };
         runs(durable, &old.version)?;
         same(&known.owed, &in_force(durable))
     }
