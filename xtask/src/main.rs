@@ -4,6 +4,7 @@ mod demo;
 mod fetch;
 mod step;
 mod test;
+mod world;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,8 @@ Tasks:
   fetch             Get the foreign programs that some tests run, from Debian; test does it too
   test [FILTER]...  Check formatting, lints and documentation, then run every test
                     (or those whose names contain a FILTER)
+  world [OPTION]... Explore the deterministic world: --help tells the options;
+                    --sabotage NAME|all plants a fault that it must find
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&words.collect::<Vec<_>>()),
         Some("demo") => demo::run(),
         Some("fetch") => fetch::run(),
+        Some("world") => world::run(&words.collect::<Vec<_>>()),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

@@ -7,8 +7,8 @@ mod runner;
 use std::io::IsTerminal;
 use std::process::Command;
 
-use crate::fetch;
 use crate::step::{Failed, Narrator};
+use crate::{fetch, world};
 
 /// Runs all steps; the last one is the runner's, whose count closes the output.
 pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
@@ -31,6 +31,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
     if filters.is_empty() {
         let examples = &mut cargo(&["test", "--workspace", "--doc", "--quiet"]);
         narrator.run("examples in the documentation", examples)?;
+        world::explore_for_a_minute(&narrator)?;
     }
     runner::run(&narrator, filters, &left_out::tell(&narrator))
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use engine::file_server::{News, Report};
-use iad_sim::device::{Command, Durable, OperationState, Record};
+use iad_sim::device::{Command, Document, Durable, OperationState, Record};
 use tftp::Packet;
 use upgrade::run::Goal;
 use upgrade::{Run, RunId, Time};
 
 use super::device::in_force;
 use super::{Checked, Checks, broken};
-use crate::images::digest_of;
+use crate::images::{digest, digest_of};
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
@@ -40,6 +40,7 @@ impl Checks {
         nothing_restarts_before_its_time(run, operation, now)?;
         what_is_done_is_not_done_again(&before, operation)?;
         nothing_is_loaded_without_a_whole_backup(place, run, operation, store)?;
+        what_is_restored_fits_the_software(place, operation, durable, store)?;
         what_is_put_in_force_is_backed_up(place, run, operation, durable)
     }
 
@@ -152,6 +153,29 @@ fn nothing_is_loaded_without_a_whole_backup(
     }
     let what = format!("device {}: {:?} by {} without a backup", place + 1, operation.command, operation.id);
     broken("nothing_is_loaded_without_a_whole_backup", what)
+}
+
+/// Software that cannot read its settings serves nobody, and not every device refuses them (row H21).
+fn what_is_restored_fits_the_software(
+    place: usize,
+    operation: &Record,
+    durable: &Durable,
+    store: &Store,
+) -> Checked {
+    if operation.command != Command::Restore {
+        return Ok(());
+    }
+    let reads = durable.active().map_or(0, iad_sim::device::Buffer::format);
+    let files = operation.parameters.digests.iter().filter_map(|told| store.files.get(&digest(*told)));
+    let other =
+        files.filter_map(|bytes| Document::parse(bytes).ok()).find(|document| document.format != reads);
+    match other {
+        Some(document) => broken(
+            "what_is_restored_fits_the_software",
+            format!("device {}: format {} for software that reads {reads}", place + 1, document.format),
+        ),
+        None => Ok(()),
+    }
 }
 
 /// What changed since the backup would be gone with a roll-back: right before the activation the backup is that of today.

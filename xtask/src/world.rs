@@ -1,0 +1,151 @@
+//! `cargo xtask world [OPTION]...`: explores the deterministic world; the options are those of the program, `--help` tells
+//! them. `--sabotage NAME|all` plants a fault of tests/world/sabotage in a copy of the tree instead, and expects the world
+//! to find it: a fault that stays hidden is a hole in the invariants.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::step::{Failed, Narrator, not_started};
+
+/// So long may the world look for a fault that was planted, in minutes.
+const MINUTES: &str = "1";
+
+/// Explores, or sabotages.
+pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
+    let narrator = Narrator::begin();
+    match words {
+        ["--sabotage", "all"] => sabotage(&narrator, &patches()?),
+        ["--sabotage", name] => {
+            let all = patches()?;
+            let chosen: Vec<_> = all.iter().filter(|patch| name_of(patch) == *name).cloned().collect();
+            if chosen.is_empty() {
+                let names: Vec<_> = all.iter().map(|patch| name_of(patch)).collect();
+                return Err(Failed(format!("no fault is called {name}: there are {}", names.join(", "))));
+            }
+            sabotage(&narrator, &chosen)
+        }
+        ["--sabotage"] => Err(Failed("--sabotage takes the name of a fault, or all".to_owned())),
+        options => explore(&narrator, options),
+    }
+}
+
+fn explore(narrator: &Narrator, options: &[&str]) -> Result<(), Failed> {
+    let root = xtask::root();
+    narrator
+        .run("the world", cargo(&root).args(["build", "--quiet", "--profile", "world", "-p", "world"]))?;
+    let program = target(&root).join("world/world");
+    let status = Command::new(&program).args(options).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Failed("a world broke, or could not be explored: see above".to_owned())),
+        Err(error) => Err(not_started("the world", &Command::new(program), &error)),
+    }
+}
+
+/// A minute of worlds that nobody has seen, as a part of the tests.
+pub(crate) fn explore_for_a_minute(narrator: &Narrator) -> Result<(), Failed> {
+    let root = xtask::root();
+    narrator.run("the world", cargo(&root).args(["build", "--quiet", "--release", "-p", "world"]))?;
+    let program = target(&root).join("release/world");
+    narrator.run("worlds for a minute", Command::new(program).args(["--minutes", "1"]))
+}
+
+/// All faults that can be planted, in the order of their names.
+fn patches() -> Result<Vec<PathBuf>, Failed> {
+    let folder = xtask::root().join("tests/world/sabotage");
+    let listed = std::fs::read_dir(&folder);
+    let listed = listed.map_err(|error| Failed(format!("cannot list {}: {error}", folder.display())))?;
+    let paths = listed.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut patches: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "patch")).collect();
+    patches.sort();
+    Ok(patches)
+}
+
+fn name_of(patch: &Path) -> String {
+    patch.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn sabotage(narrator: &Narrator, patches: &[PathBuf]) -> Result<(), Failed> {
+    let mut hidden = Vec::new();
+    for patch in patches {
+        let name = name_of(patch);
+        match find(narrator, &name, patch)? {
+            Some(found) => println!("{name}: {found}"),
+            None => {
+                println!("{name}: NOT FOUND");
+                hidden.push(name);
+            }
+        }
+    }
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    Err(Failed(format!("{} of {} faults stayed hidden: {}", hidden.len(), patches.len(), hidden.join(", "))))
+}
+
+/// What the world says of a tree with this fault; none where it finds nothing.
+fn find(narrator: &Narrator, name: &str, patch: &Path) -> Result<Option<String>, Failed> {
+    let root = xtask::root();
+    let scratch = root.join("target/sabotage/tree");
+    copy_tree(&root, &scratch)?;
+    narrator.run(
+        &format!("{name}: planted"),
+        // Without the repository around it, whose paths would be meant.
+        Command::new("git")
+            .arg("apply")
+            .arg(patch)
+            .current_dir(&scratch)
+            .env("GIT_CEILING_DIRECTORIES", root.join("target/sabotage")),
+    )?;
+    let built = scratch.with_file_name("built");
+    let mut build = cargo(&scratch);
+    build.args(["build", "--quiet", "--release", "-p", "world"]).env("CARGO_TARGET_DIR", &built);
+    narrator.run(&format!("{name}: built"), &mut build)?;
+    let mut world = Command::new(built.join("release/world"));
+    world.args(["--minutes", MINUTES]).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let begun = Instant::now();
+    let output = world.output().map_err(|error| not_started(name, &world, &error))?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let broken = told.lines().find(|line| line.starts_with("BROKEN")).map(str::to_owned);
+    let short = broken.map(|line| line.chars().take(160).collect::<String>());
+    Ok(short.map(|line| format!("{line} ({:.1} s with the way to it)", begun.elapsed().as_secs_f64())))
+}
+
+/// Makes `scratch` hold the files of the repository as they are now. What is the same already is left alone, so that
+/// it need not be compiled again.
+fn copy_tree(root: &Path, scratch: &Path) -> Result<(), Failed> {
+    let listing = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output();
+    let listing =
+        listing.map_err(|error| Failed(format!("cannot list the files of the repository: {error}")))?;
+    let listed = String::from_utf8_lossy(&listing.stdout).into_owned();
+    for name in listed.split('\0').filter(|name| !name.is_empty()) {
+        let (from, to) = (root.join(name), scratch.join(name));
+        // One that was deleted and not committed is listed still.
+        let Ok(bytes) = std::fs::read(&from) else {
+            drop(std::fs::remove_file(&to));
+            continue;
+        };
+        if std::fs::read(&to).is_ok_and(|there| there == bytes) {
+            continue;
+        }
+        let written =
+            to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&to, &bytes));
+        written.map_err(|error| Failed(format!("cannot write {}: {error}", to.display())))?;
+    }
+    Ok(())
+}
+
+fn cargo(folder: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder);
+    command
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
