@@ -320,7 +320,7 @@ impl Run {
             drifts,
             bring_backs,
             cancelled,
-            last: _,
+            last,
         } = self;
         let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
         state.lasts_as(&other.state)
@@ -335,6 +335,8 @@ impl Run {
             && *converted == other.converted
             && *failure == other.failure
             && *stranded == other.stranded
+            // The end tells it, so the log must lead to it.
+            && *last == other.last
             && (*id, *begun) == (other.id, other.begun)
             && *device == other.device
             && *goal == other.goal
