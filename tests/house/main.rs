@@ -6,6 +6,7 @@ mod arrows;
 mod mibs;
 mod promises;
 mod purity;
+mod sabotage;
 
 use std::path::{Path, PathBuf};
 
