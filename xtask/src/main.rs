@@ -2,6 +2,7 @@
 
 mod demo;
 mod fetch;
+mod mutants;
 mod step;
 mod test;
 mod world;
@@ -16,6 +17,8 @@ Usage: cargo xtask <TASK>
 Tasks:
   demo              Upgrade simulated devices on which much goes wrong, and show that nothing is lost
   fetch             Get the foreign programs that some tests run, from Debian; test does it too
+  mutants [SHARD]   Change upgrade and engine in one small way after the other, and tell which no test
+                    of theirs notices; by cargo-mutants, for hours, or one shard of it such as 3/16
   test [FILTER]...  Check formatting, lints and documentation, then run every test
                     (or those whose names contain a FILTER)
   world [OPTION]... Explore the deterministic world: --help tells the options;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&words.collect::<Vec<_>>()),
         Some("demo") => demo::run(),
         Some("fetch") => fetch::run(),
+        Some("mutants") => mutants::run(&words.collect::<Vec<_>>()),
         Some("world") => world::run(&words.collect::<Vec<_>>()),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
