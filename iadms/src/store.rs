@@ -8,6 +8,7 @@ mod copy;
 mod decode;
 mod device;
 mod error;
+mod file;
 mod image;
 mod migrate;
 mod named;

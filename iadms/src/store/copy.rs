@@ -6,7 +6,8 @@ use std::path::Path;
 
 use sqlx::SqlitePool;
 
-use super::{Store, StoreError, open, place};
+use super::file::{make_file, remove, sync_folder_of};
+use super::{Store, StoreError, place};
 
 impl Store {
     /// Writes a copy to `path`, where nothing may be yet. Once this returns, it outlives a loss of power but for its name,
@@ -33,25 +34,10 @@ pub(super) async fn replace(pool: &SqlitePool, path: &Path) -> Result<(), StoreE
     named.map_err(|source| StoreError::Folder { path: path.to_owned(), source })
 }
 
-/// Makes durable which files are in the folder of this one.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(path))?.sync_all()
-}
-
-/// Removes a file, where there is one.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::Folder { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// SQLite writes into a file that is empty: made here, it is its owner's alone. It reads in one transaction, beside which
 /// others commit.
 async fn write(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
-    open::make_file(path)?;
+    make_file(path)?;
     let no_text = || io::Error::new(io::ErrorKind::InvalidInput, "the path is no UTF-8 text");
     let unusable = |source| StoreError::Folder { path: path.to_owned(), source };
     let text = path.to_str().ok_or_else(|| unusable(no_text()))?;

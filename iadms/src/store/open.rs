@@ -1,7 +1,6 @@
 //! Opening the database: rights, lock, soundness.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +8,9 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlitePool};
 
+use super::file::{make_file, remove, sync_folder_of};
 use super::migrate::Step;
-use super::{LOCK, StoreError, copy, migrate, place};
+use super::{LOCK, StoreError, migrate, place};
 
 /// Waits of one program for another on the same file: a person who looks into the database, a backup of it.
 pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(10);
@@ -28,19 +28,6 @@ pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(data.to_owned())),
         Err(TryLockError::Error(source)) => Err(StoreError::Folder { path: data.to_owned(), source }),
-    }
-}
-
-/// Makes a database file that is not there yet, for its owner alone: it holds secrets. SQLite gives the files beside it the
-/// same rights.
-pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
-            Err(StoreError::ReadOnly(path.to_owned()))
-        }
-        Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::DiskFull(path.to_owned())),
-        Err(source) => Err(StoreError::Folder { path: path.to_owned(), source }),
-        Ok(_) => Ok(()),
     }
 }
 
@@ -68,7 +55,7 @@ pub(super) async fn check(pool: &SqlitePool, path: &Path) -> Result<(), StoreErr
 pub(super) async fn create(path: &Path, steps: &[Step]) -> Result<(), StoreError> {
     let new = place::beside(path, ".new");
     for ending in ["", "-journal", "-wal", "-shm"] {
-        copy::remove(&place::beside(&new, ending))?;
+        remove(&place::beside(&new, ending))?;
     }
     make_file(&new)?;
     let options = SqliteConnectOptions::new().filename(&new).synchronous(SqliteSynchronous::Full);
@@ -79,6 +66,6 @@ pub(super) async fn create(path: &Path, steps: &[Step]) -> Result<(), StoreError
     pool.close().await;
     made?;
     let named = File::open(&new).and_then(|file| file.sync_all());
-    let named = named.and_then(|()| fs::rename(&new, path)).and_then(|()| copy::sync_folder_of(path));
+    let named = named.and_then(|()| fs::rename(&new, path)).and_then(|()| sync_folder_of(path));
     named.map_err(|source| StoreError::Folder { path: path.to_owned(), source })
 }

@@ -58,6 +58,8 @@ struct Known {
     owed: BTreeMap<ConfigurationKind, Document>,
     /// Every configuration that was ever owed, and not given up by whoever changed it.
     history: BTreeSet<Digest>,
+    /// The same, and what was given up.
+    ever: BTreeSet<Digest>,
     /// The digests of what it held when that was looked at last.
     held: BTreeSet<Digest>,
     seen: Vec<iad_sim::device::durable::ConfigurationSet>,
@@ -87,6 +89,7 @@ impl Checks {
             let mut known = Known {
                 owed: BTreeMap::new(),
                 history: BTreeSet::new(),
+                ever: BTreeSet::new(),
                 held: BTreeSet::new(),
                 seen: Vec::new(),
                 operation: Record::idle(),

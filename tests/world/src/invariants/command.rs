@@ -6,7 +6,7 @@ use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
 use tftp::Packet;
 use upgrade::run::Goal;
-use upgrade::{Run, RunId, Time};
+use upgrade::{Digest, Run, RunId, Time};
 
 use super::device::in_force;
 use super::{Checked, Checks, broken};
@@ -39,7 +39,7 @@ impl Checks {
         a_command_serves_the_goal(run, operation)?;
         nothing_restarts_before_its_time(run, operation, now)?;
         what_is_done_is_not_done_again(&before, operation)?;
-        nothing_is_loaded_without_a_whole_backup(place, run, operation, store)?;
+        nothing_is_loaded_without_a_whole_backup(place, run, operation, store, &known.ever)?;
         what_is_restored_fits_the_software(place, operation, durable, store)?;
         what_is_put_in_force_is_backed_up(place, run, operation, durable)
     }
@@ -136,6 +136,7 @@ fn nothing_is_loaded_without_a_whole_backup(
     run: &Run,
     operation: &Record,
     store: &Store,
+    ever: &BTreeSet<Digest>,
 ) -> Checked {
     let risky = matches!(
         operation.command,
@@ -145,7 +146,9 @@ fn nothing_is_loaded_without_a_whole_backup(
         !backup.files.is_empty()
             && backup.files.values().all(|file| {
                 let bytes = store.files.get(&file.digest);
-                bytes.is_some_and(|bytes| u64::try_from(bytes.len()) == Ok(file.size))
+                let whole = bytes.is_some_and(|bytes| u64::try_from(bytes.len()) == Ok(file.size));
+                // Whole is what the device held, and not only what came.
+                whole && ever.contains(&file.digest)
             })
     });
     if !risky || (whole && run.device.id == device_id(place)) {
