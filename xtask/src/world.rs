@@ -101,9 +101,9 @@ fn find(narrator: &Narrator, name: &str, patch: &Path) -> Result<Option<String>,
     )?;
     let built = scratch.with_file_name("built");
     let mut build = cargo(&scratch);
-    build.args(["build", "--quiet", "--release", "-p", "world"]).env("CARGO_TARGET_DIR", &built);
+    build.args(["build", "--quiet", "--profile", "sabotage", "-p", "world"]).env("CARGO_TARGET_DIR", &built);
     narrator.run(&format!("{name}: built"), &mut build)?;
-    let mut world = Command::new(built.join("release/world"));
+    let mut world = Command::new(built.join("sabotage/world"));
     world.args(["--minutes", MINUTES]).stdin(Stdio::null()).stderr(Stdio::inherit());
     let begun = Instant::now();
     let output = world.output().map_err(|error| not_started(name, &world, &error))?;
