@@ -1,0 +1,80 @@
+//! Scenarios: `tests/scenarios/*.txt`, each an operator's session with its recorded outcome, played in the world and over
+//! loopback. Both must tell exactly what is recorded. They stand here since only this package may import the world, the
+//! simulator and the words in which `iadms` tells a run.
+
+mod device;
+mod loopback;
+mod script;
+mod session;
+mod world;
+
+use std::path::PathBuf;
+
+use iad_sim::device::{Document, conversion};
+
+use self::script::Script;
+
+/// Who sets this in the environment has the world's outcome recorded instead of compared.
+const RECORD: &str = "IADMS_RECORD";
+
+/// Two tests for each scenario, and the list of all.
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        $(mod $name {
+            #[test]
+            fn in_the_world() {
+                super::play_in_the_world(stringify!($name));
+            }
+
+            #[test]
+            fn over_loopback() {
+                super::play_over_loopback(stringify!($name));
+            }
+        })*
+    };
+}
+
+scenarios! {
+    plain_upgrade
+    backup_fails_and_is_repeated
+    backup_stands_still
+    bad_image_another_file
+    restore_fails_and_is_edited
+}
+
+fn folder() -> PathBuf {
+    xtask::root().join("tests/scenarios")
+}
+
+fn play_in_the_world(name: &str) {
+    let script = Script::read(&folder().join(name).with_extension("txt"));
+    let told = session::play(&script, &mut world::World::new(&script.setting));
+    match std::env::var_os(RECORD) {
+        Some(_) => script.record(&told),
+        None => script.compare(&told, "in the world"),
+    }
+}
+
+fn play_over_loopback(name: &str) {
+    let script = Script::read(&folder().join(name).with_extension("txt"));
+    let told = session::play(&script, &mut loopback::Loopback::new(&script.setting));
+    script.compare(&told, "over loopback");
+}
+
+/// What an operator who is asked to edit makes of a configuration file.
+fn edited(file: &[u8], format: u32) -> Vec<u8> {
+    conversion::convert(&Document::parse(file).unwrap(), format).to_text().into_bytes()
+}
+
+#[test]
+fn every_scenario_is_played() {
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let texts = files.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    let mut found: Vec<String> =
+        texts.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    found.sort();
+    let mut named: Vec<_> = NAMES.to_vec();
+    named.sort_unstable();
+    assert_eq!(found, named, "the files in tests/scenarios, and the list in tests/operator/scenarios.rs");
+}
