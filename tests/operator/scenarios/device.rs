@@ -21,7 +21,7 @@ impl Default for Memory {
     fn default() -> Self {
         let delivered = Durable::delivered(&Settings::numbered(1), "1.0", 1, 0);
         let documents = delivered.configurations[0].iter().map(|one| one.document().clone());
-        Self { known: vec![("of before", documents.collect())] }
+        Self { known: vec![("that of before", documents.collect())] }
     }
 }
 
@@ -32,7 +32,7 @@ impl Memory {
         let mut documents = self.known.last().map(|(_, documents)| documents.clone()).unwrap_or_default();
         let changed = documents.iter_mut().find(|document| document.kind == kind).unwrap();
         entries.iter().for_each(|(key, value)| changed.set(key, value));
-        self.known.push(("with what was changed", documents));
+        self.known.push(("that with what was changed", documents));
     }
 
     /// What is told of the device.
@@ -70,7 +70,7 @@ impl Memory {
         };
         let known = self.known.iter().find(|(_, documents)| documents.iter().all(holds));
         let whose = known.map_or("another one", |(whose, _)| whose);
-        format!("that {whose}, in format {format}")
+        format!("{whose}, in format {format}")
     }
 }
 

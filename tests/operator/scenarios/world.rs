@@ -18,9 +18,6 @@ use super::script::Setting;
 use super::session::Site;
 use crate::laboratory::{DEVICE, profile};
 
-/// Any would do: delays differ from one to the next, what is told must not.
-const SEED: u64 = 1;
-
 pub(super) struct World {
     stage: Stage,
     images: BTreeMap<String, Image>,
@@ -29,13 +26,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(setting: &Setting) -> Self {
+    pub(super) fn new(setting: &Setting, seed: u64) -> Self {
         let limits: Vec<&str> = setting.limits.iter().map(String::as_str).collect();
         let text = profile(&limits, &setting.commands);
         let parent = |name: &str| (name == "iad").then_some(("iad.toml", upgrade::profile::IAD));
         let profile = upgrade::profile::load("quick.toml", &text, parent).unwrap();
         let device = parse::<DeviceOptions>(&setting.devices).settings();
-        let mut stage = Stage::new(device, profile, SEED);
+        let mut stage = Stage::new(device, profile, seed);
         let mut images = BTreeMap::new();
         for image in &setting.images {
             let plan = parse::<ImageOptions>(&image.options).plan(&image.version);
