@@ -86,8 +86,10 @@ fn play_in_the_world(name: &str) {
 
 fn play_over_loopback(name: &str) {
     let script = Script::read(&folder().join(name).with_extension("txt"));
-    let told = session::play(&script, &mut loopback::Loopback::new(&script.setting));
+    let mut site = loopback::Loopback::new(&script.setting);
+    let told = session::play(&script, &mut site);
     script.compare(&told, "over loopback");
+    site.shows_what_was_told();
 }
 
 /// What an operator who is asked to edit makes of a configuration file.

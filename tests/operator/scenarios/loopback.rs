@@ -1,7 +1,10 @@
 //! A session with the two programs, over loopback.
 
+use std::collections::BTreeMap;
+
 use engine::director::Told;
 use iad_sim::net::DeviceView;
+use iadms::cli::narrate;
 use tests::process::{Running, eventually};
 use upgrade::run::Story;
 
@@ -18,6 +21,8 @@ pub(super) struct Loopback {
     watch: Option<(u64, Running)>,
     /// How many stories of that run were told.
     told: u64,
+    /// What was told of each run, as it happened.
+    sentences: BTreeMap<u64, Vec<String>>,
 }
 
 impl Loopback {
@@ -35,7 +40,20 @@ impl Loopback {
                 laboratory.add_image(&image.name, &image.version, &options);
             }
         }
-        Self { laboratory, watch: None, told: 0 }
+        Self { laboratory, watch: None, told: 0, sentences: BTreeMap::new() }
+    }
+
+    /// Whoever looks later reads the same as who looked on.
+    pub(super) fn shows_what_was_told(&self) {
+        for (run, told) in &self.sentences {
+            let shown = self.laboratory.succeed(&["run", "show", &run.to_string()]);
+            // Below the empty line after the tables each line begins with its date and time.
+            let sentence = |line: &str| line.splitn(3, ' ').nth(2).map(|rest| rest.trim_start().to_owned());
+            let shown: Vec<String> = shown.lines().filter_map(sentence).collect();
+            let begins = shown.iter().position(|line| Some(line) == told.first());
+            let shown = begins.map(|begins| shown[begins..].iter().take(told.len()).cloned().collect());
+            assert_eq!(shown.as_ref(), Some(told), "iadms run show {run}");
+        }
     }
 }
 
@@ -69,6 +87,7 @@ impl Site for Loopback {
             (is_kept && told.n > self.told).then_some(told)
         });
         self.told = told.n;
+        self.sentences.entry(run).or_default().push(narrate::story(&told.story));
         told.story
     }
 
