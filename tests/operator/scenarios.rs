@@ -6,6 +6,7 @@ mod device;
 mod loopback;
 mod script;
 mod session;
+mod words;
 mod world;
 
 use std::path::PathBuf;
