@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("iadms", &["engine", "upgrade", "snmp", "tftp", "datagram"]),
     ("xtask", &[]),
     ("world", &["snmp", "tftp", "upgrade", "engine", "iad-sim"]),
-    ("tests", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask"]),
+    ("tests", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask", "world"]),
 ];
 
 /// The simulator and the manager never meet, not even in tests of their own: a misunderstanding that they share would

@@ -108,12 +108,7 @@ impl Laboratory {
         let folder = tempfile::tempdir().unwrap();
         let profiles = folder.path().join("profiles");
         std::fs::create_dir(&profiles).unwrap();
-        let name = |limit: &str| limit.split(' ').next().map(str::to_owned);
-        let given: Vec<_> = setup.limits.iter().map(|limit| name(limit)).collect();
-        let usual = LIMITS.iter().filter(|limit| !given.contains(&name(limit)));
-        let limits: Vec<_> = usual.chain(setup.limits).copied().collect();
-        let profile = format!("{PROFILE}{}\n\n{}\n", limits.join("\n"), setup.commands);
-        std::fs::write(profiles.join("quick.toml"), profile).unwrap();
+        std::fs::write(profiles.join("quick.toml"), profile(setup.limits, setup.commands)).unwrap();
         let data = folder.path().join("data");
         let disk = setup.disk.and_then(|options| Disk::at(&data, options));
         let link = setup.linked.then(Link::new);
@@ -473,6 +468,15 @@ pub(crate) fn json(text: &str) -> Value {
 
 pub(crate) fn path_text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
+}
+
+/// The profile of the devices, with these limits, and these of single commands.
+pub(crate) fn profile(limits: &[&str], commands: &str) -> String {
+    let name = |limit: &str| limit.split(' ').next().map(str::to_owned);
+    let given: Vec<_> = limits.iter().map(|limit| name(limit)).collect();
+    let usual = LIMITS.iter().filter(|limit| !given.contains(&name(limit)));
+    let limits: Vec<_> = usual.chain(limits).copied().collect();
+    format!("{PROFILE}{}\n\n{commands}\n", limits.join("\n"))
 }
 
 /// Options with values, of which those in `later` take the place of those in `earlier`.

@@ -18,4 +18,5 @@ mod northbound;
 mod notifications;
 mod power_failure;
 mod prompt;
+mod scenarios;
 mod waiting;

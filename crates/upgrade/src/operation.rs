@@ -95,6 +95,9 @@ pub enum State {
         stopping: bool,
         /// When the device said that it was done, while the file server's word is awaited.
         done_at: Option<Time>,
+        /// Whether the device said that it was done before it was asked what is awaited now.
+        #[serde(default)]
+        claimed: bool,
     },
     /// Done, by evidence.
     Done {
@@ -283,9 +286,9 @@ impl State {
                 Self::Looking { silent: others_silent, busy: others_busy, refused: others, next: _ },
             ) => (silent, busy, refused) == (others_silent, others_busy, others),
             (
-                Self::Underway { stopping, done_at, .. },
-                Self::Underway { stopping: others, done_at: others_done_at, .. },
-            ) => (stopping, done_at) == (others, others_done_at),
+                Self::Underway { stopping, done_at, claimed, .. },
+                Self::Underway { stopping: others, done_at: others_done_at, claimed: others_claimed, .. },
+            ) => (stopping, done_at, claimed) == (others, others_done_at, others_claimed),
             (one, other) => one == other,
         }
     }

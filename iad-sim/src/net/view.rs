@@ -127,7 +127,7 @@ pub struct FaultView {
 
 impl DeviceView {
     /// What is shown of this device.
-    pub(crate) fn of(device: &Device, address: SocketAddr, now: Duration) -> Self {
+    pub fn of(device: &Device, address: SocketAddr, now: Duration) -> Self {
         let durable = device.durable();
         let settings = device.settings();
         let (calls, call_admission) = device.calls().unwrap_or((0, CallAdmission::Open));

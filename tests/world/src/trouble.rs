@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    fn power_off(&mut self, place: usize) {
+    pub(crate) fn power_off(&mut self, place: usize) {
         let now = self.now;
         if let Some(unit) = self.units.get_mut(place) {
             let clock = unit.clock(now);
@@ -121,7 +121,7 @@ impl World {
         self.settle(place);
     }
 
-    fn power_on(&mut self, place: usize) {
+    pub(crate) fn power_on(&mut self, place: usize) {
         let now = self.now;
         if let Some(unit) = self.units.get_mut(place).filter(|unit| !unit.gone) {
             let clock = unit.clock(now);

@@ -171,7 +171,7 @@ pub fn run(plan: &Plan, told: bool) -> Verdict {
 }
 
 impl World {
-    fn new(plan: Plan, told: bool) -> Self {
+    pub(crate) fn new(plan: Plan, told: bool) -> Self {
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
         for made in IMAGES.iter() {
@@ -284,7 +284,7 @@ impl World {
                 .all(|(desk, device)| desk.turn >= device.errands.len())
     }
 
-    fn happen(&mut self, item: Item) {
+    pub(crate) fn happen(&mut self, item: Item) {
         match item {
             Item::ToAgent { place, from, bytes } => self.ask_agent(place, from, &bytes),
             Item::ToTransfer { place, port, from, bytes } => self.transfer_hears(place, port, from, &bytes),

@@ -14,6 +14,8 @@ pub(super) enum Finding {
     AwaitingFileServer,
     /// The device says that it is done; only a whole look can tell whether that is so.
     NeedsWholeLook,
+    /// The device says that it is done, and something else that it says speaks against that.
+    Contradicted(Cause),
     /// Done.
     Proven,
     /// Failed.
@@ -78,12 +80,12 @@ impl Operation {
             return Finding::Working;
         }
         let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
-        Finding::Disproven(Cause::WrongVersion { running, wanted })
+        Finding::Contradicted(Cause::WrongVersion { running, wanted })
     }
 
     fn finding_of_done(&self, reading: &Reading) -> Finding {
         if let Some(cause) = self.contradiction(reading) {
-            return Finding::Disproven(cause);
+            return Finding::Contradicted(cause);
         }
         if self.is_fulfilled(reading) && self.task.is_proven_by_state() {
             return Finding::Proven;

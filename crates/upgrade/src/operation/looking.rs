@@ -38,8 +38,7 @@ impl Operation {
         }
         match self.sight(reading, around.run) {
             Sight::Ours => {
-                let fresh = now + self.time_limit(around.profile);
-                self.deadline = Some(self.deadline.map_or(fresh, |deadline| deadline.max(fresh)));
+                self.refresh_deadline(around, now);
                 let open = self.open_tickets();
                 let reopen = self.resumed && !open.is_empty();
                 let (next, mut effects) = self.underway(now).judge(reading, around, now);
@@ -51,6 +50,7 @@ impl Operation {
             Sight::AlreadyDone => self.done(reading.clone()),
             // The device restarted since the SET and is not as wanted: whether the SET arrived or not, it failed.
             Sight::Ready if self.commanded && self.has_restarted(reading) => {
+                self.refresh_deadline(around, now);
                 self.underway(now).judge(reading, around, now)
             }
             Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
@@ -69,6 +69,11 @@ impl Operation {
             Sight::Impossible(_) if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
             Sight::Impossible(cause) => self.fail(cause),
         }
+    }
+
+    fn refresh_deadline(&mut self, around: Surroundings<'_>, now: Time) {
+        let fresh = now + self.time_limit(around.profile);
+        self.deadline = Some(self.deadline.map_or(fresh, |deadline| deadline.max(fresh)));
     }
 
     pub(super) fn unseen(self, why: &str, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {

@@ -18,6 +18,7 @@ impl Operation {
             whole: false,
             stopping: false,
             done_at: None,
+            claimed: false,
         };
         self
     }
@@ -45,7 +46,8 @@ impl Operation {
         now: Time,
     ) -> (Self, Vec<Effect>) {
         let finding = self.finding(reading);
-        let State::Underway { progress, moved, next, again, whole, done_at, .. } = &mut self.state else {
+        let State::Underway { progress, moved, next, again, whole, done_at, claimed, .. } = &mut self.state
+        else {
             return (self, Vec::new());
         };
         *next = Some(now + Limits::span(around.profile.limits.poll_s));
@@ -54,12 +56,16 @@ impl Operation {
         match finding {
             Finding::Proven => return self.done(reading.clone()),
             Finding::Disproven(cause) => return self.fail(cause),
+            Finding::Contradicted(cause) if *claimed => return self.fail(cause),
+            // A look takes several messages, answered one after the other: some may be older than the device's last word.
+            Finding::Contradicted(_) => (*claimed, *whole, *again) = (true, true, true),
             // An agent that was started before the rest of its device has no more to tell yet: that takes time.
             Finding::NeedsWholeLook => {
-                *whole = true;
+                (*claimed, *whole) = (true, true);
                 *again |= !was_whole;
             }
             Finding::AwaitingFileServer => {
+                *claimed = true;
                 done_at.get_or_insert(now);
             }
             Finding::Working => {

@@ -19,3 +19,4 @@ mod policies;
 mod preflight;
 mod random;
 mod restore;
+mod torn;

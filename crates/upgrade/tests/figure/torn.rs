@@ -1,0 +1,46 @@
+//! A look takes several messages, and a device may end its work between two answers: then the look tells that it is done,
+//! beside what was before. Found by a scenario in worlds where datagrams are late.
+
+use upgrade::profile::{Command, Scope};
+use upgrade::reading::{OperationState, Reading};
+use upgrade::run::{Event, Outcome, Step};
+
+use crate::device::{Fault, Work};
+use crate::world::World;
+
+/// The step is under way, and a look at it comes that is in parts older than its end.
+fn looked_at_while_it_ended(mut world: World, step: Step) -> World {
+    world = world.until_underway(step);
+    let before = world.device.reading(Scope::Whole, world.now);
+    let is_done = |work: &Work| work.state == OperationState::Done;
+    world.until(|world| world.device.work.as_ref().is_some_and(is_done));
+    assert_eq!(world.run.current_step(), Some(step), "{}", world.told());
+    let after = world.device.reading(Scope::Whole, world.now);
+    world.forget_answers();
+    let Reading { at, uptime, boots, operation, .. } = after;
+    let reading = Reading { at, uptime, boots, operation, ..before };
+    let asked = world.run.asked;
+    assert!(world.give(&Event::Read { asked, reading: reading.into() }), "{}", world.told());
+    world
+}
+
+#[test]
+fn what_is_done_has_not_failed_because_a_look_is_in_parts_older_than_that() {
+    for step in [Step::Downloading, Step::Activating, Step::Restoring, Step::Confirming] {
+        let world = looked_at_while_it_ended(World::upgrade().begin(), step).on();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{step}: {}", world.told());
+        assert!(world.failures().is_empty(), "{step}: {:?}", world.failures());
+    }
+}
+
+#[test]
+fn what_only_pretends_to_be_done_fails_at_the_second_look() {
+    let world = World::upgrade().fault(Command::Restore, [Fault::Pretend]).begin();
+    let world = looked_at_while_it_ended(world, Step::Restoring).on();
+    assert_eq!(
+        world.failures(),
+        [
+            "restoring failed: the device says that it is done, but its default-parameters is not the one restored"
+        ]
+    );
+}
