@@ -80,21 +80,19 @@ fn b09_an_upgrade_goes_on_from_a_copy_that_was_made_in_the_middle_of_it() {
 
 /// The run in the copy knows nothing of what the run did after it.
 #[test]
-fn b09_a_run_in_an_old_copy_finds_that_its_device_went_on_asks_and_harms_nothing() {
+fn b09_a_run_in_an_old_copy_finds_that_its_device_went_on_and_harms_nothing() {
     let (mut laboratory, run) = downloading("ask");
     let copy = back_up(&laboratory);
     assert_eq!(laboratory.ending(run)["outcome"], "succeeded");
     let upgraded = laboratory.device();
     go_back(&mut laboratory, &copy);
     let mut watch = laboratory.watch(run);
-    let question = watch.asked();
-    assert_eq!(question["failure"]["cause"]["wrong-version"]["running"], "2.0", "{question}");
-    laboratory.succeed(&["run", "answer", &run.to_string(), "again"]);
     let ended = watch.wait_for("the end of the run", |story| story.get("ended").cloned());
     assert_eq!(ended["outcome"], "succeeded", "{ended}");
     let after = laboratory.device();
     assert_eq!((&after["version"], &after["boots"]), (&upgraded["version"], &upgraded["boots"]));
     assert_eq!(in_force(&after), in_force(&upgraded));
+    assert_eq!(after["buffers"], upgraded["buffers"], "the old software is kept where it was");
 }
 
 fn in_force(device: &Value) -> Vec<&Value> {

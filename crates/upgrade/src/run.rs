@@ -84,6 +84,9 @@ pub struct Run {
     pub drifts: u32,
     /// Repeats of what brings the device back.
     pub bring_backs: u32,
+    /// The device has carried out operations of this run that are not known here: what is stored is a copy of before.
+    #[serde(default)]
+    pub outrun: bool,
     /// Whether an operator cancelled it.
     pub cancelled: bool,
     /// The device by the last whole look at it.
@@ -240,6 +243,7 @@ impl Run {
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
+            outrun: false,
             cancelled: false,
             last: LeftWith::default(),
         }
@@ -319,13 +323,14 @@ impl Run {
             repeats,
             drifts,
             bring_backs,
+            outrun,
             cancelled,
             last,
         } = self;
         let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
         state.lasts_as(&other.state)
             && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
-            && *returning == other.returning
+            && (*returning, *outrun) == (other.returning, other.outrun)
             && *activated == other.activated
             && *calls_closed == other.calls_closed
             && *cancelled == other.cancelled

@@ -96,6 +96,7 @@ impl Turn<'_> {
         self.run.failure = Some(failure);
         let loaded = matches!(self.run.goal, Goal::Upgrade { .. }) && self.run.backup.is_some();
         match step {
+            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already() => self.preflight(),
             // By itself it has taken what was loaded: the old software is what its settings are for.
             Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => self.go_back(),
             Step::Preflight
@@ -126,6 +127,13 @@ impl Turn<'_> {
             Step::RollingBack | Step::RestoringOriginal => self.go_back(),
             Step::OpeningCalls | Step::Stopping => Err(Rejected),
         }
+    }
+
+    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
+    fn is_there_already(&self) -> bool {
+        let there = self.run.last.version.as_deref() == self.run.target_version();
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        upgrade && self.run.outrun && there && self.run.activated.is_none()
     }
 
     /// Whether a restore is repeated on the new software, by itself: the policy says so, the device is still on

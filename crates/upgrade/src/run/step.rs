@@ -14,6 +14,9 @@ use crate::reading::Reading;
 #[error("the event means nothing to the run as it stands")]
 pub struct Rejected;
 
+/// More operations than this no run has gone through since a copy of it was made.
+const MOST_AHEAD: u32 = 1000;
+
 /// One event being worked out: the run as it becomes, and what is to be done.
 pub(super) struct Turn<'a> {
     pub(super) run: Run,
@@ -219,7 +222,8 @@ impl Turn<'_> {
         let old = self.run.old.as_ref().map(|old| old.version.as_str());
         match step {
             Step::Converting | Step::Restoring => self.run.target_version().or(old),
-            Step::BackingUp | Step::RestoringOriginal => old,
+            // What is loaded goes where nothing runs: on any other version that is where the old software is kept.
+            Step::BackingUp | Step::Downloading | Step::RestoringOriginal => old,
             _ => None,
         }
     }
@@ -262,11 +266,28 @@ impl Turn<'_> {
     }
 
     fn note(&mut self, reading: &Reading) {
+        self.note_operation(reading);
         if !reading.is_whole() {
             return;
         }
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
+    }
+}
+
+impl Turn<'_> {
+    /// Ids that the device knows of this run are not given again.
+    fn note_operation(&mut self, reading: &Reading) {
+        let prefix = self.run.prefix();
+        let shown = reading.operation.as_ref().and_then(|shown| shown.id.strip_prefix(&prefix));
+        let known = self.run.operations;
+        let ahead = known + 1..=known.saturating_add(MOST_AHEAD);
+        if let Some(number) =
+            shown.and_then(|number| number.parse().ok()).filter(|number| ahead.contains(number))
+        {
+            self.run.operations = number;
+            self.run.outrun = true;
+        }
     }
 }
 
