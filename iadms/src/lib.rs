@@ -1,6 +1,7 @@
 //! Management system that upgrades access devices over SNMP, TFTP and FTP.
 
 pub mod api;
+pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod copy;

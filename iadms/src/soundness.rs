@@ -7,7 +7,7 @@ use std::path::Path;
 use upgrade::Digest;
 
 use crate::api::{Check, Finding};
-use crate::daemon::with_causes;
+use crate::causes::with_causes;
 use crate::files::{FileError, Files};
 use crate::store::{Named, OLDEST_SQLITE, Rows, Store, StoreError};
 

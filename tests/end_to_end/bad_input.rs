@@ -24,7 +24,7 @@ fn soon_given_up() -> Setup {
 /// Why the manager does not start, all causes in one line.
 async fn start_error(laboratory: &Laboratory) -> String {
     let error = start(&laboratory.options).await.expect_err("an error");
-    iadms::daemon::with_causes(&error)
+    iadms::causes::with_causes(&error)
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn bad_an_image_with_a_wrong_digest_or_size_is_never_run() {
     let other = ImageFile { size: lies.manifest.files[0].size - 1, ..lies.manifest.files[0].clone() };
     lies.manifest.files = vec![other];
     lies.digest = Digest([1; 32]);
-    laboratory.answer(run, Answer::OtherImage(Box::new(lies))).await;
+    laboratory.answer(run, Answer::OtherImage(lies.into())).await;
     assert_eq!(failure(&laboratory.question(run).await).0, Step::Downloading);
     assert_in_service(&laboratory.look().await, "1.0", &configuration(&before));
 }

@@ -105,7 +105,7 @@ async fn h15_an_operator_gives_another_file() {
     let run = laboratory.upgrade(&bad).await;
     laboratory.question(run).await;
     let good = laboratory.image(&Plan { seed: 8, ..plan("2.1") });
-    laboratory.answer(run, Answer::OtherImage(Box::new(good))).await;
+    laboratory.answer(run, Answer::OtherImage(good.into())).await;
     let ending = laboratory.end(run).await;
     assert_eq!(ending.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
     assert_eq!(ending.left_with.version.as_deref(), Some("2.1"));

@@ -126,11 +126,11 @@ async fn b03_a_question_about_a_failed_preflight_is_asked_once_the_device_was_to
     let run = laboratory.upgrade(&bad).await;
     laboratory.question(run).await;
     let misfit = laboratory.image(&Plan { hardware: vec!["iad-16".into()], ..plan("2.1") });
-    laboratory.answer(run, Answer::OtherImage(Box::new(misfit))).await;
+    laboratory.answer(run, Answer::OtherImage(misfit.into())).await;
     let question = laboratory.question(run).await;
     assert_eq!(question.failure.map(|failure| failure.step), Some(Step::Preflight));
     assert_in_service(&laboratory.look().await, "1.0", &configuration(&before));
-    laboratory.answer(run, Answer::OtherImage(Box::new(laboratory.image(&plan("2.2"))))).await;
+    laboratory.answer(run, Answer::OtherImage(laboratory.image(&plan("2.2")).into())).await;
     assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
 }
 

@@ -134,7 +134,7 @@ async fn h08_an_answer_that_was_not_asked_for_changes_nothing() {
     cut_backups_short(&laboratory, 1).await;
     let run = laboratory.back_up().await;
     laboratory.question(run).await;
-    let image = Box::new(laboratory.image(&plan("2.0")));
+    let image = laboratory.image(&plan("2.0")).into();
     let refusal = laboratory.manager().handle.answer(run, Answer::OtherImage(image)).await;
     assert_eq!(refusal.expect_err("a refusal").code, RefusalCode::Conflict);
     assert!(matches!(laboratory.run(run).await.state, State::Asking(_)));

@@ -1,9 +1,9 @@
 //! `cargo xtask mutants [SHARD/OF]`: changes `crates/upgrade` and `crates/engine` in one small way after the other, and runs their
 //! own tests on each: a change that no test notices is told. Hours of work, so it takes shards, and is no part of the tests.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::step::{Failed, Narrator};
+use crate::step::{Failed, Narrator, cargo};
 
 /// So long may the tests of one mutant take, in seconds: several times what they take.
 const TEST_LIMIT_S: &str = "120";
@@ -18,14 +18,15 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
             ));
         }
     };
+    let root = xtask::root();
     let installed =
-        cargo().args(["mutants", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        cargo(&root).args(["mutants", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|status| status.success()) {
         return Err(Failed(
             "cargo-mutants is not installed: cargo install --locked cargo-mutants".to_owned(),
         ));
     }
-    let mut command = cargo();
+    let mut command = cargo(&root);
     command.args(["mutants", "--package", "upgrade", "--package", "engine", "--no-shuffle"]);
     command.args(["--timeout", TEST_LIMIT_S, "--output", "target/mutants"]);
     command.args(shard.iter().flat_map(|shard| ["--shard", shard]));
@@ -35,12 +36,6 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
 fn is_shard(word: &str) -> bool {
     let parts = word.split_once('/').map(|(shard, of)| (shard.parse::<u32>(), of.parse::<u32>()));
     matches!(parts, Some((Ok(shard), Ok(of))) if shard < of)
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(xtask::root());
-    command
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The steps of a task: commands, each told in one line on stderr with the time at which it begins.
 
 use std::fmt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -41,6 +42,13 @@ impl Narrator {
         }
         Err(Failed(format!("{step}: failed ({status}): {}", line_of(command))))
     }
+}
+
+/// `cargo`, the one that runs this task, in this folder.
+pub(crate) fn cargo(folder: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder);
+    command
 }
 
 /// The failure of a step whose command does not even start.

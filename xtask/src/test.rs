@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::process::Command;
 
 use crate::step::{Failed, Narrator};
-use crate::{fetch, world};
+use crate::{fetch, step, world};
 
 /// Runs all steps; the last one is the runner's, whose count closes the output.
 pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
@@ -45,7 +45,7 @@ fn quiet() -> Option<&'static str> {
 
 /// `cargo` with these arguments, in the root of the repository.
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(xtask::root()).env(xtask::PROGRAMS_ARE_BUILT, "yes");
+    let mut command = step::cargo(&xtask::root());
+    command.args(arguments).env(xtask::PROGRAMS_ARE_BUILT, "yes");
     command
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::step::{Failed, Narrator, not_started};
+use crate::step::{Failed, Narrator, cargo, not_started};
 
 /// So long may the world look for a fault that was planted, in minutes.
 const MINUTES: &str = "1";
@@ -138,12 +138,6 @@ fn copy_tree(root: &Path, scratch: &Path) -> Result<(), Failed> {
         written.map_err(|error| Failed(format!("cannot write {}: {error}", to.display())))?;
     }
     Ok(())
-}
-
-fn cargo(folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder);
-    command
 }
 
 fn target(root: &Path) -> PathBuf {

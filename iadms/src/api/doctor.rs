@@ -9,7 +9,8 @@ use upgrade::Time;
 
 use super::files::blocking;
 use super::{Api, Body, Refused};
-use crate::daemon::{Status, with_causes};
+use crate::causes::with_causes;
+use crate::daemon::Status;
 use crate::inventory::Device;
 use crate::store::UnreadableRun;
 

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::daemon::{Refusal, RefusalCode, with_causes};
+use crate::causes::with_causes;
+use crate::daemon::{Refusal, RefusalCode};
 use crate::files::FileError;
 use crate::store::StoreError;
 

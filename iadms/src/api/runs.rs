@@ -186,7 +186,7 @@ pub(super) async fn answer(
     let answer = match request {
         AnswerRequest::Again => Answer::Again,
         AnswerRequest::End => Answer::End,
-        AnswerRequest::Image { name } => Answer::OtherImage(Box::new(image(&api, &name).await?)),
+        AnswerRequest::Image { name } => Answer::OtherImage(image(&api, &name).await?.into()),
         AnswerRequest::Edited { files } => {
             for (kind, file) in &files {
                 let (storage, digest) = (api.files.clone(), file.digest);

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::daemon::{Refusal, with_causes};
+use crate::causes::with_causes;
+use crate::daemon::Refusal;
 use crate::store::StoreError;
 
 /// The exit codes, as `iadms --help` tells them.

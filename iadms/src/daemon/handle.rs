@@ -9,6 +9,7 @@ use upgrade::reading::Reading;
 use upgrade::run::{Answer, Choices, Goal};
 use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
 
+use crate::causes::with_causes;
 use crate::inventory::Access;
 use crate::store::{NorthboundTarget, StoreError, UnreadableRun};
 
@@ -238,21 +239,6 @@ impl From<&StoreError> for Refusal {
         };
         Self::new(code, with_causes(error), error.next())
     }
-}
-
-/// The error and what it came from, in one sentence.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let said = deeper.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = deeper.source();
-    }
-    text
 }
 
 impl Handle {

@@ -8,7 +8,8 @@ use upgrade::run::{Event, Story};
 
 use super::row::{read, read_word};
 use super::{Store, StoreError};
-use crate::daemon::{Trap, with_causes};
+use crate::causes::with_causes;
+use crate::daemon::Trap;
 
 /// Unreadable rows that are named; of more, only the number is told.
 const MOST_NAMED: usize = 20;

@@ -73,7 +73,7 @@ impl Site for World {
                 let answer = match answer {
                     Word::Again => Answer::Again,
                     Word::End => Answer::End,
-                    Word::Image { name } => Answer::OtherImage(Box::new(self.image(&name))),
+                    Word::Image { name } => Answer::OtherImage(self.image(&name).into()),
                     Word::Edited { folder } => {
                         let files = self.folders.get(&folder).cloned().unwrap_or_default();
                         let keep = |(kind, file)| (kind, self.stage.keep(file));

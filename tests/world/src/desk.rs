@@ -176,7 +176,7 @@ impl World {
         };
         let answer = match reaction {
             Reaction::Again | Reaction::Never => Answer::Again,
-            Reaction::GoodImage => Answer::OtherImage(Box::new(image(Quality::Good))),
+            Reaction::GoodImage => Answer::OtherImage(Arc::new(image(Quality::Good))),
             Reaction::Edited => Answer::Edited(self.edited_files(run)),
             Reaction::End => Answer::End,
             Reaction::Cancel => {

@@ -61,7 +61,8 @@ impl Turn<'_> {
     pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
         // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
-        if broken_by_us && !matches!(cause, Cause::Stopped | Cause::RevisionMoved) && !self.run.cancelled {
+        let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
+        if broken_by_us && !other && !self.run.cancelled {
             return self.begin(step, again(&operation.task, &self.run));
         }
         let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
@@ -98,7 +99,9 @@ impl Turn<'_> {
         match step {
             _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already() => self.preflight(),
             // By itself it has taken what was loaded: the old software is what its settings are for.
-            Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => self.go_back(),
+            Step::Preflight | Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => {
+                self.go_back()
+            }
             Step::Preflight
             | Step::ConfiguringServer
             | Step::BackingUp

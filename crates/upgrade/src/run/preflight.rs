@@ -32,6 +32,14 @@ impl Turn<'_> {
             self.run.device.unique_id = Some(id.clone());
             self.effects.push(Effect::Known(id));
         }
+        if let Some(cause) = self.slid(reading) {
+            if matches!(self.run.goal, Goal::Upgrade { .. }) {
+                return self.fail(Step::Preflight, cause);
+            }
+            // It is where it is to be rolled back to; what was backed up is still missing there.
+            self.run.activated = Some(self.now);
+            return self.roll_back();
+        }
         // Before a repeat too the device is as it was; but questions stay open for days, and others work on it meanwhile.
         self.run.old = Some(old(reading));
         if let Some(cause) = self.obstacle(reading) {
@@ -76,6 +84,18 @@ impl Turn<'_> {
         let (known, told) = (self.run.device.unique_id.as_ref()?, reading.unique_id.as_ref()?);
         (known != told)
             .then(|| format!("at {} answers the device {told}, not {known}", self.run.device.address))
+    }
+
+    /// Before a repeat: by itself the device took its other software, and is without the settings that were backed up.
+    /// What others did to it meanwhile stays.
+    fn slid(&self, reading: &Reading) -> Option<Cause> {
+        let running = reading.running().filter(|buffer| buffer.role != Some(Role::Trial))?;
+        let held = reading.running_configuration();
+        let bare = self.run.backup.as_ref().is_some_and(|backup| !backup.same_files(&held));
+        let prefix = self.run.prefix();
+        let ours = reading.operation.as_ref().is_none_or(|last| last.id.starts_with(&prefix));
+        let there = self.changes_software() && self.run.target_version() == Some(&*running.version);
+        (there && bare && ours && !self.run.outrun).then(|| self.left_the_old_software(reading))?
     }
 
     fn obstacle(&self, reading: &Reading) -> Option<Cause> {
@@ -148,10 +168,15 @@ impl Turn<'_> {
         all.find(|command| self.profile.command(*command).is_none())
     }
 
+    const fn changes_software(&self) -> bool {
+        matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
+    }
+
     fn leaves_out_kinds(&self) -> bool {
-        let changes_software = matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack);
         let chosen = &self.run.choices.kinds;
-        changes_software && !chosen.is_empty() && self.profile.kinds.keys().any(|kind| !chosen.contains(kind))
+        self.changes_software()
+            && !chosen.is_empty()
+            && self.profile.kinds.keys().any(|kind| !chosen.contains(kind))
     }
 
     fn unknown_kind(&self) -> Option<&Kind> {

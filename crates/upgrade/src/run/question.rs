@@ -1,5 +1,7 @@
 //! Questions to operators, and who may answer instead (rows H8, H16, H20).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -55,7 +57,7 @@ pub enum Answer {
     /// Once more.
     Again,
     /// Once more with this image.
-    OtherImage(Box<Image>),
+    OtherImage(Arc<Image>),
     /// Once more with these files, one of each kind that was backed up.
     Edited(std::collections::BTreeMap<Kind, StoredFile>),
     /// No more.

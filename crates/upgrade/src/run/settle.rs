@@ -82,7 +82,7 @@ impl Turn<'_> {
         match answer {
             Answer::Again | Answer::End => {}
             Answer::OtherImage(image) => {
-                self.run.goal = Goal::Upgrade { image: Arc::new((**image).clone()) };
+                self.run.goal = Goal::Upgrade { image: Arc::clone(image) };
                 self.run.conversion = None;
                 self.run.converted = None;
             }

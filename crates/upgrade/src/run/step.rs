@@ -273,15 +273,13 @@ impl Turn<'_> {
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
     }
-}
 
-impl Turn<'_> {
     /// Ids that the device knows of this run are not given again.
     fn note_operation(&mut self, reading: &Reading) {
         let prefix = self.run.prefix();
         let shown = reading.operation.as_ref().and_then(|shown| shown.id.strip_prefix(&prefix));
         let known = self.run.operations;
-        let ahead = known + 1..=known.saturating_add(MOST_AHEAD);
+        let ahead = known.saturating_add(1)..=known.saturating_add(MOST_AHEAD);
         if let Some(number) =
             shown.and_then(|number| number.parse().ok()).filter(|number| ahead.contains(number))
         {

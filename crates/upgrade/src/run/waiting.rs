@@ -96,7 +96,8 @@ impl Turn<'_> {
             self.wait(None);
             return Ok(());
         }
-        if let Some(cause) = self.left_the_old_software(reading) {
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        if let Some(cause) = self.left_the_old_software(reading).filter(|_| upgrade) {
             return self.fail(Step::Draining, cause);
         }
         if self.has_drifted(reading) {
@@ -117,9 +118,8 @@ impl Turn<'_> {
 
     /// A device whose software does not start any more may have taken what was just loaded, untried and without its
     /// settings.
-    fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        let wanted = &self.run.old.as_ref().filter(|_| upgrade)?.version;
+    pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
+        let wanted = &self.run.old.as_ref()?.version;
         let running = &reading.running()?.version;
         let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
         (running != wanted).then(cause)

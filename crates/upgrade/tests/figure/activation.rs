@@ -36,6 +36,28 @@ fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anyb
     world.assert_upgraded(&world.before.1);
 }
 
+/// Found by the deterministic world: the same while an operator was asked.
+#[test]
+fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_repeat() {
+    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    world.device.running = 1 - world.device.running;
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn what_others_loaded_while_it_asked_stays() {
+    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    world.before_counts = false;
+    world.device.running = 1 - world.device.running;
+    world.device.occupy("of another", world.now);
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.ending().reason, "the device runs 2.0 already; nothing was to be done");
+}
+
 #[test]
 fn an_activation_that_goes_wrong_is_rolled_back_before_anybody_is_asked() {
     let cases = [

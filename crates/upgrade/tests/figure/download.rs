@@ -147,7 +147,7 @@ fn an_image_that_is_there_already_is_not_loaded_again() {
 fn the_operator_may_give_another_image() {
     let mut world = World::upgrade().fault(Command::Download, [Fault::Fail("flash")]).play();
     world.device.image = ("2.1".into(), 1, image("2.1", 1).digest);
-    let world = world.answer(Answer::OtherImage(Box::new(image("2.1", 1))));
+    let world = world.answer(Answer::OtherImage(image("2.1", 1).into()));
     assert_eq!(world.outcome(), Outcome::Succeeded);
     assert_eq!(world.device.running().version, "2.1");
     assert_eq!(world.device.running().files, world.before.1);
@@ -158,7 +158,7 @@ fn another_image_that_does_not_fit_is_asked_about_and_not_loaded() {
     let world = World::upgrade().fault(Command::Download, [Fault::Fail("flash")]).play();
     let mut other = image("2.1", 1);
     other.manifest.hardware = vec!["iad-96".into()];
-    let world = world.answer(Answer::OtherImage(Box::new(other)));
+    let world = world.answer(Answer::OtherImage(other.into()));
     world.assert_asks(&ALL, "is for iad-96");
     assert_eq!(world.count(Command::Download), 1);
 }

@@ -114,6 +114,6 @@ fn without_a_limit_a_question_stays_open_and_nothing_is_sent() {
 fn nobody_can_edit_what_was_never_to_be_edited() {
     let mut world = World::new(Goal::Backup, choices()).fault(Command::Backup, [Fault::Truncate]).play();
     assert!(!world.give(&Event::Answered(Answer::Edited(world.before.1.clone()))));
-    assert!(!world.give(&Event::Answered(Answer::OtherImage(Box::new(image("2.0", 1))))));
+    assert!(!world.give(&Event::Answered(Answer::OtherImage(image("2.0", 1).into()))));
     assert!(matches!(world.run.state, State::Asking(_)));
 }

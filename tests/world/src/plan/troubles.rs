@@ -198,17 +198,6 @@ fn kind(random: &mut Random, weights: &Weights) -> Option<FaultKind> {
 }
 
 fn fault(random: &mut Random, weights: &Weights) -> Fault {
-    const PHASES: [Phase; 9] = [
-        Phase::Backup,
-        Phase::Download,
-        Phase::Activate,
-        Phase::Reset,
-        Phase::Rollback,
-        Phase::Convert,
-        Phase::Restore,
-        Phase::Confirm,
-        Phase::Boot,
-    ];
     const NOTIFICATIONS: [NotificationKind; 4] = [
         NotificationKind::Begun,
         NotificationKind::Done,
@@ -224,12 +213,12 @@ fn fault(random: &mut Random, weights: &Weights) -> Fault {
     let percent = u32::try_from(random.below(101)).unwrap_or(0);
     match kind {
         FaultKind::PowerLoss => {
-            fault.during = random.one_of(&PHASES).copied();
+            fault.during = random.one_of(Phase::value_variants()).copied();
             fault.percent = percent;
             fault.for_ms = Some(random.between(500, 120_000));
         }
         FaultKind::Crash | FaultKind::Hang | FaultKind::Mute | FaultKind::FalseProgress => {
-            fault.during = random.one_of(&PHASES).copied();
+            fault.during = random.one_of(Phase::value_variants()).copied();
             fault.percent = percent;
         }
         FaultKind::CorruptTransfer | FaultKind::TruncateTransfer | FaultKind::TruncateBackup => {

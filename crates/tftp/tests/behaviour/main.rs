@@ -24,6 +24,9 @@ macro_rules! sent {
     }};
 }
 
+mod options;
+mod storage;
+
 fn request(bytes: &[u8]) -> Request<'_> {
     match Packet::decode(bytes) {
         Ok(Packet::Request(request)) => request,
@@ -173,191 +176,11 @@ fn a_repeated_oack_says_that_ack_0_was_lost() {
 }
 
 #[test]
-fn servers_that_know_no_options_are_served_without() {
-    let options = Options { block_size: Some(1428), window_size: Some(8), ..Options::default() };
-    let mut receiver = Receiver::request("f", Mode::Octet, &options, NO_LIMIT, &Timing::default(), NOW);
-    sent!(receiver, NOW);
-    receiver.handle(&data(1, &[1; 512]), NOW);
-    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(1))]);
-
-    let mut sender = Sender::request("f", Mode::Octet, &options, &Timing::default(), NOW);
-    sent!(sender, NOW);
-    sender.handle(&ack(0), NOW);
-    sender.supply(Chunk { offset: 0, bytes: [1; 2000].into(), last: true }, NOW);
-    let packets = sent!(sender, NOW);
-    assert_eq!((packets.len(), packets[0].len()), (1, 516));
-}
-
-#[test]
-fn options_nobody_asked_for_are_refused_by_error_8() {
-    let options = Options { block_size: Some(100), ..Options::default() };
-    for wrong in [b"\0\x06blksize\x00101\0".as_slice(), b"\0\x06windowsize\x002\0", b"\0\x06blksize\x004\0"] {
-        let oack = Packet::decode(wrong).unwrap();
-        let mut receiver = Receiver::request("f", Mode::Octet, &options, NO_LIMIT, &Timing::default(), NOW);
-        sent!(receiver, NOW);
-        receiver.handle(&oack, NOW);
-        let mut sender = Sender::request("f", Mode::Octet, &options, &Timing::default(), NOW);
-        sent!(sender, NOW);
-        sender.handle(&oack, NOW);
-        for (packets, outcome) in
-            [(sent!(receiver, NOW), receiver.outcome()), (sent!(sender, NOW), sender.outcome())]
-        {
-            assert!(packets[0].starts_with(b"\0\x05\0\x08"), "{packets:?}");
-            assert_eq!(outcome, Some(&Err(Failure::OptionRefused)));
-        }
-    }
-}
-
-#[test]
-fn a_window_larger_than_sane_is_cut() {
-    let mut sender = sender(b"\0\x01f\0octet\0windowsize\x0065535\0", &[1; 200_000]);
-    assert_eq!(sent!(sender, NOW), [b"\0\x06windowsize\x0064\0"]);
-    sender.handle(&ack(0), NOW);
-    assert_eq!(sent!(sender, NOW).len(), 64);
-}
-
-#[test]
-fn the_timeout_option_is_kept_to_from_1_to_255() {
-    for (asked, answered, first) in [("1", true, 1), ("255", true, 255), ("0", false, 3), ("256", false, 3)] {
-        let read = format!("\0\x01f\0octet\0tsize\x000\0timeout\0{asked}\0");
-        let timing = Timing { first: MS * 3000, ..Timing::default() };
-        let mut sender = Sender::answer(&request(read.as_bytes()), Some(9), &Limits::default(), &timing, NOW);
-        let oack = sent!(sender, NOW).remove(0);
-        assert_eq!(oack.windows(7).any(|window| window == b"timeout"), answered, "{asked}");
-        assert_eq!(sender.next_deadline(), Some(NOW + MS * 1000 * first), "{asked}");
-    }
-}
-
-#[test]
-fn a_wrong_tsize_neither_pads_nor_cuts() {
-    for told in [0, 3, 5000] {
-        let read = b"\0\x01f\0octet\0tsize\x000\0";
-        let mut sender =
-            Sender::answer(&request(read), Some(told), &Limits::default(), &Timing::default(), NOW);
-        sender.supply(Chunk { offset: 0, bytes: [1; 700].into(), last: true }, NOW);
-        assert_eq!(sent!(sender, NOW), [format!("\0\x06tsize\0{told}\0").into_bytes()]);
-        sender.handle(&ack(0), NOW);
-        assert_eq!(sent!(sender, NOW)[0].len(), 516);
-        sender.handle(&ack(1), NOW);
-        assert_eq!(sent!(sender, NOW)[0].len(), 4 + 188);
-        sender.handle(&ack(2), NOW);
-        assert_eq!(sender.outcome(), Some(&Ok(700)));
-
-        let write = format!("\0\x02f\0octet\0tsize\0{told}\0");
-        let mut receiver = receiver(write.as_bytes());
-        assert_eq!(receiver.announced_size(), Some(told));
-        receiver.handle(&data(1, &[7; 512]), NOW);
-        receiver.handle(&data(2, &[7; 188]), NOW);
-        assert_eq!(store_all(&mut receiver, NOW), [7; 700]);
-        assert_eq!(receiver.outcome(), Some(&Ok(700)));
-    }
-}
-
-#[test]
-fn netascii_leaves_tsize_unanswered() {
-    let mut sender = sender(b"\0\x01f\0netascii\0tsize\x000\0blksize\x00100\0", b"a\n");
-    assert_eq!(sent!(sender, NOW), [b"\0\x06blksize\x00100\0"]);
-    let mut without = self::sender(b"\0\x01f\0netascii\0tsize\x000\0", b"a\n");
-    assert_eq!(sent!(without, NOW), [b"\0\x03\0\x01a\r\n"], "nothing is left to agree to");
-}
-
-#[test]
-fn the_last_ack_waits_for_storage() {
-    let mut receiver = receiver(b"\0\x02f\0octet\0");
-    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(0))]);
-    receiver.handle(&data(1, &[1; 512]), NOW);
-    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(1))]);
-    receiver.handle(&data(2, b"end"), NOW);
-    let write = receiver.poll_write().unwrap();
-    assert_eq!((write.offset, write.bytes.len(), write.last), (0, 515, true));
-    assert_eq!(receiver.poll_write(), None);
-    receiver.handle(&data(2, b"end"), NOW + MS * 900);
-    assert!(sent!(receiver, NOW + MS * 5000).is_empty());
-    assert_eq!(receiver.outcome(), None);
-    receiver.stored(NOW + MS * 6000);
-    assert_eq!(sent!(receiver, NOW + MS * 6000), [bytes_of(&ack(2))]);
-    assert_eq!(receiver.outcome(), Some(&Ok(515)));
-}
-
-#[test]
-fn an_ack_that_was_due_does_not_go_out_for_the_last_block_too_early() {
-    let mut receiver = receiver(b"\0\x02f\0octet\0windowsize\x002\0");
-    sent!(receiver, NOW);
-    // They come in one batch: the ACK of the window is due when the end of the file is there.
-    receiver.handle(&data(1, &[1; 512]), NOW);
-    receiver.handle(&data(2, &[1; 512]), NOW);
-    receiver.handle(&data(3, b"end"), NOW);
-    assert!(sent!(receiver, NOW).is_empty(), "storage has nothing yet");
-    store_all(&mut receiver, NOW);
-    assert_eq!(sent!(receiver, NOW), [bytes_of(&ack(3))]);
-}
-
-#[test]
 fn a_carriage_return_at_the_very_end_is_kept() {
     let mut receiver = receiver(b"\0\x02f\0netascii\0");
     sent!(receiver, NOW);
     receiver.handle(&data(1, b"a\r\nb\r"), NOW);
     assert_eq!(store_all(&mut receiver, NOW), b"a\nb\r");
-}
-
-#[test]
-fn a_sender_lets_go_of_what_was_acknowledged() {
-    let mut sender =
-        Sender::answer(&request(b"\0\x01f\0octet\0"), None, &Limits::default(), &Timing::default(), NOW);
-    let piece: Arc<[u8]> = [1; 1024].into();
-    sender.poll_need();
-    sender.supply(Chunk { offset: 0, bytes: Arc::clone(&piece), last: false }, NOW);
-    for block in 1..=2 {
-        assert_eq!(Arc::strong_count(&piece), 2, "block {block} may have to be sent again");
-        assert_eq!(blocks(&sent!(sender, NOW)), [block]);
-        sender.handle(&ack(block), NOW);
-    }
-    assert_eq!(Arc::strong_count(&piece), 1);
-    assert_eq!(sender.poll_need().map(|need| need.offset), Some(1024));
-}
-
-#[test]
-fn storage_that_fails_is_an_error_and_no_ack() {
-    for (failure, code) in [
-        (Failure::DiskFull, ErrorCode::DiskFull),
-        (Failure::Storage("gone".to_owned()), ErrorCode::NotDefined),
-    ] {
-        let mut receiver = receiver(b"\0\x02f\0octet\0");
-        sent!(receiver, NOW);
-        receiver.handle(&data(1, b"all"), NOW);
-        receiver.fail(failure.clone());
-        receiver.stored(NOW);
-        let packets = sent!(receiver, NOW);
-        assert!(matches!(Packet::decode(&packets[0]), Ok(Packet::Error { code: told, .. }) if told == code));
-        assert_eq!((packets.len(), receiver.outcome()), (1, Some(&Err(failure))));
-        assert!(receiver.is_over());
-    }
-}
-
-#[test]
-fn slow_storage_withholds_acks_and_bounds_memory() {
-    let mut receiver = receiver(b"\0\x02f\0octet\0blksize\x0065464\0");
-    sent!(receiver, NOW);
-    let mut block = 0;
-    let mut taken = 0;
-    // The peer sends the next block whenever the last one is acknowledged.
-    while taken < 10 {
-        block += 1;
-        taken += 1;
-        receiver.handle(&data(block, &[1; 65_464]), NOW);
-        if sent!(receiver, NOW).is_empty() {
-            break;
-        }
-    }
-    assert_eq!(block, 5, "a little more than 256 KiB");
-    let mut written = 0;
-    while let Some(write) = receiver.poll_write() {
-        written += write.bytes.len() as u64;
-    }
-    assert!(sent!(receiver, NOW + MS * 20_000).is_empty());
-    receiver.written(written, NOW + MS * 20_000);
-    assert_eq!(sent!(receiver, NOW + MS * 20_000), [bytes_of(&ack(5))]);
-    assert!(receiver.next_deadline().unwrap() > NOW + MS * 20_000, "the peer's silence counts from here");
 }
 
 #[test]
