@@ -237,7 +237,7 @@ impl Commander {
             let Some(asker) = self.askers.remove(&key) else { continue };
             match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
                 Some(Part::Get(objects)) => self.got(asker, &objects, result),
-                Some(Part::Set) => self.conclude(asker, outcome(result.map(told))),
+                Some(Part::Set) => self.conclude(asker, outcome(result.map(|response| told(&response)))),
                 None => {}
             }
         }
@@ -247,7 +247,7 @@ impl Commander {
         match result {
             // The answer to a GET is about the objects asked for, in their order.
             Ok(response) => {
-                let values = response.varbinds.into_iter().map(|varbind| from_wire(varbind.value));
+                let values = response.values().map(from_wire);
                 self.gathered(asker, objects.iter().cloned().zip(values));
             }
             // SNMPv1 has no exceptions: one object that is not there fails all of them (RFC 1157 section 4.1.2).
@@ -314,7 +314,7 @@ fn outcome(result: Result<Vec<(Oid, Value)>, Failure>) -> Outcome {
     }
 }
 
-fn told(response: Response) -> Vec<(Oid, Value)> {
+fn told(response: &Response) -> Vec<(Oid, Value)> {
     let pair = |varbind: VarBind| (from_wire_name(&varbind.name), from_wire(varbind.value));
-    response.varbinds.into_iter().map(pair).collect()
+    response.varbinds().into_iter().map(pair).collect()
 }

@@ -60,19 +60,37 @@ pub(crate) fn unset_length(name: &ObjectIdentifier) -> usize {
 const USUAL_SIZE: usize = 16;
 
 pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&'a [u8]>>, DecodeError> {
-    let content = reader.expect(tag::SEQUENCE)?;
-    let mut list = Reader::new(content);
-    let mut varbinds = Vec::with_capacity((content.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS));
-    while !list.is_empty() {
-        if varbinds.len() == MAXIMUM_VARBINDS {
-            return Err(DecodeError::TooManyVarBinds);
-        }
-        let mut pair = Reader::new(list.expect(tag::SEQUENCE)?);
-        let name = object_identifier(pair.expect(tag::OBJECT_IDENTIFIER)?)?;
-        let (tag, content) = pair.element()?;
-        varbinds.push(VarBind { name, value: Value::read(tag, content)? });
+    let list = reader.expect(tag::SEQUENCE)?;
+    let mut varbinds = Vec::with_capacity((list.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS));
+    for pair in pairs(list) {
+        let (name, value) = pair?;
+        varbinds.push(VarBind { name: object_identifier(name)?, value });
     }
     Ok(varbinds)
+}
+
+/// The variable bindings in the content of a list, each name as it is written; ends after the first that is broken.
+pub(crate) fn pairs(list: &[u8]) -> impl Iterator<Item = Result<(&[u8], Value<&[u8]>), DecodeError>> {
+    let mut rest = Reader::new(list);
+    let mut read = 0;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        read += 1;
+        let pair = if read > MAXIMUM_VARBINDS { Err(DecodeError::TooManyVarBinds) } else { pair(&mut rest) };
+        if pair.is_err() {
+            rest = Reader::new(&[]);
+        }
+        Some(pair)
+    })
+}
+
+fn pair<'a>(list: &mut Reader<'a>) -> Result<(&'a [u8], Value<&'a [u8]>), DecodeError> {
+    let mut pair = Reader::new(list.expect(tag::SEQUENCE)?);
+    let name = pair.expect(tag::OBJECT_IDENTIFIER)?;
+    let (tag, content) = pair.element()?;
+    Ok((name, Value::read(tag, content)?))
 }
 
 /// Names to be read, written once for all requests that ask for them.
@@ -101,6 +119,15 @@ pub(crate) fn written_names(mut reader: Reader<'_>) -> impl Iterator<Item = &[u8
         let mut pair = Reader::new(list.expect(tag::SEQUENCE).ok()?);
         pair.expect(tag::OBJECT_IDENTIFIER).ok()
     })
+}
+
+/// The content of a list of these.
+pub(crate) fn listed(varbinds: &[VarBind]) -> Vec<u8> {
+    let mut list = Vec::new();
+    let mut writer = Writer::new(&mut list);
+    varbinds.iter().rev().for_each(|varbind| varbind.write(&mut writer));
+    writer.finish();
+    list
 }
 
 pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {

@@ -45,4 +45,12 @@ impl ConfigurationSet {
     pub fn same_files(&self, other: &Self) -> bool {
         self.files == other.files
     }
+
+    /// Whether what a device holds now is no longer this, which was taken from it: another revision, or other bytes in
+    /// a kind that both have.
+    pub fn is_outdated_by(&self, held: &Self) -> bool {
+        let moved = |(kind, file)| held.files.get(kind).is_some_and(|held| held != file);
+        let revisions = self.revision.zip(held.revision);
+        revisions.is_some_and(|(then, now)| then != now) || self.files.iter().any(moved)
+    }
 }

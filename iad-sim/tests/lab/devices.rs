@@ -50,7 +50,7 @@ async fn a_bulk_walk_shows_what_a_walk_shows() {
         'walk: loop {
             let names = vec![name.clone()];
             let request = Request::GetBulk { non_repeaters: 0, max_repetitions: repetitions, names };
-            for varbind in asker.ask(device, request).await.unwrap().varbinds {
+            for varbind in asker.ask(device, request).await.unwrap().varbinds() {
                 if varbind.value == Value::EndOfMibView
                     || !varbind.name.arcs().starts_with(&[1, 3, 6, 1, 4, 1, 32473])
                 {

@@ -35,7 +35,7 @@ impl Asker {
     }
 
     pub(crate) async fn get(&mut self, device: SocketAddr, name: ObjectIdentifier) -> Result<Value, Failure> {
-        self.ask(device, Request::Get(vec![name])).await.map(|mut response| response.varbinds.remove(0).value)
+        self.ask(device, Request::Get(vec![name])).await.map(|response| response.varbinds().remove(0).value)
     }
 
     /// Sets once, without a repetition.

@@ -54,7 +54,7 @@ mod needs_snmpd {
         let snmpd = Snmpd::start(OBJECTS);
         for target in both_versions(&snmpd, "public") {
             let response = Asking::new().ask(&target, Request::Get(names(&values()))).unwrap();
-            assert_eq!(response.varbinds, values());
+            assert_eq!(response.varbinds(), values());
         }
     }
 
@@ -89,8 +89,8 @@ mod needs_snmpd {
         assert_eq!(Asking::new().ask(&v1, Request::Get(asked.clone())).unwrap_err(), no_such_name);
 
         let response = Asking::new().ask(&v2c, Request::Get(asked)).unwrap();
-        assert_eq!(response.varbinds[0].value, Value::Integer(-5));
-        assert!(response.varbinds[1].value.is_exception());
+        assert_eq!(response.varbinds()[0].value, Value::Integer(-5));
+        assert!(response.varbinds()[1].value.is_exception());
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod needs_snmpd {
             let mut asking = Asking::new();
             let read = |asking: &mut Asking| {
                 let response = asking.ask(&target, Request::Get(vec![object(1), object(2)])).unwrap();
-                response.varbinds.into_iter().map(|varbind| varbind.value).collect::<Vec<_>>()
+                response.varbinds().into_iter().map(|varbind| varbind.value).collect::<Vec<_>>()
             };
             let (number, text) = (Value::Integer(i32::MIN), Value::OctetString(vec![0, 255, 10]));
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::director::Write;
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{ConfigurationKind, Document, Record};
-use upgrade::run::State;
+use upgrade::run::{State, Step};
 use upgrade::{Digest, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
@@ -128,12 +128,14 @@ impl Checks {
         }
     }
 
-    /// Whether nobody has made the device run anything else: then a person may change its settings.
+    /// Whether nobody has made the device run anything else, or is writing over its settings as an operator asked: then
+    /// a person may change them.
     pub(crate) fn is_at_rest(&self, place: usize, store: &Store) -> bool {
+        let restores = |run: &Run| matches!(&run.state, State::Working { step: Step::Restoring, operation } if operation.commanded);
         store
             .open_runs()
             .filter(|stored| stored.run.device.id == device_id(place))
-            .all(|stored| stored.run.activated.is_none() && !stored.run.returning)
+            .all(|stored| stored.run.activated.is_none() && !stored.run.returning && !restores(&stored.run))
     }
 
     /// A person changed settings at the device: from now on these are owed. What they replace is given up.

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Failure, MalformedResponse, RequestKey, Response, Target};
-use crate::ber::object_identifier;
+use crate::ber::{DecodeError, object_identifier, tag};
 use crate::message::Opened;
-use crate::varbind::{read_varbinds, written_names};
-use crate::{ErrorStatus, Operation, VarBind};
+use crate::varbind::{pairs, written_names};
+use crate::{ErrorStatus, Operation};
 
 #[derive(Debug)]
 pub(super) struct Outstanding {
@@ -85,19 +85,17 @@ impl Outstanding {
             return None;
         }
         let malformed = |reason| Some(Err(Failure::Malformed(reason)));
-        let varbinds = match read_varbinds(&mut answer.varbinds.clone()) {
-            Ok(varbinds) => varbinds,
+        let (list, is_about_the_same) = match compared(&asked, answer) {
+            Ok(compared) => compared,
             Err(error) => return malformed(MalformedResponse::Undecodable(error)),
         };
         match answer.head.operation {
-            Operation::Response { status: ErrorStatus::NoError, .. }
-                if !is_about(&asked, answer, varbinds.len()) =>
-            {
+            Operation::Response { status: ErrorStatus::NoError, .. } if !is_about_the_same => {
                 malformed(MalformedResponse::OtherObjects)
             }
             Operation::Response { status: ErrorStatus::NoError, .. } => Some(Ok(Response {
                 peer: self.peer,
-                varbinds: varbinds.into_iter().map(VarBind::into_owned).collect(),
+                list: list.to_vec(),
                 elapsed: now.saturating_sub(self.first_sent),
             })),
             Operation::Response { status: ErrorStatus::TooBig, .. } => Some(Err(Failure::TooBig)),
@@ -107,18 +105,27 @@ impl Outstanding {
     }
 }
 
-/// Whether an answer, of so many variable bindings, is about the objects asked for. Only reading depends on it: callers
-/// take values by their position.
-fn is_about(asked: &Opened<'_>, answer: &Opened<'_>, answered: usize) -> bool {
-    let names = || written_names(asked.varbinds);
-    let answered_names = || written_names(answer.varbinds);
-    match asked.head.operation {
-        Operation::Get => {
-            // Nearly all agents send the names back byte for byte.
-            names().eq(answered_names())
-                || names().map(object_identifier).eq(answered_names().map(object_identifier))
+/// The variable bindings of an answer, all of them in order, and whether they are about the objects asked for. Only
+/// reading depends on that: callers take values by their position.
+fn compared<'a>(asked: &Opened<'_>, answer: &Opened<'a>) -> Result<(&'a [u8], bool), DecodeError> {
+    let list = answer.varbinds.clone().expect(tag::SEQUENCE)?;
+    let mut names = written_names(asked.varbinds);
+    let (mut as_many, mut same) = (true, true);
+    for pair in pairs(list) {
+        let (name, _) = pair?;
+        let expected = names.next();
+        // Nearly all agents send the names back byte for byte.
+        if expected != Some(name) {
+            let name = object_identifier(name)?;
+            same &= expected.map(object_identifier) == Some(Ok(name));
         }
-        Operation::GetNext => names().count() == answered,
-        _ => true,
+        as_many &= expected.is_some();
     }
+    as_many &= names.next().is_none();
+    let is_about = match asked.head.operation {
+        Operation::Get => as_many && same,
+        Operation::GetNext => as_many,
+        _ => true,
+    };
+    Ok((list, is_about))
 }

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::ber::object_identifier;
 use crate::message::encode_get;
 use crate::security::Refused;
+use crate::varbind::{listed, pairs};
 use crate::{
     DecodeError, EncodeError, ErrorStatus, Message, ObjectIdentifier, Operation, Pdu, Question, Security,
-    VarBind,
+    Value, VarBind,
 };
 
 /// Whom to ask, and how patiently.
@@ -112,11 +114,32 @@ pub enum RequestError {
 pub struct Response {
     /// Who answered: always who was asked.
     pub peer: SocketAddr,
-    /// The objects and their values. For a [`Request::Get`] or [`Request::Ask`] they are those asked for, in the same order; in SNMPv2c each may be
-    /// an exception, such as [`Value::NoSuchObject`](crate::Value::NoSuchObject).
-    pub varbinds: Vec<VarBind>,
     /// From the first sending to the answer, repetitions included.
     pub elapsed: Duration,
+    /// Read once before: all of it is in order.
+    pub(super) list: Vec<u8>,
+}
+
+impl Response {
+    /// An answer with these objects and values.
+    pub fn new(peer: SocketAddr, varbinds: &[VarBind], elapsed: Duration) -> Response {
+        Response { peer, elapsed, list: listed(varbinds) }
+    }
+
+    /// The objects and their values. For a [`Request::Get`] or [`Request::Ask`] they are those asked for, in the same
+    /// order; in SNMPv2c each may be an exception, such as [`Value::NoSuchObject`].
+    pub fn varbinds(&self) -> Vec<VarBind> {
+        let owned = |(name, value): (&[u8], Value<&[u8]>)| {
+            let name = object_identifier(name).ok()?;
+            Some(VarBind { name, value: value.into_owned() })
+        };
+        pairs(&self.list).filter_map(|pair| owned(pair.ok()?)).collect()
+    }
+
+    /// The values alone, in the order of [`varbinds`](Self::varbinds): who asked for objects knows their names.
+    pub fn values(&self) -> impl Iterator<Item = Value<&[u8]>> {
+        pairs(&self.list).filter_map(|pair| pair.ok().map(|(_, value)| value))
+    }
 }
 
 /// Why a request has no good answer.

@@ -80,11 +80,12 @@ impl Walk {
             }
             Err(failure) => return Err(WalkFailure::Request { after: self.last.clone(), failure }),
         };
-        if response.varbinds.is_empty() {
+        let varbinds = response.varbinds();
+        if varbinds.is_empty() {
             return Err(WalkFailure::Empty { after: self.last.clone() });
         }
-        let mut found = Vec::with_capacity(response.varbinds.len());
-        for varbind in response.varbinds {
+        let mut found = Vec::with_capacity(varbinds.len());
+        for varbind in varbinds {
             if varbind.value == Value::EndOfMibView || !varbind.name.starts_with(&self.root) {
                 return Ok(WalkStep::Finished(found));
             }

@@ -96,7 +96,9 @@ fn a_request_is_sent_answered_and_over() {
     asking.now += SECOND;
     asking.receive(&answer(asking.last_sent()).clone());
     let varbinds = vec![VarBind::new(name("1.3.6.1.2.1.1.3.0"), 7)];
-    let response = Response { peer: peer(), varbinds, elapsed: SECOND };
+    let response = Response::new(peer(), &varbinds, SECOND);
+    assert_eq!(response.varbinds(), varbinds);
+    assert_eq!(response.values().collect::<Vec<_>>(), [Value::Integer(7)]);
     assert_eq!(asking.manager.poll_event(), Some((key, Ok(response))));
     assert_eq!(asking.manager.poll_event(), None);
     assert_eq!(asking.manager.next_deadline(), None);

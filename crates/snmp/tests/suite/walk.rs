@@ -89,7 +89,7 @@ fn a_walk_over_an_agent_with_short_answers_takes_more_requests_and_finds_the_sam
 }
 
 fn answered(varbinds: Vec<VarBind>) -> Result<Response, Failure> {
-    Ok(Response { peer: "192.0.2.1:161".parse().unwrap(), varbinds, elapsed: Duration::ZERO })
+    Ok(Response::new("192.0.2.1:161".parse().unwrap(), &varbinds, Duration::ZERO))
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Operation {
                 let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
                 Some(Cause::WrongVersion { running, wanted: version.clone() })
             }
-            Task::Restore { set } => {
+            Task::Restore { set, .. } => {
                 let held = reading.running_configuration().files;
                 let other =
                     |(kind, file): &(&Kind, &StoredFile)| held.get(*kind).is_some_and(|held| held != *file);

@@ -53,10 +53,10 @@ impl Operation {
                 self.refresh_deadline(around, now);
                 self.underway(now).judge(reading, around, now)
             }
-            Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
             Sight::Ready if let Some(other) = self.superseded_by(reading) => {
                 self.fail(Cause::Superseded(other))
             }
+            Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
             Sight::Ready if self.answered => {
                 self.fail(Cause::NotSo("it does not show what it was told".into()))
             }
@@ -151,6 +151,9 @@ impl Operation {
     fn moved_away(&self, reading: &Reading) -> bool {
         match (&self.task, reading.revision) {
             (Task::Activate { revision, .. }, Some(now)) => *revision != 0 && *revision != now,
+            (Task::Restore { over: Some(over), .. }, _) => {
+                over.is_outdated_by(&reading.running_configuration())
+            }
             _ => false,
         }
     }

@@ -70,7 +70,7 @@ impl Operation {
             Task::Confirm { version } => reading
                 .running()
                 .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),
-            Task::Restore { set } => {
+            Task::Restore { set, .. } => {
                 let kinds: Vec<Kind> = set.files.keys().cloned().collect();
                 of_kinds(&reading.running_configuration(), &kinds).same_files(set)
             }

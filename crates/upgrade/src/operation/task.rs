@@ -58,6 +58,9 @@ pub enum Task {
     Restore {
         /// The files.
         set: ConfigurationSet,
+        /// What is written over, and nothing else is; none: whatever is found.
+        #[serde(default)]
+        over: Option<ConfigurationSet>,
     },
     /// Keep the version on trial.
     Confirm {
@@ -111,7 +114,7 @@ impl Task {
                 let stored = |file: &ImageFile| StoredFile { digest: file.sha256, size: file.size };
                 image.manifest.files.iter().map(|file| (None, Some(stored(file)))).collect()
             }
-            Self::Restore { set } => {
+            Self::Restore { set, .. } => {
                 set.files.iter().map(|(kind, file)| (Some(kind.clone()), Some(*file))).collect()
             }
             _ => Vec::new(),

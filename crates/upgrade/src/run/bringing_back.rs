@@ -28,7 +28,7 @@ impl Turn<'_> {
 
     pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
         match self.run.backup.clone() {
-            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set }),
+            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set, over: None }),
             None => self.settle(),
         }
     }

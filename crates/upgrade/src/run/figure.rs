@@ -35,7 +35,10 @@ impl Turn<'_> {
 
             (Step::BackingUp, Goal::Upgrade { .. }) => self.judge(),
             (Step::BackingUp, Goal::Backup) => self.succeed(),
-            (Step::BackingUp, Goal::Restore { set }) => self.begin(Step::Restoring, Task::Restore { set }),
+            (Step::BackingUp, Goal::Restore { set }) => {
+                let over = self.run.backup.clone();
+                self.begin(Step::Restoring, Task::Restore { set, over })
+            }
             (Step::BackingUp, Goal::RollBack) => self.close_calls(),
 
             (Step::Downloading, _) => self.hold(),
@@ -63,7 +66,7 @@ impl Turn<'_> {
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
         let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
         if broken_by_us && !other && !self.run.cancelled {
-            return self.begin(step, again(&operation.task, &self.run));
+            return self.begin(step, again(operation, &self.run));
         }
         let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
         if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled {
@@ -82,7 +85,9 @@ impl Turn<'_> {
         self.tell(Story::StepFailed(failure.clone()));
         let drifted = cause == Cause::RevisionMoved;
         match step {
-            Step::BackingUp | Step::Activating if drifted && !self.run.cancelled => return self.drift(step),
+            Step::BackingUp | Step::Activating | Step::Restoring if drifted && !self.run.cancelled => {
+                return self.drift(step);
+            }
             Step::OpeningCalls => return self.calls_stay_closed(failure),
             Step::Stopping => return self.settle(),
             Step::RollingBack | Step::RestoringOriginal if self.may_bring_back_again(&cause) => {
@@ -244,7 +249,7 @@ impl Turn<'_> {
             return self.begin(Step::Converting, Task::Convert { kinds });
         }
         match self.run.wanted_configuration().cloned() {
-            Some(set) => self.begin(Step::Restoring, Task::Restore { set }),
+            Some(set) => self.begin(Step::Restoring, Task::Restore { set, over: None }),
             None => Err(Rejected),
         }
     }
@@ -262,7 +267,7 @@ impl Turn<'_> {
             reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
         match self.run.backup.clone() {
             Some(set) if reads.is_some() && set.format == reads => {
-                self.begin(Step::Restoring, Task::Restore { set })
+                self.begin(Step::Restoring, Task::Restore { set, over: None })
             }
             _ => self.succeed(),
         }
@@ -307,9 +312,11 @@ impl Turn<'_> {
 }
 
 /// The task of an operation that is done over.
-fn again(task: &Task, run: &super::Run) -> Task {
-    match task {
+fn again(operation: &Operation, run: &super::Run) -> Task {
+    match &operation.task {
         Task::Backup { kinds, .. } => Task::Backup { kinds: kinds.clone(), have: run.backup.clone() },
+        // A part of it may have been applied.
+        Task::Restore { set, .. } if operation.commanded => Task::Restore { set: set.clone(), over: None },
         other => other.clone(),
     }
 }

@@ -100,7 +100,8 @@ impl Turn<'_> {
         if let Some(cause) = self.left_the_old_software(reading).filter(|_| upgrade) {
             return self.fail(Step::Draining, cause);
         }
-        if self.has_drifted(reading) {
+        let held = reading.running_configuration();
+        if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {
             return self.drift(Step::Draining);
         }
         let text = calls.map(|calls| format!("{calls} calls are cut off at the limit")).unwrap_or_default();
@@ -123,18 +124,6 @@ impl Turn<'_> {
         let running = &reading.running()?.version;
         let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
         (running != wanted).then(cause)
-    }
-
-    /// Whether the settings are no longer those that were backed up (row S16).
-    fn has_drifted(&self, reading: &Reading) -> bool {
-        let Some(backup) = &self.run.backup else { return false };
-        let held = reading.running_configuration().files;
-        let moved = |kind, file| held.get(kind).is_some_and(|held| held != file);
-        let revision_moved = match (backup.revision, reading.revision) {
-            (Some(then), Some(now)) => then != now,
-            _ => false,
-        };
-        revision_moved || backup.files.iter().any(|(kind, file)| moved(kind, file))
     }
 
     /// The new software is watched before it is confirmed (row B4).

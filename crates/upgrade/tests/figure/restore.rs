@@ -157,6 +157,39 @@ fn a_stored_configuration_is_restored_after_todays_is_backed_up() {
     assert_eq!(world.kept[0].files, world.before.1);
 }
 
+/// Found by the deterministic world: what a person had just changed was written over, and was in no backup.
+#[test]
+fn settings_changed_before_they_are_restored_over_are_backed_up_first() {
+    for (hides_revision, on_its_way) in [(false, false), (false, true), (true, false)] {
+        let mut world = World::new(Goal::Restore { set: stored() }, choices());
+        world.device.hides_revision = hides_revision;
+        let mut world = world.begin().until_step(Step::Restoring);
+        if on_its_way {
+            world.until(|world| world.run.is_commanding());
+        }
+        world.device.edit();
+        let edited = world.device.running().files.clone();
+        let world = world.on();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert_eq!(world.device.running().files, stored().files);
+        assert_eq!(world.kept.last().map(|kept| &kept.files), Some(&edited));
+    }
+}
+
+#[test]
+fn settings_that_never_rest_are_asked_about_and_nothing_is_restored_over_them() {
+    let mut world = World::new(Goal::Restore { set: stored() }, choices()).begin();
+    for _ in 0..4 {
+        world = world.until_step(Step::Restoring);
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        world.until(|world| world.run.current_step() != Some(Step::Restoring));
+    }
+    let world = world.on();
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the configuration was changed in between");
+    assert_eq!(world.count(Command::Restore), 0);
+}
+
 #[test]
 fn when_that_fails_todays_configuration_is_brought_back() {
     let mut world =
