@@ -4,7 +4,9 @@ mod reader;
 mod writer;
 
 pub use reader::DecodeError;
-pub(crate) use reader::{Reader, integer32, object_identifier, unsigned32, unsigned64};
+pub(crate) use reader::{
+    Reader, integer32, object_identifier, read_object_identifier, unsigned32, unsigned64,
+};
 pub(crate) use writer::{Writer, element_length, integer_length, object_identifier_length, unsigned_length};
 
 /// Identifier bytes of BER elements (X.690 section 8.1.2, RFC 2578 section 7.1, RFC 3416 section 3).

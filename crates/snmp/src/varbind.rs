@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ber::{
-    DecodeError, Reader, Writer, element_length, object_identifier, object_identifier_length, tag,
+    DecodeError, Reader, Writer, element_length, object_identifier_length, read_object_identifier, tag,
 };
 use crate::{ObjectIdentifier, Octets, Value};
 
@@ -64,7 +64,10 @@ pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&
     let mut varbinds = Vec::with_capacity((list.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS));
     for pair in pairs(list) {
         let (name, value) = pair?;
-        varbinds.push(VarBind { name: object_identifier(name)?, value });
+        varbinds.push(VarBind { name: ObjectIdentifier::new([]), value });
+        if let Some(last) = varbinds.last_mut() {
+            read_object_identifier(name, &mut last.name)?;
+        }
     }
     Ok(varbinds)
 }

@@ -1,6 +1,6 @@
-//! The images there are, good ones and bad ones. They are the same in every world, so they are made once.
+//! The images there are, good ones and bad ones. They are the same in every world, so each thread makes them once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{ConfigurationKind, Document, conversion};
@@ -61,15 +61,22 @@ pub(crate) struct Made {
     pub(crate) files: Vec<(Digest, Arc<[u8]>)>,
 }
 
-/// All images, in the order of [`Quality::ALL`].
-pub(crate) static IMAGES: LazyLock<Vec<Made>> = LazyLock::new(|| {
-    Quality::ALL.into_iter().zip(0..).map(|(quality, number)| build(quality, number)).collect()
-});
+thread_local! {
+    // What two threads count references to, they wait for each other for.
+    static IMAGES: Vec<Made> =
+        Quality::ALL.into_iter().zip(0..).map(|(quality, number)| build(quality, number)).collect();
+}
+
+/// Looks at all images, in the order of [`Quality::ALL`].
+pub(crate) fn images<T>(look: impl FnOnce(&[Made]) -> T) -> T {
+    IMAGES.with(|images| look(images))
+}
 
 /// The image of this quality.
 pub(crate) fn image(quality: Quality) -> Image {
-    let made = IMAGES.iter().find(|made| made.quality == quality);
-    made.map_or_else(|| build(quality, 0).image, |made| made.image.clone())
+    let made =
+        |images: &[Made]| images.iter().find(|made| made.quality == quality).map(|made| made.image.clone());
+    images(made).unwrap_or_else(|| build(quality, 0).image)
 }
 
 /// The digest of a file of the simulator's, as the manager writes it.

@@ -41,8 +41,8 @@ pub(crate) struct Checks {
     devices: Vec<Known>,
     /// Whose a configuration is, by its digest. What comes with the software is everybody's.
     owners: BTreeMap<Digest, usize>,
-    /// Runs as they began.
-    begun: BTreeMap<RunId, Run>,
+    /// Runs as their logs have led to so far, and how much of each that was.
+    replayed: BTreeMap<RunId, (Run, usize)>,
     /// The same runs, as the requirements have it.
     references: BTreeMap<RunId, Reference>,
     /// Tickets by which a whole file went over.
@@ -80,7 +80,7 @@ impl Checks {
         let mut checks = Self {
             devices: Vec::new(),
             owners: BTreeMap::new(),
-            begun: BTreeMap::new(),
+            replayed: BTreeMap::new(),
             references: BTreeMap::new(),
             used: BTreeSet::new(),
             ftp_stopped: BTreeSet::new(),
@@ -107,7 +107,7 @@ impl Checks {
 
     /// A run begins.
     pub(crate) fn begun(&mut self, place: usize, run: &Run) {
-        self.begun.insert(run.id, run.clone());
+        self.replayed.insert(run.id, (run.clone(), 0));
         self.references.insert(run.id, Reference::new(&run.goal, run.choices.policy));
         if let Some(known) = self.devices.get_mut(place) {
             known.sent_before = known.sent;
@@ -196,8 +196,7 @@ impl Checks {
                 self.a_question_finds_the_device_as_it_was(place, run, durable)
             }
             State::Ended(ending) => {
-                let lasted_s = self.begun.get(&run.id).map_or(0, |run| (now - run.begun).as_secs());
-                run::no_device_is_flooded(run, datagrams, lasted_s)?;
+                run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
             }
             _ => Ok(()),

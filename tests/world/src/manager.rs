@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use engine::commander::{Ask, Commander};
 use engine::director::{Director, Input, Turn};
@@ -156,10 +156,15 @@ pub(crate) fn convert(run: RunId, set: &upgrade::ConfigurationSet, format: u32, 
 
 /// The profile of all devices: that of IAD-MIB, with waits that fit what goes wrong here.
 pub(crate) fn profile() -> Arc<Profile> {
-    Arc::clone(&PROFILE)
+    PROFILE.with(Arc::clone)
 }
 
-static PROFILE: LazyLock<Arc<Profile>> = LazyLock::new(|| {
+thread_local! {
+    // What two threads count references to, they wait for each other for.
+    static PROFILE: Arc<Profile> = make_profile();
+}
+
+fn make_profile() -> Arc<Profile> {
     let mut profile = match upgrade::profile::load("iad.toml", upgrade::profile::IAD, |_| None) {
         Ok(profile) => profile,
         // It is read by the product's own tests, too.
@@ -172,4 +177,4 @@ static PROFILE: LazyLock<Arc<Profile>> = LazyLock::new(|| {
     profile.limits.backoff_s = 10.0;
     profile.limits.backoff_cap_s = 60.0;
     Arc::new(profile)
-});
+}

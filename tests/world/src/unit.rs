@@ -120,10 +120,8 @@ impl Unit {
     pub(crate) fn new_software_starts(&self) -> bool {
         let running = self.device.durable().active().map(|active| active.version.clone());
         let starts = |made: &&crate::images::Made| !matches!(made.quality, Quality::Loops | Quality::Hangs);
-        crate::images::IMAGES
-            .iter()
-            .filter(starts)
-            .any(|made| Some(&made.image.manifest.version) == running.as_ref())
+        let runs = |made: &crate::images::Made| Some(&made.image.manifest.version) == running.as_ref();
+        crate::images::images(|images| images.iter().filter(starts).any(runs))
     }
 
     /// The flash that holds the old software is broken.

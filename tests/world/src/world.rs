@@ -11,7 +11,7 @@ use upgrade::{DeviceId, Profile, Run};
 
 use crate::desk::Desk;
 use crate::ftp::FtpStep;
-use crate::images::IMAGES;
+use crate::images::images;
 use crate::invariants::{Checks, Violation};
 use crate::manager::{Channel, Manager, Message, Part, convert, profile};
 use crate::network::Network;
@@ -174,9 +174,7 @@ impl World {
     pub(crate) fn new(plan: Plan, told: bool) -> Self {
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
-        for made in IMAGES.iter() {
-            store.files.extend(made.files.iter().cloned());
-        }
+        images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
         let mut units: Vec<_> =
             plan.devices.iter().map(|device| Unit::new(device.clone(), random.number(), BEGIN)).collect();
         let mut network = Network::default();

@@ -145,37 +145,48 @@ fn signed64(content: &[u8]) -> Result<i64, DecodeError> {
 
 /// An object identifier (X.690 section 8.19).
 pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, DecodeError> {
+    let mut name = ObjectIdentifier::new([]);
+    read_object_identifier(content, &mut name)?;
+    Ok(name)
+}
+
+/// The same, in place of an empty name, since moving one takes as long as reading it.
+pub(crate) fn read_object_identifier(content: &[u8], name: &mut ObjectIdentifier) -> Result<(), DecodeError> {
     if content.is_empty() {
         // Some agents send this for "none"; net-snmp reads it as 0.0 too.
-        return Ok(ObjectIdentifier::ZERO_DOT_ZERO);
+        *name = ObjectIdentifier::ZERO_DOT_ZERO;
+        return Ok(());
     }
-    let mut name = ObjectIdentifier::new([]);
+    let mut rest = content.iter();
+    // The first two arcs share one number (X.690 section 8.19.4): up to 80 more than an arc.
+    let joint = base_128(&mut rest)?;
+    let first = (joint / 40).min(2);
+    name.push(first as u32);
+    name.push(arc(joint - first * 40)?);
+    for _ in 2..MAXIMUM_ARCS {
+        if rest.as_slice().is_empty() {
+            return Ok(());
+        }
+        name.push(arc(base_128(&mut rest)?)?);
+    }
+    if rest.as_slice().is_empty() { Ok(()) } else { Err(DecodeError::ObjectIdentifier) }
+}
+
+/// A number in groups of seven bits, which must be whole.
+fn base_128(rest: &mut std::slice::Iter<'_, u8>) -> Result<u64, DecodeError> {
     let mut number: u64 = 0;
-    let mut first = true;
-    for &byte in content {
+    for &byte in rest {
         number = (number << 7) | u64::from(byte & 0x7f);
-        // The first two arcs share one number (X.690 section 8.19.4): up to 80 more than an arc.
         if number > u64::from(u32::MAX) + 80 {
             return Err(DecodeError::ObjectIdentifier);
         }
-        if byte & 0x80 != 0 {
-            continue;
+        if byte & 0x80 == 0 {
+            return Ok(number);
         }
-        if first {
-            let joint = (number / 40).min(2);
-            name.push(joint as u32);
-            number -= joint * 40;
-            first = false;
-        }
-        if name.arcs().len() == MAXIMUM_ARCS {
-            return Err(DecodeError::ObjectIdentifier);
-        }
-        name.push(u32::try_from(number).map_err(|_| DecodeError::ObjectIdentifier)?);
-        number = 0;
     }
-    // The last arc must be whole.
-    if content.last().is_some_and(|byte| byte & 0x80 != 0) {
-        return Err(DecodeError::ObjectIdentifier);
-    }
-    Ok(name)
+    Err(DecodeError::ObjectIdentifier)
+}
+
+fn arc(number: u64) -> Result<u32, DecodeError> {
+    u32::try_from(number).map_err(|_| DecodeError::ObjectIdentifier)
 }
