@@ -11,9 +11,13 @@ mod syntax;
 pub use objects::{Instance, Objects, Refusal, UndoFailed, Writable};
 pub use syntax::Syntax;
 
+use crate::ber::Reader;
+use crate::message::Opened;
+use crate::pdu::Head;
 use crate::security::check;
+use crate::varbind::read_varbinds;
 use crate::{
-    Body, DecodeError, EncodeError, ErrorStatus, Message, Octets, Operation, Pdu, Security, VarBind, Version,
+    Body, DecodeError, EncodeError, ErrorStatus, Message, Operation, Pdu, Security, VarBind, Version,
 };
 
 /// Who may do what, and how long answers may be.
@@ -139,41 +143,68 @@ impl Agent {
         response: &mut Vec<u8>,
     ) -> Result<(Operation, ErrorStatus), Dropped> {
         self.counters.in_packets += 1;
-        let Message { security, body } =
-            Message::decode(datagram).map_err(|error| self.undecodable(error))?;
+        let Opened { security, head: Head { request_id, operation }, varbinds } = self.open(datagram)?;
         let may_write = self.may_write(&security)?;
-        let Body::Pdu(pdu) = body else { return Err(self.no_request()) };
         let envelope = Envelope {
             security: security.into_owned(),
-            request_id: pdu.request_id,
+            request_id,
             maximum_message_size: self.settings.maximum_message_size,
         };
         let version = envelope.security.version();
-        let answer = match pdu.operation {
-            Operation::Get => read::get(objects, version, &pdu.varbinds),
-            Operation::GetNext => read::get_next(objects, version, &pdu.varbinds),
+        // What a GET asks for is read as it is answered.
+        let asked = match operation {
+            Operation::Get => Vec::new(),
+            _ => self.read(varbinds)?,
+        };
+        let answer = match operation {
+            Operation::Get => {
+                let read = read::get(objects, version, varbinds);
+                read.map_err(|error| self.undecodable(error))?
+            }
+            Operation::GetNext => read::get_next(objects, version, &asked),
             Operation::GetBulk { non_repeaters, max_repetitions } => {
-                let room = envelope.room();
-                read::get_bulk(objects, &pdu.varbinds, non_repeaters, max_repetitions, room)
+                read::get_bulk(objects, &asked, non_repeaters, max_repetitions, envelope.room())
             }
             Operation::Set if !may_write => {
                 self.counters.in_bad_community_uses += 1;
                 // Nothing can be written in this community's view (RFC 3416 section 4.2.5 (1)).
-                Err(Refusal { index: 1.min(pdu.varbinds.len()), status: ErrorStatus::NoAccess })
+                Err(Refusal { index: 1.min(asked.len()), status: ErrorStatus::NoAccess })
             }
-            Operation::Set => set::set(objects, &pdu.varbinds, envelope.room()),
+            Operation::Set => set::set(objects, &asked, envelope.room()),
             Operation::Response { .. } | Operation::Inform | Operation::Trap | Operation::Report => {
                 return Err(self.no_request());
             }
         };
-        let operation = pdu.operation;
-        match envelope.write(answer, pdu, response) {
+        match envelope.write(answer, varbinds, response) {
             Ok(status) => Ok((operation, status)),
-            Err(_) => {
+            Err(Unwritten::Undecodable(error)) => Err(self.undecodable(error)),
+            Err(Unwritten::TooLong(_)) => {
                 self.counters.silent_drops += 1;
                 Err(Dropped::TooBig)
             }
         }
+    }
+
+    /// A message whose variable bindings are still to be read (RFC 1157 section 4.1: who asks is looked at first).
+    fn open<'a>(&mut self, datagram: &'a [u8]) -> Result<Opened<'a>, Dropped> {
+        let opened = match Opened::new(datagram) {
+            Ok(opened) => opened,
+            Err(error) => {
+                // The trap of SNMPv1 has a shape of its own.
+                let Ok(trap) = Message::decode(datagram) else { return Err(self.undecodable(error)) };
+                self.may_write(&trap.security)?;
+                return Err(self.no_request());
+            }
+        };
+        if opened.head.operation.is_of(opened.security.version()) {
+            Ok(opened)
+        } else {
+            Err(self.undecodable(DecodeError::PduOfOtherVersion))
+        }
+    }
+
+    fn read<'a>(&mut self, mut varbinds: Reader<'a>) -> Result<Vec<VarBind<&'a [u8]>>, Dropped> {
+        read_varbinds(&mut varbinds).map_err(|error| self.undecodable(error))
     }
 
     fn may_write(&mut self, security: &Security<&[u8]>) -> Result<bool, Dropped> {
@@ -236,21 +267,21 @@ impl Envelope {
     }
 
     /// Writes the answer, or if that is too long the one that says so (RFC 1157 section 4.1.2, RFC 3416 section 4.2.1).
-    fn write<B: Octets>(
+    fn write(
         self,
         answer: Answer,
-        asked: Pdu<B>,
+        asked: Reader<'_>,
         response: &mut Vec<u8>,
-    ) -> Result<ErrorStatus, EncodeError> {
+    ) -> Result<ErrorStatus, Unwritten> {
         let is_v1 = self.security.version() == Version::V1;
         let (status, index, varbinds) = match answer {
             Ok(varbinds) => (ErrorStatus::NoError, 0, varbinds),
             Err(Refusal { status: ErrorStatus::TooBig, .. }) => {
-                (ErrorStatus::TooBig, 0, too_big(is_v1, asked.clone()))
+                (ErrorStatus::TooBig, 0, too_big(is_v1, asked)?)
             }
             Err(Refusal { index, status }) => {
                 let status = if is_v1 { status.for_v1() } else { status };
-                (status, index, asked.clone().into_owned().varbinds)
+                (status, index, sent_back(asked)?)
             }
         };
         let maximum = self.maximum_message_size;
@@ -258,18 +289,35 @@ impl Envelope {
         let operation = Operation::Response { status, index };
         let mut message =
             Message::new(self.security, Pdu { request_id: self.request_id, operation, varbinds });
-        encode_within(maximum, &message, response).map(|()| status).or_else(|_| {
-            let operation = Operation::Response { status: ErrorStatus::TooBig, index: 0 };
-            message.body =
-                Body::Pdu(Pdu { request_id: self.request_id, operation, varbinds: too_big(is_v1, asked) });
-            encode_within(maximum, &message, response).map(|()| ErrorStatus::TooBig)
-        })
+        if encode_within(maximum, &message, response).is_ok() {
+            return Ok(status);
+        }
+        let operation = Operation::Response { status: ErrorStatus::TooBig, index: 0 };
+        let varbinds = too_big(is_v1, asked)?;
+        message.body = Body::Pdu(Pdu { request_id: self.request_id, operation, varbinds });
+        encode_within(maximum, &message, response)?;
+        Ok(ErrorStatus::TooBig)
     }
 }
 
+/// Why there is no answer after all.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    /// The request is broken behind what was looked at.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+    /// It is too long, whatever it says.
+    #[error(transparent)]
+    TooLong(#[from] EncodeError),
+}
+
 /// The variable bindings of an answer that says `tooBig`: in SNMPv1 those of the request.
-fn too_big<B: Octets>(is_v1: bool, asked: Pdu<B>) -> Vec<VarBind> {
-    if is_v1 { asked.into_owned().varbinds } else { Vec::new() }
+fn too_big(is_v1: bool, asked: Reader<'_>) -> Result<Vec<VarBind>, DecodeError> {
+    if is_v1 { sent_back(asked) } else { Ok(Vec::new()) }
+}
+
+fn sent_back(mut asked: Reader<'_>) -> Result<Vec<VarBind>, DecodeError> {
+    Ok(read_varbinds(&mut asked)?.into_iter().map(VarBind::into_owned).collect())
 }
 
 fn encode_within(maximum: usize, message: &Message, response: &mut Vec<u8>) -> Result<(), EncodeError> {

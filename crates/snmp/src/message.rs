@@ -84,16 +84,10 @@ impl<B: Octets> Message<B> {
         Message { security: self.security.into_owned(), body: self.body.into_owned() }
     }
 
-    /// Which versions have which PDUs: RFC 1157 section 4.1, RFC 3416 section 3, RFC 3412 section 7.
     fn is_of_its_version(&self) -> bool {
         match (&self.body, self.security.version()) {
             (Body::TrapV1(_), version) => version == Version::V1,
-            (Body::Pdu(pdu), Version::V1) => matches!(
-                pdu.operation,
-                Operation::Get | Operation::GetNext | Operation::Set | Operation::Response { .. }
-            ),
-            (Body::Pdu(pdu), Version::V2c) => pdu.operation != Operation::Report,
-            (Body::Pdu(_), Version::V3) => true,
+            (Body::Pdu(pdu), version) => pdu.operation.is_of(version),
         }
     }
 }

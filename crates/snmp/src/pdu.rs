@@ -2,7 +2,7 @@
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
 use crate::varbind::{read_varbinds, write_varbinds};
-use crate::{ErrorStatus, Octets, TrapV1, VarBind};
+use crate::{ErrorStatus, Octets, TrapV1, VarBind, Version};
 
 /// What a message asks or says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +159,17 @@ impl Head {
 }
 
 impl Operation {
+    /// Whether the version has it: RFC 1157 section 4.1, RFC 3416 section 3, RFC 3412 section 7.
+    pub(crate) fn is_of(self, version: Version) -> bool {
+        match version {
+            Version::V1 => {
+                matches!(self, Self::Get | Self::GetNext | Self::Set | Self::Response { .. })
+            }
+            Version::V2c => self != Self::Report,
+            Version::V3 => true,
+        }
+    }
+
     /// The tag and the two numbers after the request id.
     fn fields(self) -> (u8, i32, i32) {
         let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);

@@ -61,15 +61,28 @@ const USUAL_SIZE: usize = 16;
 
 pub(crate) fn read_varbinds<'a>(reader: &mut Reader<'a>) -> Result<Vec<VarBind<&'a [u8]>>, DecodeError> {
     let list = reader.expect(tag::SEQUENCE)?;
-    let mut varbinds = Vec::with_capacity((list.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS));
+    let mut varbinds = Vec::with_capacity(usual_count(list));
     for pair in pairs(list) {
         let (name, value) = pair?;
-        varbinds.push(VarBind { name: ObjectIdentifier::new([]), value });
-        if let Some(last) = varbinds.last_mut() {
-            read_object_identifier(name, &mut last.name)?;
-        }
+        push_named(&mut varbinds, name, value)?;
     }
     Ok(varbinds)
+}
+
+/// As many variable bindings as a list of this content has, or some more.
+pub(crate) fn usual_count(list: &[u8]) -> usize {
+    (list.len() / USUAL_SIZE).min(MAXIMUM_VARBINDS)
+}
+
+/// Appends a variable binding whose name is read where it is put.
+pub(crate) fn push_named<'v, B>(
+    varbinds: &'v mut Vec<VarBind<B>>,
+    name: &[u8],
+    value: Value<B>,
+) -> Result<&'v mut VarBind<B>, DecodeError> {
+    let varbind = varbinds.push_mut(VarBind { name: ObjectIdentifier::new([]), value });
+    read_object_identifier(name, &mut varbind.name)?;
+    Ok(varbind)
 }
 
 /// The variable bindings in the content of a list, each name as it is written; ends after the first that is broken.

@@ -1,20 +1,33 @@
 //! GET, GETNEXT and GETBULK (RFC 1157 sections 4.1.2 and 4.1.3, RFC 3416 sections 4.2.1 to 4.2.3).
 
 use super::{Answer, Objects, Refusal};
+use crate::ber::{DecodeError, Reader, tag};
+use crate::varbind::{pairs, push_named, usual_count};
 use crate::{ErrorStatus, ObjectIdentifier, Value, ValueKind, VarBind, Version};
 
 type Asked<'a> = [VarBind<&'a [u8]>];
 
-pub(super) fn get<O: Objects + ?Sized>(objects: &O, version: Version, asked: &Asked<'_>) -> Answer {
-    let read = |(position, asked): (usize, &VarBind<&[u8]>)| {
-        let found = VarBind { name: asked.name.clone(), value: objects.get(&asked.name) };
+/// Each name is put where it is sent from, as it is read: most of an agent's work is this.
+pub(super) fn get<O: Objects + ?Sized>(
+    objects: &O,
+    version: Version,
+    mut asked: Reader<'_>,
+) -> Result<Answer, DecodeError> {
+    let list = asked.expect(tag::SEQUENCE)?;
+    let mut answer = Vec::with_capacity(usual_count(list));
+    for (position, pair) in pairs(list).enumerate() {
+        let (name, _) = pair?;
+        let found: &mut VarBind = push_named(&mut answer, name, Value::Null)?;
+        found.value = objects.get(&found.name);
         let there = !found.value.is_exception() && found.value.kind() != ValueKind::Counter64;
         if version == Version::V1 && !there {
-            return Err(Refusal::at(position, ErrorStatus::NoSuchName));
+            return Ok(Err(Refusal::at(position, ErrorStatus::NoSuchName)));
         }
-        readable(position, found)
-    };
-    all(asked, read)
+        if found.value == Value::Null {
+            return Ok(Err(Refusal::at(position, ErrorStatus::GenErr)));
+        }
+    }
+    Ok(Ok(answer))
 }
 
 pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked: &Asked<'_>) -> Answer {
