@@ -192,6 +192,8 @@ pub enum Event {
     },
     /// A moment that [`Operation::next_deadline`] named has come.
     Tick,
+    /// That moment has come, and there was no progress for too long.
+    Stalled,
     /// The manager was restarted, or hindered for a time.
     Resumed,
     /// An operator wants it stopped.

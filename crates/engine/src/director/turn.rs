@@ -56,7 +56,7 @@ impl<'a> Working<'a> {
             }
             Input::Clock => {
                 for run in self.director.due(self.now).collect::<Vec<_>>() {
-                    self.give(run, &Event::Tick);
+                    self.tick(run);
                 }
             }
         }
@@ -65,6 +65,13 @@ impl<'a> Working<'a> {
     pub(super) fn finish(self) -> Turn {
         let transaction = Transaction { writes: self.writes.into_values().collect() };
         Turn { transaction, effects: self.effects, heeded: self.heeded, entries: self.entries }
+    }
+
+    fn tick(&mut self, run: RunId) {
+        let now = self.now;
+        if let Some(due) = self.entry(run).map(|entry| entry.run.due(&entry.profile, now)) {
+            self.give(run, &due);
+        }
     }
 
     fn begin(&mut self, entry: &Entry, event: &Event) {

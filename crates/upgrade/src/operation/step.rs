@@ -60,6 +60,10 @@ impl Operation {
             (State::Underway { .. }, Event::Read(reading)) => Ok(next.judge(reading, around, now)),
             (State::Underway { .. }, Event::Unread(_)) => Ok(next.poll_later(around, now)),
             (State::Underway { .. }, Event::Tick) => next.tick_underway(around, now),
+            (State::Underway { .. }, Event::Stalled) => {
+                let limit = self.stall(around.profile).ok_or(Rejected)?;
+                Ok(next.fail(Cause::Stalled(limit.as_secs())))
+            }
             (State::Underway { .. }, Event::Notified(notice)) => Ok(next.notified(notice, now)),
 
             (_, Event::Transferred { name, seen }) => next.transferred(name, seen, now),
@@ -94,7 +98,7 @@ impl Operation {
         }
     }
 
-    /// When [`Event::Tick`] is due, if ever.
+    /// When [`Event::Tick`] or [`Event::Stalled`] is due, if ever.
     pub fn next_deadline(&self, profile: &Profile) -> Option<Time> {
         match &self.state {
             State::Looking { next, .. } => *next,

@@ -4,7 +4,7 @@ use super::commanding::order;
 use super::evidence::Finding;
 use super::step::{Rejected, Step, Surroundings};
 use super::{Cause, Effect, Notice, Operation, Seen, State, Transfer};
-use crate::profile::{Command, Limits, NotificationKind, Scope};
+use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::Reading;
 use crate::{TicketName, Time};
 
@@ -138,19 +138,21 @@ impl Operation {
         Ok((self, Vec::new()))
     }
 
+    /// Whether it has got no further for as long as its command may.
+    pub fn is_stalled(&self, profile: &Profile, now: Time) -> bool {
+        let State::Underway { moved, .. } = self.state else { return false };
+        self.stall(profile).is_some_and(|limit| now >= moved + limit)
+    }
+
     pub(super) fn tick_underway(self, around: Surroundings<'_>, now: Time) -> Step {
         let State::Underway { next, moved, whole, done_at, .. } = self.state else { return Err(Rejected) };
         let over = |limit: Option<Time>| limit.is_some_and(|limit| now >= limit);
-        let stall = self.stall(around.profile);
         if over(self.deadline) {
             let began = self.before.as_ref().map_or(moved, |before| before.pulse.at);
             Ok(self.fail(Cause::TimeLimit((now - began).as_secs())))
         } else if over(done_at.map(|at| at + Limits::span(around.profile.limits.evidence_s))) {
             let missing = self.missing();
             Ok(self.fail(Cause::NotTransferred(missing)))
-        } else if let Some(stall) = stall.filter(|stall| now >= moved + *stall) {
-            // Not how long it really was: when it last moved is only the latest word, which no log can lead to.
-            Ok(self.fail(Cause::Stalled(stall.as_secs())))
         } else if over(next) {
             Ok(self.ask(if whole { Scope::Whole } else { Scope::Progress }))
         } else {

@@ -74,6 +74,9 @@ pub enum Event {
     Converted(Result<std::collections::BTreeMap<Kind, StoredFile>, String>),
     /// A moment that [`super::Run::next_deadline`] named has come.
     Tick,
+    /// That moment has come, and the operation under way has got no further for as long as its command may. When it last
+    /// did is only the latest word, to which no log leads: so this is told.
+    Stalled,
     /// The manager was restarted.
     Resumed,
     /// The manager could store nothing for a time, and did nothing: what was due meanwhile came and went unheard.

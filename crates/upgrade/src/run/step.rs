@@ -37,7 +37,15 @@ impl Run {
         Ok((turn.run, turn.effects))
     }
 
-    /// When [`Event::Tick`] is due, if ever.
+    /// What comes by itself at a moment that [`Self::next_deadline`] named.
+    pub fn due(&self, profile: &Profile, now: Time) -> Event {
+        match &self.state {
+            State::Working { operation, .. } if operation.is_stalled(profile, now) => Event::Stalled,
+            _ => Event::Tick,
+        }
+    }
+
+    /// When [`Self::due`] is to be asked, if ever.
     pub fn next_deadline(&self, profile: &Profile) -> Option<Time> {
         match &self.state {
             State::Preflight(waiting) => waiting.next,
@@ -171,6 +179,7 @@ impl Turn<'_> {
             Event::Transferred { name, seen } => Told::Transferred { name: name.clone(), seen: seen.clone() },
             Event::Bytes { name, bytes } => Told::Bytes { name: name.clone(), bytes: *bytes },
             Event::Tick => Told::Tick,
+            Event::Stalled => Told::Stalled,
             Event::Resumed | Event::Hindered => Told::Resumed,
             // Nothing is gained by a device that takes no calls.
             Event::StopOperation if step == Step::OpeningCalls => return Err(Rejected),

@@ -256,7 +256,8 @@ impl World {
                 .map(|()| set.files.iter().map(|(kind, file)| (kind.clone(), converted(file))).collect());
             self.give(&Event::Converted(result));
         } else {
-            assert!(self.give(&Event::Tick), "a tick that was asked for means nothing: {}", self.told());
+            let due = self.run.due(&self.profile, now);
+            assert!(self.give(&due), "a tick that was asked for means nothing: {}", self.told());
             let next = self.run.next_deadline(&self.profile);
             assert!(next.is_none_or(|next| next > now), "the clock stands still: {}", self.told());
         }
