@@ -31,10 +31,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
 }
 
 fn explore(narrator: &Narrator, options: &[&str]) -> Result<(), Failed> {
-    let root = xtask::root();
-    narrator
-        .run("the world", cargo(&root).args(["build", "--quiet", "--profile", "world", "-p", "world"]))?;
-    let program = target(&root).join("world/world");
+    let program = build(narrator)?;
     let status = Command::new(&program).args(options).stdin(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
@@ -45,10 +42,15 @@ fn explore(narrator: &Narrator, options: &[&str]) -> Result<(), Failed> {
 
 /// A minute of worlds that nobody has seen, as a part of the tests.
 pub(crate) fn explore_for_a_minute(narrator: &Narrator) -> Result<(), Failed> {
-    let root = xtask::root();
-    narrator.run("the world", cargo(&root).args(["build", "--quiet", "--release", "-p", "world"]))?;
-    let program = target(&root).join("release/world");
+    let program = build(narrator)?;
     narrator.run("worlds for a minute", Command::new(program).args(["--minutes", "1"]))
+}
+
+fn build(narrator: &Narrator) -> Result<PathBuf, Failed> {
+    let root = xtask::root();
+    narrator
+        .run("the world", cargo(&root).args(["build", "--quiet", "--profile", "world", "-p", "world"]))?;
+    Ok(target(&root).join("world/world"))
 }
 
 /// All faults that can be planted, in the order of their names.

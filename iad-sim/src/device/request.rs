@@ -171,9 +171,9 @@ impl Parameters {
             Command::Backup | Command::Convert => (true, true, false),
             Command::Restore => (true, true, true),
             Command::Download => (true, false, false),
-            Command::Activate => (false, false, true),
+            Command::Activate | Command::Rollback => (false, false, true),
             Command::Reset => (false, false, !self.version.is_empty()),
-            Command::Rollback | Command::Confirm | Command::Erase | Command::Abort => (false, false, false),
+            Command::Confirm | Command::Erase | Command::Abort => (false, false, false),
         };
         let parallel = |count: usize| count == 0 || count == files;
         if needs_files && files == 0 {

@@ -142,12 +142,16 @@ impl Reference {
             Step::Soaking => must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?,
             Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
             Step::RollingBack => {
-                let wanted = self.goal == Aim::RollBack && self.has(Step::Draining);
+                // Where it has gone there by itself no call is cut off, and what is left to do follows.
+                let there = self.begun == Some(Step::Preflight) && self.failed.is_none();
+                let wanted = self.goal == Aim::RollBack && (self.has(Step::Draining) || there);
                 let due = self.failed.is_some() || self.cancelled || wanted;
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
                 self.changed |= wanted;
-                self.done.clear();
-                self.done.push(Step::Preflight);
+                if !wanted {
+                    self.done.clear();
+                    self.done.push(Step::Preflight);
+                }
             }
             Step::RestoringOriginal => {
                 let due = self.has(Step::RollingBack) || self.goal == Aim::Restore;

@@ -27,6 +27,7 @@ found! {
     a_device_that_took_the_loaded_software_while_an_operator_was_asked_was_left_on_it: 1795284467004757 of 5;
     what_a_person_had_just_changed_was_restored_over: 1001433 of 5;
     when_an_operation_had_moved_last_did_not_follow_from_the_log: 3035900 of 5;
+    what_a_person_had_changed_right_before_a_roll_back_was_restored_over: 5068888 of 5;
     what_a_lost_device_was_left_with_did_not_follow_from_the_log: 29644 of 5;
 }
 

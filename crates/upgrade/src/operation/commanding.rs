@@ -40,7 +40,11 @@ impl Operation {
                 order.revision = *revision;
             }
             Task::Download { image } => order.version = &image.manifest.version,
-            Task::RollBack { version } | Task::Confirm { version } => order.version = version,
+            Task::RollBack { version, revision } => {
+                order.version = version;
+                order.revision = *revision;
+            }
+            Task::Confirm { version } => order.version = version,
             // What was there at the look is what is written over.
             Task::Restore { .. } => {
                 order.revision = self.before.as_ref().and_then(|before| before.revision).unwrap_or(0);

@@ -70,7 +70,7 @@ impl Operation {
             return Finding::NeedsWholeLook;
         }
         let wanted = match &self.task {
-            Task::Activate { version, .. } | Task::RollBack { version } => version.clone(),
+            Task::Activate { version, .. } | Task::RollBack { version, .. } => version.clone(),
             _ => return Finding::Proven,
         };
         if self.is_fulfilled(reading) {

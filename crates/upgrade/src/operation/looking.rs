@@ -150,7 +150,9 @@ impl Operation {
     /// Whether the settings are no longer those that the task was made for.
     fn moved_away(&self, reading: &Reading) -> bool {
         match (&self.task, reading.revision) {
-            (Task::Activate { revision, .. }, Some(now)) => *revision != 0 && *revision != now,
+            (Task::Activate { revision, .. } | Task::RollBack { revision, .. }, Some(now)) => {
+                *revision != 0 && *revision != now
+            }
             (Task::Restore { over: Some(over), .. }, _) => {
                 over.is_outdated_by(&reading.running_configuration())
             }

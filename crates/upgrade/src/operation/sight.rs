@@ -64,7 +64,7 @@ impl Operation {
             Task::Activate { version, .. } => {
                 reading.running().is_some_and(|buffer| buffer.version == *version)
             }
-            Task::RollBack { version } => reading
+            Task::RollBack { version, .. } => reading
                 .running()
                 .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),
             Task::Confirm { version } => reading
@@ -100,7 +100,7 @@ impl Operation {
             Task::Activate { version, .. } if !holds(version) => {
                 impossible(format!("no buffer of the device holds version {version}"))
             }
-            Task::RollBack { version } if !holds(version) => {
+            Task::RollBack { version, .. } if !holds(version) => {
                 impossible(format!("no buffer of the device holds the old version {version} any more"))
             }
             Task::Confirm { version } => {

@@ -48,6 +48,9 @@ pub enum Task {
     RollBack {
         /// The version of before.
         version: String,
+        /// The configuration revision that was backed up; 0: any.
+        #[serde(default)]
+        revision: u32,
     },
     /// Convert the configuration of the version before, and send it.
     Convert {

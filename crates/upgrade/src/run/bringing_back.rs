@@ -12,12 +12,14 @@ const MOST_BRING_BACKS: u32 = 3;
 impl Turn<'_> {
     pub(super) fn roll_back(&mut self) -> Result<(), Rejected> {
         let old = self.run.old.clone();
-        let version = match (&self.run.goal, old) {
-            (Goal::RollBack, Some(old)) if !self.run.returning => old.standby_version.unwrap_or_default(),
-            (_, Some(old)) => old.version,
+        let (version, revision) = match (&self.run.goal, old) {
+            (Goal::RollBack, Some(old)) if !self.run.returning => {
+                (old.standby_version.unwrap_or_default(), self.backed_up_revision())
+            }
+            (_, Some(old)) => (old.version, 0),
             (_, None) => return Err(Rejected),
         };
-        self.begin(Step::RollingBack, Task::RollBack { version })
+        self.begin(Step::RollingBack, Task::RollBack { version, revision })
     }
 
     /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).

@@ -85,7 +85,9 @@ impl Turn<'_> {
         self.tell(Story::StepFailed(failure.clone()));
         let drifted = cause == Cause::RevisionMoved;
         match step {
-            Step::BackingUp | Step::Activating | Step::Restoring if drifted && !self.run.cancelled => {
+            Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
+                if drifted && !self.run.cancelled && !self.run.returning =>
+            {
                 return self.drift(step);
             }
             Step::OpeningCalls => return self.calls_stay_closed(failure),
@@ -236,11 +238,16 @@ impl Turn<'_> {
 
     pub(super) fn activate(&mut self) -> Result<(), Rejected> {
         let version = self.run.target_version().unwrap_or_default().to_owned();
-        let revision = self.run.backup.as_ref().and_then(|backup| backup.revision).unwrap_or(0);
+        let revision = self.backed_up_revision();
         let trial_s = self.profile.limits.trial_s;
         let restart = self.restarts();
         self.run.activated = Some(self.now);
         self.begin(Step::Activating, Task::Activate { version, trial_s, revision, restart })
+    }
+
+    /// The configuration revision that was backed up; 0 where the device tells none.
+    pub(super) fn backed_up_revision(&self) -> u32 {
+        self.run.backup.as_ref().and_then(|backup| backup.revision).unwrap_or(0)
     }
 
     fn convert_or_restore(&mut self) -> Result<(), Rejected> {

@@ -310,7 +310,7 @@ fn describe(task: &Task) -> String {
         }
         Task::Activate { version, restart: true, .. } => format!("version {version}, by a reset"),
         Task::Activate { version, restart: false, .. } => format!("version {version}, without a reset"),
-        Task::RollBack { version } => format!("to version {version}"),
+        Task::RollBack { version, .. } => format!("to version {version}"),
         Task::Restore { set, .. } => kinds(&mut set.files.keys()),
         Task::Confirm { version } => format!("version {version}"),
         Task::Reset | Task::Stop | Task::CloseCalls | Task::OpenCalls => String::new(),

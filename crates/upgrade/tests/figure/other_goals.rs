@@ -82,6 +82,19 @@ fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
     }
 }
 
+/// Found by the deterministic world: the last look at the settings is older than the command.
+#[test]
+fn settings_changed_right_before_the_roll_back_are_backed_up_and_come_along() {
+    let mut world = roll_back().begin().until_step(Step::RollingBack);
+    world.until(|world| world.run.is_commanding());
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!((world.kept.len(), world.count(Command::RollBack)), (2, 2));
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
 #[test]
 fn a_killed_manager_rolls_back_no_further() {
     let mut world = roll_back();

@@ -50,7 +50,9 @@ fn obstacle(context: &Context<'_>) -> Option<(ErrorCode, &'static str)> {
         {
             unsupported("the device does not speak this protocol")
         }
-        Command::Activate | Command::Restore if operation.parameters.is_stale(durable) => {
+        Command::Activate | Command::Rollback | Command::Restore
+            if operation.parameters.is_stale(durable) =>
+        {
             Some((ErrorCode::RevisionMoved, "the running configuration has moved"))
         }
         Command::Reset

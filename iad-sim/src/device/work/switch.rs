@@ -57,8 +57,7 @@ impl Switch {
         if !self.span.is_over(context.now) {
             return Ok(Outcome::Wait(Work::Switch(self)));
         }
-        let presumes = context.hardware.durable.operation.command == Command::Activate;
-        if presumes && context.hardware.durable.operation.parameters.is_stale(&context.hardware.durable) {
+        if context.hardware.durable.operation.parameters.is_stale(&context.hardware.durable) {
             return failed(ErrorCode::RevisionMoved, "the running configuration has moved");
         }
         let kind = &context.hardware.settings.hardware;
