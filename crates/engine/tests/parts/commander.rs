@@ -55,6 +55,53 @@ fn asker(run: u64, asked: u32) -> Asker {
     Asker::Run { run: RunId(run), asked }
 }
 
+#[test]
+fn each_kind_of_value_has_its_counterpart() {
+    let oid: Oid = "1.3.6.1.4.1.32473.1".parse().unwrap();
+    let name = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1]);
+    let pairs = [
+        (Wire::Integer(-5), Value::Integer(-5)),
+        (Wire::OctetString(b"x".to_vec()), Value::Octets(b"x".to_vec())),
+        (Wire::ObjectIdentifier(name), Value::Oid(oid)),
+        (Wire::IpAddress([192, 0, 2, 7].into()), Value::Address([192, 0, 2, 7])),
+        (Wire::Counter64(1 << 40), Value::Counter(1 << 40)),
+        (Wire::Gauge32(9), Value::Unsigned(9)),
+        (Wire::TimeTicks(100), Value::Ticks(100)),
+        (Wire::Null, Value::Absent),
+    ];
+    let mut world = World::new(Manner::Well);
+    let writes = objects(8).into_iter().zip(pairs.iter().map(|(_, ours)| ours.clone())).collect();
+    world.ask(asker(1, 1), Version::V2c, What::Set(writes));
+    world.exchange();
+    for (sent, (wire, ours)) in world.requests[0].1.varbinds.iter().zip(&pairs) {
+        assert_eq!(sent.value, *wire);
+        assert_eq!(engine::access::from_wire(wire.clone()), *ours);
+    }
+    assert_eq!(engine::access::from_wire(Wire::Counter32(7)), Value::Counter(7));
+    assert_eq!(engine::access::from_wire(Wire::Opaque(b"y".to_vec())), Value::Octets(b"y".to_vec()));
+    for nothing in [Wire::NoSuchObject, Wire::NoSuchInstance, Wire::EndOfMibView] {
+        assert_eq!(engine::access::from_wire(nothing), Value::Absent);
+    }
+}
+
+/// Found by the deterministic world: the device changed its software between two messages of one look.
+#[test]
+fn what_a_command_presumes_is_seen_at_one_moment() {
+    let mut world = World::new(Manner::Well);
+    let profile = crate::profile();
+    world.ask(asker(1, 1), Version::V2c, What::Get(profile.questions(upgrade::profile::Scope::Whole)));
+    world.exchange();
+    assert!(world.requests.len() > 1, "a whole look takes several messages");
+    let first: Vec<String> =
+        world.requests[0].1.varbinds.iter().map(|varbind| varbind.name.to_string()).collect();
+    for object in
+        ["unique-id", "boots", "uptime", "revision", "software-version", "software-role", "operation-id"]
+    {
+        let oid = profile.objects[object].oid.to_string();
+        assert!(first.iter().any(|name| name.starts_with(&oid)), "{object} is asked for later");
+    }
+}
+
 fn objects(count: u32) -> Vec<Oid> {
     (1..=count).map(|n| format!("1.3.6.1.4.1.32473.1.{n}").parse().unwrap()).collect()
 }

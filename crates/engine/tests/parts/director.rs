@@ -1,18 +1,20 @@
 //! The director proposes and changes nothing itself; what it proposes is numbered, and what need not last is not
 //! written (rows B9, H5).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::commander::{Answer, Asker, Outcome, What};
-use engine::director::{Effect, Entry, Input, Turn};
+use engine::director::{Effect, Entry, Input, Told, Turn};
 use engine::file_server::{News, Order, Report};
 use engine::listener::Heard;
 use engine::{Access, Director};
-use upgrade::operation::{Notice, State as Stage};
+use upgrade::image::{Converter, Image, ImageFile, Manifest};
+use upgrade::operation::{Notice, Seen, State as Stage};
 use upgrade::profile::NotificationKind;
-use upgrade::run::{Event, Goal, Outcome as End, State, Step, Story};
-use upgrade::{DeviceId, Oid, Profile, RunId, TicketName, Time, Value};
+use upgrade::run::{Answer as UpgradeAnswer, Event, Goal, Outcome as End, State, Step, Story};
+use upgrade::{DeviceId, Digest, Oid, Profile, RunId, StoredFile, TicketName, Time, Value};
 
 use crate::{profile, run};
 
@@ -32,6 +34,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::of(run(7, Goal::Backup))
+    }
+
+    fn of(run: upgrade::Run) -> Self {
         let profile = Arc::new(profile());
         let mut world = Self {
             director: Director::new(),
@@ -41,7 +47,7 @@ impl World {
             effects: Vec::new(),
             seq: 0,
         };
-        let entry = world.entry(run(7, Goal::Backup), 0);
+        let entry = world.entry(run, 0);
         world.give(vec![Input::Start(Box::new(entry))]);
         world
     }
@@ -121,6 +127,28 @@ impl World {
         world.set("operation-id", Value::Octets(id.into_bytes()));
         world.set("operation-state", Value::Integer(3));
         world
+    }
+
+    /// Goes on until the backup is there and believed; what was given last.
+    fn until_backed_up(self) -> (Self, Turn) {
+        let mut world = self.until_underway();
+        for (n, name) in (1..).zip(world.opened()) {
+            world.give(vec![report(&name, News::Begun { size: None })]);
+            let (size, sha256) = (10 + u64::from(n), Digest([n; 32]));
+            world.give(vec![report(&name, News::Done { size, sha256 })]);
+        }
+        world.set("operation-state", Value::Integer(4));
+        let answer = world.answer();
+        let turn = world.give(vec![answer]);
+        (world, turn)
+    }
+
+    fn failures(&self) -> Vec<String> {
+        let failed = |effect: &Effect| match effect {
+            Effect::Tell(Told { story: Story::StepFailed(failure), .. }) => Some(failure.to_string()),
+            _ => None,
+        };
+        self.effects.iter().filter_map(failed).collect()
     }
 
     fn opened(&self) -> Vec<TicketName> {
@@ -261,6 +289,143 @@ fn progress_is_told_and_not_written() {
     assert_eq!(world.seq, seq, "looks and progress are not worth a write");
     world.give(vec![report(&name, News::Begun { size: None })]);
     assert_eq!(world.seq, seq + 1, "that a transfer began is");
+}
+
+#[test]
+fn what_a_device_sent_is_committed_with_the_end_that_it_leads_to() {
+    let mut nameless = run(7, Goal::Backup);
+    nameless.device.unique_id = None;
+    let mut world = World::of(nameless);
+    let answer = world.answer();
+    let turn = world.give(vec![answer]);
+    assert_eq!(turn.transaction.writes[0].unique_id.as_deref(), Some("IAD-7"));
+    let (world, turn) = world.until_backed_up();
+    let write = &turn.transaction.writes[0];
+    assert!(matches!(&write.run.state, State::Ended(ending) if ending.outcome == End::Succeeded));
+    let sizes: Vec<u64> = write.backups[0].files.values().map(|file| file.size).collect();
+    assert_eq!((write.backups.len(), sizes.iter().sum::<u64>()), (1, 11 + 12 + 13 + 14));
+    assert!(world.director.run(RUN).is_none(), "it is let go");
+}
+
+#[test]
+fn a_transfer_that_broke_is_told_and_may_begin_again() {
+    let mut world = World::new().until_underway();
+    let name = world.opened()[0].clone();
+    let broken = News::Failed { cause: engine::file_server::Cause::Device("disk full".into()) };
+    let turn = world.give(vec![report(&name, broken)]);
+    assert!(matches!(
+        &turn.transaction.writes[0].events[0].1,
+        Event::Transferred { seen: Seen::Broken { why }, .. } if why.contains("disk full")
+    ));
+    let file = News::Done { size: 1, sha256: Digest([1; 32]) };
+    let turn = world.give(vec![report(&name, file)]);
+    assert!(matches!(
+        &turn.transaction.writes[0].events[0].1,
+        Event::Transferred { seen: Seen::Whole { .. }, .. }
+    ));
+}
+
+#[test]
+fn a_set_is_refused_or_lost_and_a_look_tells_what_came_of_it() {
+    for (outcome, failures) in [(Outcome::Refused("noAccess".into()), 1), (Outcome::Unanswered, 0)] {
+        let mut world = World::new();
+        while world.sets() == 0 {
+            let answer = world.answer();
+            world.give(vec![answer]);
+        }
+        let Input::Answer(answer) = world.answer() else { panic!("an answer") };
+        world.give(vec![Input::Answer(Answer { outcome: outcome.clone(), ..answer })]);
+        let looks = world.answer();
+        world.give(vec![looks]);
+        assert_eq!(world.failures().len(), failures, "{outcome:?}: {:?}", world.failures());
+        assert_eq!(world.sets(), 2 - failures, "what was lost is sent again after a look");
+    }
+}
+
+#[test]
+fn a_look_that_is_refused_is_told_in_the_devices_words() {
+    let mut world = World::new();
+    let Input::Answer(answer) = world.answer() else { panic!("an answer") };
+    let refused = Outcome::Refused("authorizationError".into());
+    let turn = world.give(vec![Input::Answer(Answer { outcome: refused, ..answer })]);
+    let State::Ended(ending) = &turn.transaction.writes[0].run.state else { panic!("it goes on") };
+    assert_eq!(ending.outcome, End::Refused);
+    assert!(ending.reason.contains("authorizationError"), "{}", ending.reason);
+}
+
+fn to_be_converted() -> World {
+    let file = StoredFile { digest: Digest([9; 32]), size: 9 };
+    let manifest = Manifest {
+        version: "2.0".into(),
+        hardware: vec!["iad-8".into()],
+        format: Some(2),
+        from: Vec::new(),
+        converter: Some(Converter { name: "convert".into(), sha256: file.digest }),
+        files: vec![ImageFile { name: "main".into(), size: file.size, sha256: file.digest }],
+    };
+    let image = Image { name: "new".into(), manifest, digest: file.digest };
+    let mut world = World::of(run(7, Goal::Upgrade { image: image.into() }));
+    world.set("hardware", Value::Octets(b"iad-8".to_vec()));
+    // Two buffers, a reset for new software, TFTP; no conversion of its own.
+    world.set("capabilities", Value::Octets(vec![0b1101_0000]));
+    world.set("free-space", Value::Unsigned(1_000_000));
+    let format = world.profile.objects["software-format"].oid.instance(&[1]);
+    world.objects.push((format, Value::Unsigned(1)));
+    world.until_backed_up().0
+}
+
+#[test]
+fn the_managers_converter_is_run_and_what_it_made_is_kept_with_the_run() {
+    let mut world = to_be_converted();
+    let jobs: Vec<_> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Convert(job) => Some(job.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((jobs.len(), jobs[0].run, jobs[0].format, jobs[0].set.files.len()), (1, RUN, 2, 4));
+    let made: BTreeMap<_, _> = jobs[0]
+        .set
+        .files
+        .keys()
+        .map(|kind| (kind.clone(), StoredFile { digest: Digest([5; 32]), size: 5 }))
+        .collect();
+    let turn = world.give(vec![Input::Converted { run: RUN, result: Ok(made.clone()) }]);
+    let run = &turn.transaction.writes[0].run;
+    assert_eq!(run.current_step(), Some(Step::Downloading));
+    assert_eq!(run.converted.as_ref().map(|set| &set.files), Some(&made));
+}
+
+#[test]
+fn what_a_converter_made_of_some_files_only_is_not_taken() {
+    let mut world = to_be_converted();
+    world.give(vec![Input::Converted { run: RUN, result: Ok(BTreeMap::new()) }]);
+    assert!(world.failures()[0].contains("it did not convert each file"), "{:?}", world.failures());
+    let mut world = to_be_converted();
+    world.give(vec![Input::Converted { run: RUN, result: Err("exit code 3".into()) }]);
+    assert!(world.failures()[0].contains("exit code 3"), "{:?}", world.failures());
+}
+
+#[test]
+fn an_operator_stops_what_is_under_way_and_answers() {
+    let mut world = World::new().until_underway();
+    let turn = world.give(vec![Input::StopOperation(RUN)]);
+    assert_eq!(turn.heeded, [true]);
+    let aborted = world.answer();
+    world.give(vec![aborted]);
+    world.set("operation-state", Value::Integer(6));
+    let looked = world.answer();
+    world.give(vec![looked]);
+    assert!(
+        matches!(world.director.run(RUN).map(|run| &run.state), Some(State::Asking(_))),
+        "{:?}",
+        world.failures()
+    );
+    let turn = world.give(vec![Input::Operator { run: RUN, answer: UpgradeAnswer::End }]);
+    assert_eq!(turn.heeded, [true]);
+    assert!(turn.transaction.writes[0].run.is_over());
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use snmp::Value;
 use snmp::notification::Event;
-use upgrade::Time;
+use upgrade::image::{Image, ImageFile, Manifest};
 use upgrade::operation::Cause;
 use upgrade::run::{AnswerKind, Ending, Failure, Goal, LeftWith, Outcome, Question, State, Step, Story};
+use upgrade::{ConfigurationSet, Digest, StoredFile, Time};
 
 use crate::run;
 
@@ -77,6 +78,50 @@ fn each_notification_has_the_objects_of_the_mib_in_its_order() {
     let test = engine::northbound::test("hello", 1);
     assert_eq!(test.name.arcs().last(), Some(&number("iadmsTest")));
     assert_eq!(test.varbinds[0].name.arcs(), [1, 3, 6, 1, 4, 1, 32473, 2, 1, number("iadmsTestText"), 0]);
+}
+
+/// The number of a word of an object, by the MIB's text.
+fn word(object: &str, word: &str) -> Value {
+    let from = MIB.find(&format!("\n{object} OBJECT-TYPE")).unwrap();
+    let words = MIB[from..].split(['{', '}']).nth(1).unwrap();
+    let found = words.split(',').find_map(|one| one.trim().strip_prefix(word)?.strip_prefix('('));
+    Value::Integer(found.unwrap().trim_end_matches(')').parse().unwrap())
+}
+
+#[test]
+fn goals_and_ends_are_numbered_as_in_the_mib() {
+    let file = StoredFile { digest: Digest([1; 32]), size: 1 };
+    let manifest = Manifest {
+        version: "2.0".into(),
+        hardware: Vec::new(),
+        format: None,
+        from: Vec::new(),
+        converter: None,
+        files: vec![ImageFile { name: "main".into(), size: file.size, sha256: file.digest }],
+    };
+    let image = Image { name: "new".into(), manifest, digest: file.digest };
+    for (goal, name) in [
+        (Goal::Upgrade { image: image.into() }, "upgrade"),
+        (Goal::Backup, "backup"),
+        (Goal::Restore { set: ConfigurationSet::default() }, "restore"),
+        (Goal::RollBack, "rollback"),
+        (Goal::Reset, "reset"),
+    ] {
+        let event = engine::northbound::event(&run(7, goal), &Story::Begun, 0).unwrap();
+        assert_eq!(value(&event, "iadmsRunGoal"), word("iadmsRunGoal", name), "{name}");
+    }
+    for (outcome, name) in [
+        (Outcome::Succeeded, "succeeded"),
+        (Outcome::Refused, "refused"),
+        (Outcome::RolledBack, "rolledBack"),
+        (Outcome::EndedByOperator, "endedByOperator"),
+        (Outcome::Cancelled, "cancelled"),
+        (Outcome::DeviceLost, "deviceLost"),
+    ] {
+        let ending = Ending { outcome, reason: String::new(), left_with: LeftWith::default() };
+        let event = told(&Story::Ended(ending));
+        assert_eq!(value(&event, "iadmsRunOutcome"), word("iadmsRunOutcome", name), "{name}");
+    }
 }
 
 #[test]

@@ -94,6 +94,23 @@ impl Fact {
         NAMES.iter().map(|(name, _)| *name).collect()
     }
 
+    /// Whether it is asked for first, so that all of these are answered at one moment: a look takes several messages, and
+    /// what is commanded after it presumes the revision that was seen together with the version.
+    pub(super) const fn is_of_the_moment(self) -> bool {
+        matches!(
+            self,
+            Self::UniqueId
+                | Self::Uptime
+                | Self::Boots
+                | Self::Revision
+                | Self::SoftwareVersion
+                | Self::SoftwareState
+                | Self::SoftwareRole
+                | Self::OperationId
+                | Self::OperationState
+        )
+    }
+
     /// Whether a poll of an operation under way asks it.
     pub(super) const fn is_of_progress(self) -> bool {
         matches!(

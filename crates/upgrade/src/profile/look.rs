@@ -48,6 +48,7 @@ impl Looks {
                 meanings.push(Meaning { oid, fact, object: Arc::clone(&object), place });
             }
         }
+        meanings.sort_by_key(|meaning| !meaning.fact.is_of_the_moment());
         let oids = |asked: fn(&Meaning) -> bool| {
             meanings.iter().filter(|meaning| asked(meaning)).map(|meaning| meaning.oid.clone()).collect()
         };
