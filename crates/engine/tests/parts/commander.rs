@@ -77,9 +77,9 @@ fn each_kind_of_value_has_its_counterpart() {
         assert_eq!(sent.value, *wire);
         assert_eq!(engine::access::from_wire(wire.clone()), *ours);
     }
-    assert_eq!(engine::access::from_wire(Wire::Counter32(7)), Value::Counter(7));
+    assert_eq!(engine::access::from_wire(Wire::<Vec<u8>>::Counter32(7)), Value::Counter(7));
     assert_eq!(engine::access::from_wire(Wire::Opaque(b"y".to_vec())), Value::Octets(b"y".to_vec()));
-    for nothing in [Wire::NoSuchObject, Wire::NoSuchInstance, Wire::EndOfMibView] {
+    for nothing in [Wire::<Vec<u8>>::NoSuchObject, Wire::NoSuchInstance, Wire::EndOfMibView] {
         assert_eq!(engine::access::from_wire(nothing), Value::Absent);
     }
 }
