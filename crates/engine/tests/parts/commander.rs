@@ -94,9 +94,17 @@ fn what_a_command_presumes_is_seen_at_one_moment() {
     assert!(world.requests.len() > 1, "a whole look takes several messages");
     let first: Vec<String> =
         world.requests[0].1.varbinds.iter().map(|varbind| varbind.name.to_string()).collect();
-    for object in
-        ["unique-id", "boots", "uptime", "revision", "software-version", "software-role", "operation-id"]
-    {
+    for object in [
+        "unique-id",
+        "boots",
+        "uptime",
+        "revision",
+        "software-version",
+        "software-role",
+        "operation-id",
+        "operation-state",
+        "operation-digests",
+    ] {
         let oid = profile.objects[object].oid.to_string();
         assert!(first.iter().any(|name| name.starts_with(&oid)), "{object} is asked for later");
     }

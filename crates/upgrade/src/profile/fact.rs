@@ -97,18 +97,17 @@ impl Fact {
     /// Whether it is asked for first, so that all of these are answered at one moment: a look takes several messages, and
     /// what is commanded after it presumes the revision that was seen together with the version.
     pub(super) const fn is_of_the_moment(self) -> bool {
-        matches!(
+        let rests_on = matches!(
             self,
             Self::UniqueId
-                | Self::Uptime
-                | Self::Boots
                 | Self::Revision
                 | Self::SoftwareVersion
                 | Self::SoftwareState
                 | Self::SoftwareRole
-                | Self::OperationId
-                | Self::OperationState
-        )
+                | Self::OperationCommand
+                | Self::OperationDigests
+        );
+        rests_on || self.is_of_progress()
     }
 
     /// Whether a poll of an operation under way asks it.
