@@ -46,6 +46,16 @@ impl ConfigurationSet {
         self.files == other.files
     }
 
+    /// Whether what a device holds of this kind is in one of these sets. Where it tells no digest, its revision decides.
+    pub fn is_known(&self, kind: &Kind, sets: &[Self]) -> bool {
+        let known = |set: &Self| match (self.files.get(kind), self.revision.zip(set.revision)) {
+            (Some(held), _) => set.files.get(kind) == Some(held),
+            (None, Some((now, then))) => now == then,
+            (None, None) => true,
+        };
+        sets.iter().any(known)
+    }
+
     /// Whether what a device holds now is no longer this, which was taken from it: another revision, or other bytes in
     /// a kind that both have.
     pub fn is_outdated_by(&self, held: &Self) -> bool {

@@ -270,6 +270,11 @@ impl Operation {
             && *deadline == other.deadline
     }
 
+    /// Whether the device has asked for, or sent, any of its files.
+    pub fn has_begun(&self) -> bool {
+        self.transfers.iter().any(|transfer| transfer.seen != Seen::Nothing)
+    }
+
     /// What came by the files it had the device write.
     pub fn written(&self) -> std::collections::BTreeMap<Kind, StoredFile> {
         let whole = |transfer: &Transfer| match (&transfer.kind, &transfer.seen) {

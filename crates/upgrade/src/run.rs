@@ -64,6 +64,10 @@ pub struct Run {
     pub old: Option<Old>,
     /// The configuration of before, as it was sent. It is kept untouched, whatever is made of it.
     pub backup: Option<ConfigurationSet>,
+    /// What was found where the backup was to be restored, and is backed up as well; only while the device is brought
+    /// back.
+    #[serde(default)]
+    pub replaced: Option<ConfigurationSet>,
     /// Who converts it, where it must be converted.
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
@@ -233,6 +237,7 @@ impl Run {
             asked: 0,
             old: None,
             backup: None,
+            replaced: None,
             conversion: None,
             converted: None,
             failure: None,
@@ -313,6 +318,7 @@ impl Run {
             asked: _,
             old,
             backup,
+            replaced,
             conversion,
             converted,
             failure,
@@ -336,6 +342,7 @@ impl Run {
             && *cancelled == other.cancelled
             && *old == other.old
             && *backup == other.backup
+            && *replaced == other.replaced
             && *conversion == other.conversion
             && *converted == other.converted
             && *failure == other.failure

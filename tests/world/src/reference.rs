@@ -110,7 +110,8 @@ impl Reference {
             }
             Step::ConfiguringServer => must(self.has(Step::Preflight), "first it is looked at (B3)")?,
             Step::BackingUp => {
-                must(self.has(Step::ConfiguringServer), "the device knows its server first (H1)")?;
+                let ready = self.has(Step::ConfiguringServer) || self.spares();
+                must(ready, "the device knows its server first (H1)")?;
             }
             Step::Judging | Step::Downloading => {
                 must(upgrades, "only an upgrade loads software")?;
@@ -154,8 +155,7 @@ impl Reference {
                 }
             }
             Step::RestoringOriginal => {
-                let due = self.has(Step::RollingBack) || self.goal == Aim::Restore;
-                must(due, "the old software comes before the old configuration (H16)")?;
+                must(self.has_gone_back(), "the old software comes before the old configuration (H16)")?;
             }
             Step::OpeningCalls => {}
             // What is merely stopped was not sent yet; whether that is so, the device tells the invariants.
@@ -166,19 +166,29 @@ impl Reference {
             Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping
         );
         let tries_again = matches!(step, Step::Converting | Step::Restoring) || self.begun == Some(step);
-        // The settings moved under it: the backup is taken anew, and nothing was changed yet.
+        // The settings moved under it: the backup is taken anew, and nothing was changed yet. Or something else is found
+        // where the original belongs, and is backed up before it is written over.
         let drifted = step == Step::BackingUp;
+        let spares = drifted && self.spares();
         must(
             !(failed_on_trial && waits_for_return) || tries_again || drifted,
             "after a failed upgrade the old version comes first (H14)",
         )?;
-        if drifted {
+        if drifted && !spares {
             self.changed = false;
         }
         self.touched |= step != Step::Preflight;
         self.begun = Some(step);
-        self.failed = self.failed.filter(|_| !waits_for_return);
+        self.failed = self.failed.filter(|_| !waits_for_return || spares);
         Ok(())
+    }
+
+    fn spares(&self) -> bool {
+        matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp)) && self.has_gone_back()
+    }
+
+    fn has_gone_back(&self) -> bool {
+        self.has(Step::RollingBack) || self.goal == Aim::Restore
     }
 
     fn step_is_done(&mut self, step: Step, text: &str) -> Result<(), &'static str> {
@@ -193,8 +203,10 @@ impl Reference {
     }
 
     fn asks(&mut self, failed: Option<Step>, answers: &[AnswerKind]) -> Result<(), &'static str> {
-        let on_the_way_back =
-            matches!(failed, Some(Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls));
+        let on_the_way_back = matches!(
+            failed,
+            Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
+        );
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;

@@ -153,8 +153,9 @@ impl Operation {
             (Task::Activate { revision, .. } | Task::RollBack { revision, .. }, Some(now)) => {
                 *revision != 0 && *revision != now
             }
-            (Task::Restore { over: Some(over), .. }, _) => {
-                over.is_outdated_by(&reading.running_configuration())
+            (Task::Restore { set, over: Some(over) }, _) => {
+                let held = reading.running_configuration();
+                !set.files.keys().all(|kind| held.is_known(kind, over))
             }
             _ => false,
         }

@@ -61,9 +61,9 @@ pub enum Task {
     Restore {
         /// The files.
         set: ConfigurationSet,
-        /// What is written over, and nothing else is; none: whatever is found.
+        /// What may be written over, and nothing else is; none: whatever is found.
         #[serde(default)]
-        over: Option<ConfigurationSet>,
+        over: Option<Vec<ConfigurationSet>>,
     },
     /// Keep the version on trial.
     Confirm {

@@ -3,8 +3,10 @@
 
 use super::question::Policy;
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Failure, Goal, Step, Story};
-use crate::operation::{Cause, Task};
+use super::{AnswerKind, Effect, Failure, Goal, Step, Story};
+use crate::ConfigurationSet;
+use crate::operation::{Cause, Operation, Task};
+use crate::reading::Reading;
 
 /// How often what brings a device back is repeated by itself before an operator is asked.
 const MOST_BRING_BACKS: u32 = 3;
@@ -29,10 +31,27 @@ impl Turn<'_> {
     }
 
     pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
-        match self.run.backup.clone() {
-            Some(set) => self.begin(Step::RestoringOriginal, Task::Restore { set, over: None }),
-            None => self.settle(),
-        }
+        let Some(set) = self.run.backup.clone() else { return self.settle() };
+        let own =
+            [self.run.wanted_configuration(), self.run.replaced.as_ref()].into_iter().flatten().cloned();
+        let over = Some([set.clone()].into_iter().chain(own).collect());
+        self.begin(Step::RestoringOriginal, Task::Restore { set, over })
+    }
+
+    /// Something else is found where the original belongs: what is left of this run, or a person's work while the device
+    /// was out of reach. It is backed up before it is written over.
+    pub(super) fn spare(&mut self) -> Result<(), Rejected> {
+        let kinds = self.run.backed_up().into_keys().collect();
+        self.begin(Step::BackingUp, Task::Backup { kinds, have: None })
+    }
+
+    pub(super) fn keep_replaced(&mut self, operation: &Operation, reading: &Reading) -> Result<(), Rejected> {
+        let held = reading.running_configuration();
+        let set =
+            ConfigurationSet { format: held.format, revision: held.revision, files: operation.written() };
+        self.effects.push(Effect::Keep(set.clone()));
+        self.run.replaced = Some(set);
+        self.restore_original()
     }
 
     /// Once more at what brings the device back.

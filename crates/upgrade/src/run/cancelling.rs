@@ -50,7 +50,7 @@ impl Turn<'_> {
         if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded {
             self.run.activated = None;
         }
-        if self.run.activated.is_some() || step == Step::Restoring {
+        if self.run.activated.is_some() || (step == Step::Restoring && operation.commanded) {
             return self.take_back(step);
         }
         self.begin(Step::Stopping, Task::Stop)

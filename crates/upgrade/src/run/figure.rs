@@ -18,6 +18,9 @@ impl Turn<'_> {
         reading: &Reading,
     ) -> Result<(), Rejected> {
         self.tell(Story::StepDone { step, text: found(operation) });
+        if step == Step::BackingUp && self.run.returning {
+            return self.keep_replaced(operation, reading);
+        }
         if step == Step::BackingUp {
             self.keep_backup(operation, reading);
             if self.run.backup.is_none() {
@@ -36,7 +39,7 @@ impl Turn<'_> {
             (Step::BackingUp, Goal::Upgrade { .. }) => self.judge(),
             (Step::BackingUp, Goal::Backup) => self.succeed(),
             (Step::BackingUp, Goal::Restore { set }) => {
-                let over = self.run.backup.clone();
+                let over = self.run.backup.clone().map(|backup| vec![backup]);
                 self.begin(Step::Restoring, Task::Restore { set, over })
             }
             (Step::BackingUp, Goal::RollBack) => self.close_calls(),
@@ -46,7 +49,12 @@ impl Turn<'_> {
             (Step::Activating, _) => self.convert_or_restore(),
             (Step::Converting, _) => self.converted_by_device(operation),
             (Step::Restoring, Goal::Upgrade { .. }) => self.soak(reading),
-            (Step::Restoring | Step::Confirming | Step::Resetting, _) => self.succeed(),
+            // It may have come up with its other software, which nobody asked for.
+            (Step::Resetting, _) => match self.left_the_old_software(reading) {
+                Some(cause) => self.fail(step, cause),
+                None => self.succeed(),
+            },
+            (Step::Restoring | Step::Confirming, _) => self.succeed(),
 
             // Where nothing was ever made to run, nothing was changed either: today's settings stay.
             (Step::RollingBack, _) if self.run.activated.is_none() && !operation.commanded => self.settle(),
@@ -68,8 +76,20 @@ impl Turn<'_> {
         if broken_by_us && !other && !self.run.cancelled {
             return self.begin(step, again(operation, &self.run));
         }
+        let returning = self.run.returning;
+        if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded && !returning {
+            // Nothing else was ever made to run.
+            self.run.activated = None;
+        }
+        let restores = matches!(self.run.goal, Goal::Restore { .. });
+        if step == Step::Restoring && restores && !operation.commanded && cause != Cause::RevisionMoved {
+            let failure = Failure { step, cause };
+            self.tell(Story::StepFailed(failure.clone()));
+            self.run.failure = Some(failure);
+            return self.settle();
+        }
         let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
-        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled {
+        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled && !returning {
             // The device may be at it still, and would take no other operation.
             let failure = Failure { step, cause };
             self.tell(Story::StepFailed(failure.clone()));
@@ -92,13 +112,21 @@ impl Turn<'_> {
             }
             Step::OpeningCalls => return self.calls_stay_closed(failure),
             Step::Stopping => return self.settle(),
-            Step::RollingBack | Step::RestoringOriginal if self.may_bring_back_again(&cause) => {
+            Step::RestoringOriginal if drifted && self.run.replaced.is_none() => return self.spare(),
+            Step::RestoringOriginal if drifted && self.may_bring_back_again(&cause) => {
+                self.count_bring_back();
+                return self.spare();
+            }
+            Step::RollingBack | Step::RestoringOriginal | Step::BackingUp
+                if self.may_bring_back_again(&cause) =>
+            {
                 self.count_bring_back();
                 return self.bring_back();
             }
             _ => {}
         }
-        if self.run.returning && matches!(step, Step::RollingBack | Step::RestoringOriginal) {
+        let brings_back = matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp);
+        if self.run.returning && brings_back {
             return self.strand(failure);
         }
         self.run.failure = Some(failure);
@@ -321,9 +349,12 @@ impl Turn<'_> {
 /// The task of an operation that is done over.
 fn again(operation: &Operation, run: &super::Run) -> Task {
     match &operation.task {
-        Task::Backup { kinds, .. } => Task::Backup { kinds: kinds.clone(), have: run.backup.clone() },
+        Task::Backup { kinds, .. } => {
+            let have = run.backup.clone().filter(|_| !run.returning);
+            Task::Backup { kinds: kinds.clone(), have }
+        }
         // A part of it may have been applied.
-        Task::Restore { set, .. } if operation.commanded => Task::Restore { set: set.clone(), over: None },
+        Task::Restore { set, .. } if operation.has_begun() => Task::Restore { set: set.clone(), over: None },
         other => other.clone(),
     }
 }

@@ -17,6 +17,7 @@ impl Turn<'_> {
         self.run.returning = false;
         self.run.stranded = None;
         self.run.activated = None;
+        self.run.replaced = None;
         self.run.bring_backs = 0;
         if self.run.calls_closed {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);

@@ -49,6 +49,37 @@ fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_
 }
 
 #[test]
+fn settings_changed_while_the_device_was_out_of_reach_are_backed_up_before_they_are_replaced() {
+    let mut world = World::upgrade().begin().until_step(Step::Activating);
+    world.until(|world| world.run.is_commanding());
+    // The command is lost, and for longer than anybody looks for the device.
+    world.device.silent_until = world.now + Duration::from_secs(3600);
+    let mut world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    world.device.silent_until = Time::default();
+    world.device.edit();
+    let edited = world.device.running().files.clone();
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "activating failed");
+    assert!(world.kept.iter().any(|kept| kept.files == edited), "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1, "as it was before");
+}
+
+#[test]
+fn settings_are_not_touched_where_nothing_was_ever_commanded() {
+    let mut world = World::upgrade().begin().until_step(Step::Activating);
+    world.device.silent_until = world.now + Duration::from_secs(3600);
+    world.before_counts = false;
+    let mut world = world.on();
+    world.device.silent_until = Time::default();
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+#[test]
 fn what_others_loaded_while_it_asked_stays() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.before_counts = false;

@@ -113,6 +113,18 @@ fn equal_versions_in_both_buffers_leave_no_calls_closed() {
 }
 
 #[test]
+fn a_reset_that_ends_in_the_other_software_has_failed() {
+    let mut world = reset().begin().until_underway(Step::Resetting);
+    world.device.running = 1 - world.device.running;
+    let world = world.on();
+    world.assert_asks(
+        &[AnswerKind::Again, AnswerKind::End],
+        "restarting failed: the device runs 0.9, not 1.0",
+    );
+    assert_eq!(world.count(Command::RollBack), 1);
+}
+
+#[test]
 fn a_reset_is_proven_by_a_restart() {
     let world = reset().play();
     assert_eq!(world.outcome(), Outcome::Succeeded);

@@ -191,6 +191,22 @@ fn settings_that_never_rest_are_asked_about_and_nothing_is_restored_over_them() 
 }
 
 #[test]
+fn a_restore_that_never_began_touches_nothing() {
+    for cancelled in [false, true] {
+        let mut world =
+            World::new(Goal::Restore { set: stored() }, choices()).begin().until_step(Step::Restoring);
+        // Another manager's operation is under way, and somebody changes the settings meanwhile.
+        world.device.occupy("of another", upgrade::Time::from_millis(u64::MAX));
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        let world = if cancelled { world.cancel() } else { world.on() };
+        assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+        assert_eq!(world.device.running().files, world.before.1);
+        assert_eq!(world.run.is_over(), cancelled, "{}", world.told());
+    }
+}
+
+#[test]
 fn when_that_fails_todays_configuration_is_brought_back() {
     let mut world =
         World::new(Goal::Restore { set: stored() }, choices()).begin().until_underway(Step::Restoring);

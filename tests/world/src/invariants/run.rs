@@ -115,7 +115,10 @@ impl Checks {
                     return Err("a file of the backup is not there".into());
                 }
             }
-            Goal::Reset => {}
+            Goal::Reset => {
+                let before = run.old.as_ref().map(|old| old.version.clone()).unwrap_or_default();
+                runs(durable, &before)?;
+            }
         }
         Ok(())
     }
