@@ -70,10 +70,11 @@ fn name_of(patch: &Path) -> String {
 }
 
 fn sabotage(narrator: &Narrator, patches: &[PathBuf]) -> Result<(), Failed> {
+    let sound = build(narrator)?;
     let mut hidden = Vec::new();
     for patch in patches {
         let name = name_of(patch);
-        match find(narrator, &name, patch)? {
+        match find(narrator, &name, patch, &sound)? {
             Some(found) => println!("{name}: {found}"),
             None => {
                 println!("{name}: NOT FOUND");
@@ -87,8 +88,9 @@ fn sabotage(narrator: &Narrator, patches: &[PathBuf]) -> Result<(), Failed> {
     Err(Failed(format!("{} of {} faults stayed hidden: {}", hidden.len(), patches.len(), hidden.join(", "))))
 }
 
-/// What the world says of a tree with this fault; none where it finds nothing.
-fn find(narrator: &Narrator, name: &str, patch: &Path) -> Result<Option<String>, Failed> {
+/// What the world says of a tree with this fault, and does not say of `sound`, the one without; none where it finds
+/// nothing.
+fn find(narrator: &Narrator, name: &str, patch: &Path, sound: &Path) -> Result<Option<String>, Failed> {
     let root = xtask::root();
     let scratch = root.join("target/sabotage/tree");
     copy_tree(&root, &scratch)?;
@@ -111,8 +113,20 @@ fn find(narrator: &Narrator, name: &str, patch: &Path) -> Result<Option<String>,
     let output = world.output().map_err(|error| not_started(name, &world, &error))?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let broken = told.lines().find(|line| line.starts_with("BROKEN")).map(str::to_owned);
+    if let Some(seed) = broken.as_deref().and_then(seed_of) {
+        // Or it is no find.
+        narrator.run(
+            &format!("{name}: the same seed without it"),
+            Command::new(sound).args(["--seeds", "1", "--seed", seed]).stdout(Stdio::null()),
+        )?;
+    }
     let short = broken.map(|line| line.chars().take(160).collect::<String>());
     Ok(short.map(|line| format!("{line} ({:.1} s with the way to it)", begun.elapsed().as_secs_f64())))
+}
+
+/// The seed in `BROKEN by seed 7: …`.
+fn seed_of(broken: &str) -> Option<&str> {
+    broken.strip_prefix("BROKEN by seed ")?.split(':').next()
 }
 
 /// Makes `scratch` hold the files of the repository as they are now. What is the same already is left alone, so that

@@ -82,6 +82,9 @@ pub struct Run {
     pub activated: Option<Time>,
     /// Whether the device takes no new calls because of this run.
     pub calls_closed: bool,
+    /// Whether it ever had the device refuse calls: that command may arrive late, and once more.
+    #[serde(default)]
+    pub closed_calls: bool,
     /// Repeats by itself so far.
     pub repeats: u32,
     /// Repeats because settings moved.
@@ -245,6 +248,7 @@ impl Run {
             returning: false,
             activated: None,
             calls_closed: false,
+            closed_calls: false,
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
@@ -326,6 +330,7 @@ impl Run {
             returning,
             activated,
             calls_closed,
+            closed_calls,
             repeats,
             drifts,
             bring_backs,
@@ -338,7 +343,7 @@ impl Run {
             && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
             && (*returning, *outrun) == (other.returning, other.outrun)
             && *activated == other.activated
-            && *calls_closed == other.calls_closed
+            && (*calls_closed, *closed_calls) == (other.calls_closed, other.closed_calls)
             && *cancelled == other.cancelled
             && *old == other.old
             && *backup == other.backup

@@ -196,6 +196,7 @@ impl Checks {
                 self.a_question_finds_the_device_as_it_was(place, run, durable)
             }
             State::Ended(ending) => {
+                run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
             }

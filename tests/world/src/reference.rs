@@ -207,6 +207,7 @@ impl Reference {
             failed,
             Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
         );
+        self.changed &= !self.never_restored();
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
@@ -220,8 +221,16 @@ impl Reference {
         Ok(())
     }
 
+    /// Whether a restore was not even commanded: else what it may have changed would be taken back first. Whether that is
+    /// so, the device tells the invariants.
+    fn never_restored(&self) -> bool {
+        let restoring = Some(Step::Restoring);
+        self.goal == Aim::Restore && self.begun == restoring && self.failed == restoring
+    }
+
     fn ends(&mut self, outcome: Outcome) -> Result<(), &'static str> {
         self.ended = true;
+        self.changed &= !self.never_restored();
         let reached = match self.goal {
             Aim::Upgrade => self.has(Step::Confirming) || self.done.is_empty(),
             Aim::Backup => self.has(Step::BackingUp),

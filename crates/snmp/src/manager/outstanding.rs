@@ -85,19 +85,17 @@ impl Outstanding {
             return None;
         }
         let malformed = |reason| Some(Err(Failure::Malformed(reason)));
-        let (list, is_about_the_same) = match compared(&asked, answer) {
-            Ok(compared) => compared,
-            Err(error) => return malformed(MalformedResponse::Undecodable(error)),
-        };
         match answer.head.operation {
-            Operation::Response { status: ErrorStatus::NoError, .. } if !is_about_the_same => {
-                malformed(MalformedResponse::OtherObjects)
-            }
-            Operation::Response { status: ErrorStatus::NoError, .. } => Some(Ok(Response {
-                peer: self.peer,
-                list: list.to_vec(),
-                elapsed: now.saturating_sub(self.first_sent),
-            })),
+            Operation::Response { status: ErrorStatus::NoError, .. } => match compared(&asked, answer) {
+                Ok((list, true)) => Some(Ok(Response {
+                    peer: self.peer,
+                    list: list.to_vec(),
+                    elapsed: now.saturating_sub(self.first_sent),
+                })),
+                Ok((_, false)) => malformed(MalformedResponse::OtherObjects),
+                Err(error) => malformed(MalformedResponse::Undecodable(error)),
+            },
+            // What else such an answer holds does not matter, and some agents leave it out.
             Operation::Response { status: ErrorStatus::TooBig, .. } => Some(Err(Failure::TooBig)),
             Operation::Response { status, index } => Some(Err(Failure::ErrorStatus { status, index })),
             _ => None,

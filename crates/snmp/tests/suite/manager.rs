@@ -285,6 +285,21 @@ fn an_error_in_the_answer_names_the_status_and_the_place() {
 }
 
 #[test]
+fn an_answer_that_says_too_big_is_understood_whatever_else_it_holds() {
+    let mut asking = Asking::new();
+    let key = asking.ask(get());
+    let status = ErrorStatus::TooBig;
+    let mut broken = changed_answer(asking.last_sent(), |message| {
+        pdu(message).operation = Operation::Response { status, index: 0 }
+    });
+    // The type of the value becomes one that does not exist.
+    let place = broken.len() - 3;
+    broken[place] = 0x4f;
+    asking.receive(&broken);
+    assert_eq!(asking.manager.poll_event(), Some((key, Err(Failure::TooBig))));
+}
+
+#[test]
 fn an_answer_about_other_objects_or_with_broken_ones_is_malformed() {
     let mut asking = Asking::new();
     let key = asking.ask(get());

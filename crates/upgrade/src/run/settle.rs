@@ -14,7 +14,7 @@ impl Turn<'_> {
     /// The device is as it was before, or was not touched. Calls come first: nobody is asked while the device
     /// refuses them.
     pub(super) fn settle(&mut self) -> Result<(), Rejected> {
-        self.run.returning = false;
+        let heard = std::mem::take(&mut self.run.returning);
         self.run.stranded = None;
         self.run.activated = None;
         self.run.replaced = None;
@@ -29,11 +29,11 @@ impl Turn<'_> {
         match self.run.choices.policy {
             Policy::Auto(times) if self.run.repeats < times => self.pause(),
             Policy::Auto(_) | Policy::Ask => {
-                let lost = self.is_unreachable();
+                let lost = self.is_unreachable(heard);
                 let question = self.question(lost, &self.answers());
                 self.ask(question)
             }
-            Policy::Never if self.is_unreachable() => self.give_up(reason),
+            Policy::Never if self.is_unreachable(heard) => self.give_up(reason),
             Policy::Never => self.end(Outcome::RolledBack, reason),
         }
     }
@@ -151,14 +151,15 @@ impl Turn<'_> {
     }
 
     /// Whether the device was not heard at last. After a failure from the download on it was: it was brought back.
-    fn is_unreachable(&self) -> bool {
+    fn is_unreachable(&self, heard: bool) -> bool {
         let failure = self.run.failure.as_ref();
         failure.is_some_and(|failure| {
             let silent = matches!(failure.cause, Cause::Unreachable(..));
-            let untouched = matches!(
-                failure.step,
-                Step::Preflight | Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls
-            );
+            let untouched = match failure.step {
+                Step::Preflight | Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls => true,
+                Step::Restoring => !heard && matches!(self.run.goal, Goal::Restore { .. }),
+                _ => false,
+            };
             silent && untouched
         })
     }

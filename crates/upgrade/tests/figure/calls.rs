@@ -46,6 +46,17 @@ fn calls_are_taken_again_after_an_activation_that_never_came() {
     assert_eq!(world.outcome(), Outcome::EndedByOperator);
 }
 
+/// Found by the deterministic world: it had been on its way for longer than the restart took.
+#[test]
+fn a_command_to_take_no_calls_that_comes_late_is_undone() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.admitted = false;
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::OpenCalls), 1);
+    assert!(world.device.admitted);
+}
+
 #[test]
 fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_device() {
     let mut world = World::converting(image("2.0", 2));

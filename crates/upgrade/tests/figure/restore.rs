@@ -207,6 +207,16 @@ fn a_restore_that_never_began_touches_nothing() {
 }
 
 #[test]
+fn a_device_that_is_not_heard_before_its_restore_may_be_given_up() {
+    let mut world =
+        World::new(Goal::Restore { set: stored() }, choices()).begin().until_step(Step::Restoring);
+    world.device.silent_until = world.now + std::time::Duration::from_secs(3600);
+    let world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    assert_eq!(world.answer(Answer::End).outcome(), Outcome::DeviceLost);
+}
+
+#[test]
 fn when_that_fails_todays_configuration_is_brought_back() {
     let mut world =
         World::new(Goal::Restore { set: stored() }, choices()).begin().until_underway(Step::Restoring);

@@ -140,8 +140,10 @@ fn nothing_is_loaded_without_a_whole_backup(
 ) -> Checked {
     let risky = matches!(
         operation.command,
-        Command::Download | Command::Activate | Command::Convert | Command::Restore
+        Command::Download | Command::Activate | Command::Convert | Command::Restore | Command::Rollback
     );
+    // A reset takes no backup: it goes back to where it began.
+    let risky = risky && !matches!(run.goal, Goal::Reset);
     let whole = run.backup.as_ref().is_some_and(|backup| {
         !backup.files.is_empty()
             && backup.files.values().all(|file| {
@@ -188,7 +190,12 @@ fn what_is_put_in_force_is_backed_up(
     operation: &Record,
     durable: &Durable,
 ) -> Checked {
-    if !matches!(operation.command, Command::Activate | Command::Reset) || run.backup.is_none() {
+    let forward = match operation.command {
+        Command::Activate | Command::Reset => !matches!(run.goal, Goal::Reset),
+        Command::Rollback => matches!(run.goal, Goal::RollBack) && !run.returning,
+        _ => false,
+    };
+    if !forward {
         return Ok(());
     }
     let backed_up: BTreeSet<_> =

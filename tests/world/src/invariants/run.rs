@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use engine::director::Write;
-use iad_sim::device::{ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{Ending, Goal, Outcome};
+use engine::director::{Told, Write};
+use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
+use upgrade::run::{Ending, Goal, Outcome, Story};
 use upgrade::{Profile, Run};
 
 use super::device::in_force;
 use super::{Checked, Checks, Violation, broken};
 use crate::images::{digest_of, kind};
 use crate::store::Store;
+use crate::unit::Unit;
 
 /// More operations than this in one run are a run that goes round in circles.
 const MOST_OPERATIONS: u32 = 300;
@@ -19,11 +20,14 @@ const MOST_OPERATIONS: u32 = 300;
 /// More events than this in the log of one run would fill the disk.
 const MOST_EVENTS: usize = 20_000;
 
+/// However often an operator says `again`, nobody is asked more often than this.
+const MOST_QUESTIONS: usize = 40;
+
 /// A run that takes more memory than this, printed, could not be kept a million times.
 const MOST_TEXT: usize = 64 * 1024;
 
 /// For each operation of a run, and for each second that it lasts, so many datagrams may be sent to its device.
-const MOST_DATAGRAMS: (u64, u64) = (400, 40);
+const MOST_DATAGRAMS: (u64, u64) = (200, 10);
 
 impl Checks {
     /// A question may stay open for days. Until it is answered the device serves its subscribers as before.
@@ -111,6 +115,9 @@ impl Checks {
             }
             Goal::Backup => {
                 let backup = run.backup.as_ref().ok_or("there is no backup")?;
+                if run.choices.kinds.is_empty() && backup.files.len() != ConfigurationKind::ALL.len() {
+                    return Err("the backup is not of all kinds".into());
+                }
                 if !backup.files.values().all(|file| store.files.contains_key(&file.digest)) {
                     return Err("a file of the backup is not there".into());
                 }
@@ -185,11 +192,27 @@ impl fmt::Write for Counted {
     }
 }
 
+/// Subscribers cannot call where a device was left closed.
+pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending, unit: &Unit) -> Checked {
+    let told = ending.outcome == Outcome::DeviceLost || ending.reason.contains("takes no calls");
+    match unit.device.calls() {
+        Some((_, CallAdmission::Closed)) if !told => {
+            broken("an_end_leaves_the_device_open_for_calls", format!("run {}: {}", run.id, ending.outcome))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A run that grows without bound fills the manager's memory, and asks people for ever.
 pub(super) fn a_run_is_bounded(run: &Run, store: &Store) -> Checked {
     let events = store.runs.get(&run.id).map_or(0, |stored| stored.events.len());
-    if run.operations > MOST_OPERATIONS || events > MOST_EVENTS {
-        let what = format!("run {} has {} operations and {events} events", run.id, run.operations);
+    let asked = |told: &&Told| matches!(told.story, Story::Asked { .. });
+    let questions = store.runs.get(&run.id).map_or(0, |stored| stored.stories.iter().filter(asked).count());
+    if run.operations > MOST_OPERATIONS || events > MOST_EVENTS || questions > MOST_QUESTIONS {
+        let what = format!(
+            "run {} has {} operations, {events} events, {questions} questions",
+            run.id, run.operations
+        );
         return broken("a_run_is_bounded", what);
     }
     Ok(())

@@ -178,7 +178,8 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
         "kill" => {
-            let most = 40 * u64::try_from(devices).unwrap_or(1);
+            // A device takes some sixty steps until it is backed up, and some hundreds until it is confirmed.
+            let most = u64::try_from(devices).unwrap_or(1) * (10 << random.below(6));
             Trouble::Kill { step: random.between(1, most), lasts: random.span(100, 90_000) }
         }
         _ => Trouble::DiskFull { at: moment(random), lasts: random.span(1_000, 60_000) },
