@@ -144,8 +144,9 @@ impl Reference {
             Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
             Step::RollingBack => {
                 // Where it has gone there by itself no call is cut off, and what is left to do follows.
-                let there = self.begun == Some(Step::Preflight) && self.failed.is_none();
-                let wanted = self.goal == Aim::RollBack && (self.has(Step::Draining) || there);
+                let there = self.begun == Some(Step::Preflight);
+                let forward = self.goal == Aim::RollBack && self.failed.is_none() && !self.cancelled;
+                let wanted = forward && (self.has(Step::Draining) || there);
                 let due = self.failed.is_some() || self.cancelled || wanted;
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
                 self.changed |= wanted;
@@ -193,9 +194,10 @@ impl Reference {
 
     fn step_is_done(&mut self, step: Step, text: &str) -> Result<(), &'static str> {
         must(self.begun == Some(step), "what is done was begun")?;
-        self.done.push(step);
         // Where the old software ran all along its settings are the old ones, too.
-        let never_left = step == Step::RollingBack && !text.is_empty() && self.goal == Aim::Upgrade;
+        let goes_back = step == Step::RollingBack && self.done == [Step::Preflight];
+        let never_left = goes_back && !text.is_empty();
+        self.done.push(step);
         if step == Step::RestoringOriginal || never_left {
             self.changed = false;
         }
