@@ -101,6 +101,9 @@ impl Reference {
 
     fn step_begins(&mut self, step: Step) -> Result<(), &'static str> {
         let upgrades = self.goal == Aim::Upgrade;
+        if step == Step::Preflight {
+            self.changed &= !self.never_restored();
+        }
         let failed_on_trial = self.changed && self.failed.is_some();
         match step {
             Step::Preflight => {
