@@ -28,6 +28,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
     }
     let mut command = cargo(&root);
     command.args(["mutants", "--package", "upgrade", "--package", "engine", "--no-shuffle"]);
+    command.args(["--profile", "mutants", "--test-tool", "nextest", "--jobs", "2"]);
     command.args(["--timeout", TEST_LIMIT_S, "--output", "target/mutants"]);
     command.args(shard.iter().flat_map(|shard| ["--shard", shard]));
     Narrator::begin().run("mutants", &mut command)
