@@ -141,15 +141,15 @@ pub(crate) fn written_names(mut reader: Reader<'_>) -> impl Iterator<Item = &[u8
 pub(crate) fn listed(varbinds: &[VarBind]) -> Vec<u8> {
     let mut list = Vec::new();
     let mut writer = Writer::new(&mut list);
-    varbinds.iter().rev().for_each(|varbind| varbind.write(&mut writer));
+    write_each(varbinds, &mut writer);
     writer.finish();
     list
 }
 
 pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
-    writer.constructed(tag::SEQUENCE, |writer| {
-        for varbind in varbinds.iter().rev() {
-            varbind.write(writer);
-        }
-    });
+    writer.constructed(tag::SEQUENCE, |writer| write_each(varbinds, writer));
+}
+
+fn write_each<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
+    varbinds.iter().rev().for_each(|varbind| varbind.write(writer));
 }

@@ -8,7 +8,9 @@ mod beginning;
 mod bringing_back;
 mod calls;
 mod cancelling;
+mod ending;
 mod event;
+mod failing;
 mod figure;
 mod judging;
 mod preflight;
@@ -84,7 +86,7 @@ pub struct Run {
     pub calls_closed: bool,
     /// Whether it ever had the device refuse calls: that command may arrive late, and once more.
     #[serde(default)]
-    pub closed_calls: bool,
+    pub ever_closed_calls: bool,
     /// Repeats by itself so far.
     pub repeats: u32,
     /// Repeats because settings moved.
@@ -248,7 +250,7 @@ impl Run {
             returning: false,
             activated: None,
             calls_closed: false,
-            closed_calls: false,
+            ever_closed_calls: false,
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
@@ -330,7 +332,7 @@ impl Run {
             returning,
             activated,
             calls_closed,
-            closed_calls,
+            ever_closed_calls,
             repeats,
             drifts,
             bring_backs,
@@ -343,7 +345,7 @@ impl Run {
             && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
             && (*returning, *outrun) == (other.returning, other.outrun)
             && *activated == other.activated
-            && (*calls_closed, *closed_calls) == (other.calls_closed, other.closed_calls)
+            && (*calls_closed, *ever_closed_calls) == (other.calls_closed, other.ever_closed_calls)
             && *cancelled == other.cancelled
             && *old == other.old
             && *backup == other.backup

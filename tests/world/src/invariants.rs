@@ -131,11 +131,15 @@ impl Checks {
     /// Whether nobody has made the device run anything else, or is writing over its settings as an operator asked: then
     /// a person may change them.
     pub(crate) fn is_at_rest(&self, place: usize, store: &Store) -> bool {
-        let restores = |run: &Run| matches!(&run.state, State::Working { step: Step::Restoring, operation } if operation.commanded);
+        let restores = |run: &Run| match &run.state {
+            State::Working { step: Step::Restoring, operation } => operation.commanded,
+            _ => false,
+        };
+        let changes = |run: &Run| run.activated.is_some() || run.returning || restores(run);
         store
             .open_runs()
             .filter(|stored| stored.run.device.id == device_id(place))
-            .all(|stored| stored.run.activated.is_none() && !stored.run.returning && !restores(&stored.run))
+            .all(|stored| !changes(&stored.run))
     }
 
     /// A person changed settings at the device: from now on these are owed. What they replace is given up.

@@ -23,8 +23,8 @@ pub(super) fn get<O: Objects + ?Sized>(
         if version == Version::V1 && !there {
             return Ok(Err(Refusal::at(position, ErrorStatus::NoSuchName)));
         }
-        if found.value == Value::Null {
-            return Ok(Err(Refusal::at(position, ErrorStatus::GenErr)));
+        if let Err(refusal) = readable(position, found) {
+            return Ok(Err(refusal));
         }
     }
     Ok(Ok(answer))
@@ -42,7 +42,8 @@ pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked
                 return Err(Refusal::at(position, ErrorStatus::NoSuchName));
             }
         }
-        readable(position, found)
+        readable(position, &found)?;
+        Ok(found)
     };
     all(asked, read)
 }
@@ -60,7 +61,9 @@ pub(super) fn get_bulk<O: Objects + ?Sized>(
     let mut room = room;
     let mut found = Vec::new();
     for (position, asked) in once.iter().enumerate() {
-        if !push_within(&mut room, &mut found, readable(position, next(objects, &asked.name))?) {
+        let following = next(objects, &asked.name);
+        readable(position, &following)?;
+        if !push_within(&mut room, &mut found, following) {
             return Ok(found);
         }
     }
@@ -68,7 +71,8 @@ pub(super) fn get_bulk<O: Objects + ?Sized>(
     for _ in 0..max_repetitions {
         let mut all_at_end = true;
         for (position, name) in names.iter_mut().enumerate() {
-            let following = readable(non_repeaters + position, next(objects, name))?;
+            let following = next(objects, name);
+            readable(non_repeaters + position, &following)?;
             all_at_end &= following.value == Value::EndOfMibView;
             name.clone_from(&following.name);
             if !push_within(&mut room, &mut found, following) {
@@ -96,10 +100,10 @@ fn next<O: Objects + ?Sized>(objects: &O, name: &ObjectIdentifier) -> VarBind {
     objects.next(name).unwrap_or_else(|| VarBind { name: name.clone(), value: Value::EndOfMibView })
 }
 
-fn readable(position: usize, found: VarBind) -> Result<VarBind, Refusal> {
+fn readable(position: usize, found: &VarBind) -> Result<(), Refusal> {
     match found.value {
         Value::Null => Err(Refusal::at(position, ErrorStatus::GenErr)),
-        _ => Ok(found),
+        _ => Ok(()),
     }
 }
 

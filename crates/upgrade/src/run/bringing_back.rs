@@ -40,7 +40,7 @@ impl Turn<'_> {
 
     /// Something else is found where the original belongs: what is left of this run, or a person's work while the device
     /// was out of reach. It is backed up before it is written over.
-    pub(super) fn spare(&mut self) -> Result<(), Rejected> {
+    fn spare(&mut self) -> Result<(), Rejected> {
         let kinds = self.run.backed_up().into_keys().collect();
         self.begin(Step::BackingUp, Task::Backup { kinds, have: None })
     }
@@ -65,10 +65,18 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether what brings the device back is tried again by itself, under any policy: a question would find the device
+    /// What brings the device back failed. It is tried again by itself, under any policy: a question would find the device
     /// on the wrong software. What only time or an operator can change is asked about.
-    pub(super) fn may_bring_back_again(&self, cause: &Cause) -> bool {
-        self.run.returning && self.is_worth_another_try(cause)
+    pub(super) fn not_brought_back(&mut self, failure: Failure) -> Result<(), Rejected> {
+        let other_found = failure.step == Step::RestoringOriginal && failure.cause == Cause::RevisionMoved;
+        if other_found && self.run.replaced.is_none() {
+            return self.spare();
+        }
+        if !self.is_worth_another_try(&failure.cause) {
+            return self.strand(failure);
+        }
+        self.count_bring_back();
+        if other_found { self.spare() } else { self.bring_back() }
     }
 
     pub(super) fn is_worth_another_try(&self, cause: &Cause) -> bool {

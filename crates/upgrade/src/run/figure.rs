@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Failure, Goal, Policy, Step, Story};
+use super::{Effect, Failure, Goal, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 use crate::reading::{Capability, Reading};
@@ -66,132 +66,6 @@ impl Turn<'_> {
             (Step::BackingUp, Goal::Reset)
             | (Step::Preflight | Step::Judging | Step::Draining | Step::Soaking, _) => Err(Rejected),
         }
-    }
-
-    /// A part of the figure failed as an operation.
-    pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
-        // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
-        let broken_by_us = operation.resumed && !operation.transfers.is_empty();
-        let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
-        if broken_by_us && !other && !self.run.cancelled {
-            return self.begin(step, again(operation, &self.run));
-        }
-        let returning = self.run.returning;
-        if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded && !returning {
-            // Nothing else was ever made to run.
-            self.run.activated = None;
-        }
-        let restores = matches!(self.run.goal, Goal::Restore { .. });
-        if step == Step::Restoring && restores && !operation.commanded && cause != Cause::RevisionMoved {
-            let failure = Failure { step, cause };
-            self.tell(Story::StepFailed(failure.clone()));
-            self.run.failure = Some(failure);
-            return self.settle();
-        }
-        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
-        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled && !returning {
-            // The device may be at it still, and would take no other operation.
-            let failure = Failure { step, cause };
-            self.tell(Story::StepFailed(failure.clone()));
-            self.run.failure = Some(failure);
-            return self.begin(Step::Stopping, Task::Stop);
-        }
-        self.fail(step, cause)
-    }
-
-    /// A part of the figure failed.
-    pub(super) fn fail(&mut self, step: Step, cause: Cause) -> Result<(), Rejected> {
-        let failure = Failure { step, cause: cause.clone() };
-        self.tell(Story::StepFailed(failure.clone()));
-        let drifted = cause == Cause::RevisionMoved;
-        match step {
-            Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
-                if drifted && !self.run.cancelled && !self.run.returning =>
-            {
-                return self.drift(step);
-            }
-            Step::OpeningCalls => return self.calls_stay_closed(failure),
-            Step::Stopping => return self.settle(),
-            Step::RestoringOriginal if drifted && self.run.replaced.is_none() => return self.spare(),
-            Step::RestoringOriginal if drifted && self.may_bring_back_again(&cause) => {
-                self.count_bring_back();
-                return self.spare();
-            }
-            Step::RollingBack | Step::RestoringOriginal | Step::BackingUp
-                if self.may_bring_back_again(&cause) =>
-            {
-                self.count_bring_back();
-                return self.bring_back();
-            }
-            _ => {}
-        }
-        let brings_back = matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp);
-        if self.run.returning && brings_back {
-            return self.strand(failure);
-        }
-        self.run.failure = Some(failure);
-        let loaded = matches!(self.run.goal, Goal::Upgrade { .. }) && self.run.backup.is_some();
-        match step {
-            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already() => self.preflight(),
-            // By itself it has taken what was loaded: the old software is what its settings are for.
-            Step::Preflight | Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => {
-                self.go_back()
-            }
-            Step::Preflight
-            | Step::ConfiguringServer
-            | Step::BackingUp
-            | Step::Judging
-            | Step::ClosingCalls => self.settle(),
-            Step::Converting | Step::Restoring if self.may_repeat_on_trial(&cause) => {
-                self.run.repeats += 1;
-                self.tell(Story::Repeating { repeat: self.run.repeats, after_ms: 0 });
-                self.run.converted = None;
-                self.convert_or_restore()
-            }
-            Step::Downloading
-            | Step::Draining
-            | Step::Activating
-            | Step::Converting
-            | Step::Soaking
-            | Step::Confirming
-            | Step::Resetting => self.go_back(),
-            Step::Restoring => match self.run.goal {
-                Goal::Restore { .. } => {
-                    self.run.returning = true;
-                    self.restore_original()
-                }
-                _ => self.go_back(),
-            },
-            Step::RollingBack | Step::RestoringOriginal => self.go_back(),
-            Step::OpeningCalls | Step::Stopping => Err(Rejected),
-        }
-    }
-
-    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
-    fn is_there_already(&self) -> bool {
-        let there = self.run.last.version.as_deref() == self.run.target_version();
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        upgrade && self.run.outrun && there && self.run.activated.is_none()
-    }
-
-    /// Whether a restore is repeated on the new software, by itself: the policy says so, the device is still on
-    /// trial, and what failed was the restore and not the device. What the manager or an operator converted is
-    /// converted anew, which begins before the download (row H23).
-    fn may_repeat_on_trial(&self, cause: &Cause) -> bool {
-        let Policy::Auto(times) = self.run.choices.policy else { return false };
-        let trial = core::time::Duration::from_secs(u64::from(self.profile.limits.trial_s));
-        let in_time = self.run.activated.is_some_and(|at| trial.is_zero() || self.now < at + trial);
-        let still_there = !matches!(
-            cause,
-            Cause::Restarted
-                | Cause::Unreachable(..)
-                | Cause::Unheeded(_)
-                | Cause::WrongVersion { .. }
-                | Cause::Stopped
-        );
-        let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
     }
 
     /// The first part after preflight.
@@ -278,7 +152,7 @@ impl Turn<'_> {
         self.run.backup.as_ref().and_then(|backup| backup.revision).unwrap_or(0)
     }
 
-    fn convert_or_restore(&mut self) -> Result<(), Rejected> {
+    pub(super) fn convert_or_restore(&mut self) -> Result<(), Rejected> {
         if self.run.conversion == Some(ConvertedBy::Device) && self.run.converted.is_none() {
             let kinds = self.run.backed_up().into_keys().collect();
             return self.begin(Step::Converting, Task::Convert { kinds });
@@ -308,54 +182,8 @@ impl Turn<'_> {
         }
     }
 
-    /// What was reached, for people.
-    pub(super) fn reached(&self) -> String {
-        match self.run.goal {
-            Goal::Upgrade { .. } => self.upgraded(),
-            Goal::Backup => "the configuration is backed up".into(),
-            Goal::Restore { .. } => "the configuration is restored".into(),
-            Goal::RollBack => self.runs_the_other(),
-            Goal::Reset => "the device has restarted".into(),
-        }
-    }
-
-    fn runs_the_other(&self) -> String {
-        let version = self.run.target_version().unwrap_or_default();
-        let held = &self.run.last.configuration.files;
-        let todays = self.run.backed_up().iter().all(|(kind, file)| held.get(kind) == Some(file));
-        let configuration = match todays {
-            true => "its configuration of before",
-            false => "the configuration that version had; the one of before is backed up",
-        };
-        format!("the device runs {version} with {configuration}")
-    }
-
-    fn upgraded(&self) -> String {
-        let version = self.run.target_version().unwrap_or_default();
-        let configuration = match self.run.conversion {
-            None => "its configuration of before",
-            Some(ConvertedBy::Device) => "its configuration, converted by the device",
-            Some(ConvertedBy::Manager) => "its configuration, converted by the image's converter",
-            Some(ConvertedBy::Operator) => "its configuration as edited",
-        };
-        format!("the device runs {version} with {configuration}")
-    }
-
     pub(super) fn can(&self, capability: Capability) -> bool {
         self.run.old.as_ref().is_some_and(|old| old.capabilities.contains(&capability))
-    }
-}
-
-/// The task of an operation that is done over.
-fn again(operation: &Operation, run: &super::Run) -> Task {
-    match &operation.task {
-        Task::Backup { kinds, .. } => {
-            let have = run.backup.clone().filter(|_| !run.returning);
-            Task::Backup { kinds: kinds.clone(), have }
-        }
-        // A part of it may have been applied.
-        Task::Restore { set, .. } if operation.has_begun() => Task::Restore { set: set.clone(), over: None },
-        other => other.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::question::{Answer, Policy};
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Ending, Goal, Outcome, Question, State, Step, Story};
+use super::{AnswerKind, Goal, Outcome, Question, State, Step, Story};
 use crate::operation::{Cause, Task};
 use crate::profile::{ConvertedBy, Limits};
 use crate::{ConfigurationSet, Time};
@@ -162,29 +162,5 @@ impl Turn<'_> {
             };
             silent && untouched
         })
-    }
-
-    pub(super) fn reason(&self) -> String {
-        self.run.failure.as_ref().map_or_else(String::new, ToString::to_string)
-    }
-
-    /// The goal is reached. Not every device lets calls in again by itself.
-    pub(super) fn succeed(&mut self) -> Result<(), Rejected> {
-        self.run.failure = None;
-        if self.run.calls_closed {
-            return self.begin(Step::OpeningCalls, Task::OpenCalls);
-        }
-        self.end(Outcome::Succeeded, self.reached())
-    }
-
-    pub(super) fn give_up(&mut self, reason: String) -> Result<(), Rejected> {
-        self.end(Outcome::DeviceLost, reason)
-    }
-
-    pub(super) fn end(&mut self, outcome: Outcome, reason: String) -> Result<(), Rejected> {
-        let ending = Ending { outcome, reason, left_with: self.run.last.clone() };
-        self.tell(Story::Ended(ending.clone()));
-        self.run.state = State::Ended(ending);
-        Ok(())
     }
 }

@@ -279,7 +279,7 @@ impl Turn<'_> {
         if !reading.is_whole() {
             return;
         }
-        self.run.calls_closed |= self.run.closed_calls && reading.calls_admitted == Some(false);
+        self.run.calls_closed |= self.run.ever_closed_calls && reading.calls_admitted == Some(false);
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
     }

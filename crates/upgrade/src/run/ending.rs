@@ -1,0 +1,65 @@
+//! How a run ends, and what is said of it.
+
+use super::step::{Rejected, Turn};
+use super::{Ending, Goal, Outcome, State, Step, Story};
+use crate::operation::Task;
+use crate::profile::ConvertedBy;
+
+impl Turn<'_> {
+    pub(super) fn reason(&self) -> String {
+        self.run.failure.as_ref().map_or_else(String::new, ToString::to_string)
+    }
+
+    /// The goal is reached. Not every device lets calls in again by itself.
+    pub(super) fn succeed(&mut self) -> Result<(), Rejected> {
+        self.run.failure = None;
+        if self.run.calls_closed {
+            return self.begin(Step::OpeningCalls, Task::OpenCalls);
+        }
+        self.end(Outcome::Succeeded, self.reached())
+    }
+
+    pub(super) fn give_up(&mut self, reason: String) -> Result<(), Rejected> {
+        self.end(Outcome::DeviceLost, reason)
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome, reason: String) -> Result<(), Rejected> {
+        let ending = Ending { outcome, reason, left_with: self.run.last.clone() };
+        self.tell(Story::Ended(ending.clone()));
+        self.run.state = State::Ended(ending);
+        Ok(())
+    }
+
+    /// What was reached, for people.
+    pub(super) fn reached(&self) -> String {
+        match self.run.goal {
+            Goal::Upgrade { .. } => self.upgraded(),
+            Goal::Backup => "the configuration is backed up".into(),
+            Goal::Restore { .. } => "the configuration is restored".into(),
+            Goal::RollBack => self.runs_the_other(),
+            Goal::Reset => "the device has restarted".into(),
+        }
+    }
+
+    fn runs_the_other(&self) -> String {
+        let version = self.run.target_version().unwrap_or_default();
+        let held = &self.run.last.configuration.files;
+        let todays = self.run.backed_up().iter().all(|(kind, file)| held.get(kind) == Some(file));
+        let configuration = match todays {
+            true => "its configuration of before",
+            false => "the configuration that version had; the one of before is backed up",
+        };
+        format!("the device runs {version} with {configuration}")
+    }
+
+    fn upgraded(&self) -> String {
+        let version = self.run.target_version().unwrap_or_default();
+        let configuration = match self.run.conversion {
+            None => "its configuration of before",
+            Some(ConvertedBy::Device) => "its configuration, converted by the device",
+            Some(ConvertedBy::Manager) => "its configuration, converted by the image's converter",
+            Some(ConvertedBy::Operator) => "its configuration as edited",
+        };
+        format!("the device runs {version} with {configuration}")
+    }
+}

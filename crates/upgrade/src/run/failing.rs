@@ -1,0 +1,133 @@
+//! What follows a part of the figure that failed.
+
+use super::step::{Rejected, Turn};
+use super::{Failure, Goal, Policy, Step, Story};
+use crate::operation::{Cause, Operation, Task};
+use crate::profile::ConvertedBy;
+
+impl Turn<'_> {
+    /// A part of the figure failed as an operation.
+    pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
+        // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
+        let broken_by_us = operation.resumed && !operation.transfers.is_empty();
+        let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
+        if broken_by_us && !other && !self.run.cancelled {
+            return self.begin(step, again(operation, &self.run));
+        }
+        let returning = self.run.returning;
+        if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded && !returning {
+            // Nothing else was ever made to run.
+            self.run.activated = None;
+        }
+        let restores = matches!(self.run.goal, Goal::Restore { .. });
+        if step == Step::Restoring && restores && !operation.commanded && cause != Cause::RevisionMoved {
+            self.note_failure(Failure { step, cause });
+            return self.settle();
+        }
+        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
+        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled && !returning {
+            // The device may be at it still, and would take no other operation.
+            self.note_failure(Failure { step, cause });
+            return self.begin(Step::Stopping, Task::Stop);
+        }
+        self.fail(step, cause)
+    }
+
+    /// A part of the figure failed.
+    pub(super) fn fail(&mut self, step: Step, cause: Cause) -> Result<(), Rejected> {
+        let failure = Failure { step, cause: cause.clone() };
+        self.tell(Story::StepFailed(failure.clone()));
+        match step {
+            Step::OpeningCalls => return self.calls_stay_closed(failure),
+            Step::Stopping => return self.settle(),
+            _ if self.run.returning => return self.not_brought_back(failure),
+            Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
+                if cause == Cause::RevisionMoved && !self.run.cancelled =>
+            {
+                return self.drift(step);
+            }
+            _ => {}
+        }
+        self.run.failure = Some(failure);
+        let loaded = matches!(self.run.goal, Goal::Upgrade { .. }) && self.run.backup.is_some();
+        match step {
+            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already() => self.preflight(),
+            // By itself it has taken what was loaded: the old software is what its settings are for.
+            Step::Preflight | Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => {
+                self.go_back()
+            }
+            Step::Preflight
+            | Step::ConfiguringServer
+            | Step::BackingUp
+            | Step::Judging
+            | Step::ClosingCalls => self.settle(),
+            Step::Converting | Step::Restoring if self.may_repeat_on_trial(&cause) => {
+                self.run.repeats += 1;
+                self.tell(Story::Repeating { repeat: self.run.repeats, after_ms: 0 });
+                self.run.converted = None;
+                self.convert_or_restore()
+            }
+            Step::Downloading
+            | Step::Draining
+            | Step::Activating
+            | Step::Converting
+            | Step::Soaking
+            | Step::Confirming
+            | Step::Resetting => self.go_back(),
+            Step::Restoring => match self.run.goal {
+                Goal::Restore { .. } => {
+                    self.run.returning = true;
+                    self.restore_original()
+                }
+                _ => self.go_back(),
+            },
+            Step::RollingBack => self.go_back(),
+            Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping => Err(Rejected),
+        }
+    }
+
+    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
+    fn is_there_already(&self) -> bool {
+        let there = self.run.last.version.as_deref() == self.run.target_version();
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        upgrade && self.run.outrun && there && self.run.activated.is_none()
+    }
+
+    /// Whether a restore is repeated on the new software, by itself: the policy says so, the device is still on
+    /// trial, and what failed was the restore and not the device. What the manager or an operator converted is
+    /// converted anew, which begins before the download (row H23).
+    fn may_repeat_on_trial(&self, cause: &Cause) -> bool {
+        let Policy::Auto(times) = self.run.choices.policy else { return false };
+        let trial = core::time::Duration::from_secs(u64::from(self.profile.limits.trial_s));
+        let in_time = self.run.activated.is_some_and(|at| trial.is_zero() || self.now < at + trial);
+        let still_there = !matches!(
+            cause,
+            Cause::Restarted
+                | Cause::Unreachable(..)
+                | Cause::Unheeded(_)
+                | Cause::WrongVersion { .. }
+                | Cause::Stopped
+        );
+        let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
+    }
+
+    fn note_failure(&mut self, failure: Failure) {
+        self.tell(Story::StepFailed(failure.clone()));
+        self.run.failure = Some(failure);
+    }
+}
+
+/// The task of an operation that is done over.
+fn again(operation: &Operation, run: &super::Run) -> Task {
+    match &operation.task {
+        Task::Backup { kinds, .. } => {
+            let have = run.backup.clone().filter(|_| !run.returning);
+            Task::Backup { kinds: kinds.clone(), have }
+        }
+        // A part of it may have been applied.
+        Task::Restore { set, .. } if operation.has_begun() => Task::Restore { set: set.clone(), over: None },
+        other => other.clone(),
+    }
+}
