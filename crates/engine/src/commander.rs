@@ -13,7 +13,7 @@ use snmp::manager::{Failure, Manager, Request, RequestKey, Response, Settings, S
 use snmp::{ErrorStatus, ObjectIdentifier, Question, VarBind};
 use upgrade::{Oid, RunId, Time, Value};
 
-use crate::access::{Access, from_wire, from_wire_name, to_wire, to_wire_name};
+use crate::access::{Access, from_wire, to_wire, to_wire_name};
 use crate::datagram::{Datagram, Transmit};
 
 /// Who asks, to be told with the answer.
@@ -64,7 +64,7 @@ pub struct Answer {
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The values asked for, or a SET taken.
+    /// The values asked for; none where a SET was taken.
     Values(Vec<(Oid, Value)>),
     /// No answer. A SET may have arrived or not.
     Unanswered,
@@ -237,7 +237,9 @@ impl Commander {
             let Some(asker) = self.askers.remove(&key) else { continue };
             match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
                 Some(Part::Get(objects)) => self.got(asker, &objects, result),
-                Some(Part::Set) => self.conclude(asker, outcome(result.map(|response| told(&response)))),
+                Some(Part::Set) => {
+                    self.conclude(asker, result.map_or_else(failed, |_| Outcome::Values(Vec::new())))
+                }
                 None => {}
             }
         }
@@ -269,7 +271,7 @@ impl Commander {
                 }
             }
             Err(Failure::TooBig) if objects.len() > 1 => self.send_halves(asker, objects),
-            Err(failure) => return self.conclude(asker, outcome(Err(failure))),
+            Err(failure) => return self.conclude(asker, failed(failure)),
         }
         self.finish(asker);
     }
@@ -306,15 +308,9 @@ impl Commander {
     }
 }
 
-fn outcome(result: Result<Vec<(Oid, Value)>, Failure>) -> Outcome {
-    match result {
-        Ok(values) => Outcome::Values(values),
-        Err(Failure::Timeout) => Outcome::Unanswered,
-        Err(failure) => Outcome::Refused(failure.to_string()),
+fn failed(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Timeout => Outcome::Unanswered,
+        failure => Outcome::Refused(failure.to_string()),
     }
-}
-
-fn told(response: &Response) -> Vec<(Oid, Value)> {
-    let pair = |varbind: VarBind| (from_wire_name(&varbind.name), from_wire(varbind.value));
-    response.varbinds().into_iter().map(pair).collect()
 }

@@ -55,7 +55,18 @@ fn trap(unique_id: Option<&str>) -> Vec<u8> {
 }
 
 fn inform(request_id: i32) -> Vec<u8> {
-    let event = event(Some("IAD-1"));
+    written(request_id, event(Some("IAD-1")))
+}
+
+/// As long as a datagram may be.
+fn long_inform(request_id: i32) -> Vec<u8> {
+    let mut event = event(Some("IAD-1"));
+    let name: snmp::ObjectIdentifier = "1.3.6.1.4.1.32473.1.1.5.17.0".parse().unwrap();
+    event.varbinds.push(VarBind::new(name, Value::OctetString(vec![b'x'; 64_000])));
+    written(request_id, event)
+}
+
+fn written(request_id: i32, event: Event) -> Vec<u8> {
     let varbinds = snmp::notification::varbinds(event.uptime, event.name, event.varbinds);
     let mut bytes = Vec::new();
     let pdu = Pdu { request_id, operation: Operation::Inform, varbinds };
@@ -182,4 +193,40 @@ fn what_nobody_takes_in_time_becomes_a_gap() {
     assert_eq!(std::iter::from_fn(|| listener.poll_heard()).count(), 65_536);
     listener.note_gap();
     assert!(listener.take_gap());
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_and_what_was_taken_counts_no_more() {
+    let mut listener = listener();
+    let bytes = long_inform(1);
+    let many = (32 << 20) / bytes.len();
+    let peer = SocketAddr::new(address(1), 5000);
+    let datagrams = vec![Datagram { peer, local: None, bytes: &bytes }; many + 1];
+    for round in 1..=3 {
+        listener.handle(&datagrams);
+        assert_eq!(listener.counters().overflowed, round, "one each time");
+        let heard: Vec<_> = std::iter::from_fn(|| listener.poll_heard()).collect();
+        assert_eq!(heard.len(), many);
+        heard.iter().for_each(|heard| listener.committed(heard.receipt));
+        let mut buffer = Vec::new();
+        let answered = std::iter::from_fn(|| listener.poll_transmit(&mut buffer)).count();
+        assert_eq!(answered, many, "each that was heard");
+    }
+}
+
+#[test]
+fn what_waits_for_its_commit_is_bounded_too() {
+    let mut listener = listener();
+    let bytes = long_inform(1);
+    let peer = SocketAddr::new(address(1), 5000);
+    let mut receipts = Vec::new();
+    for _ in 0..(32 << 20) / bytes.len() + 10 {
+        listener.handle(&[Datagram { peer, local: None, bytes: &bytes }]);
+        receipts.extend(listener.poll_heard().map(|heard| heard.receipt));
+    }
+    assert_eq!(listener.counters().overflowed, 0, "each is taken at once");
+    receipts.into_iter().for_each(|receipt| listener.committed(receipt));
+    let mut buffer = Vec::new();
+    let answered = std::iter::from_fn(|| listener.poll_transmit(&mut buffer)).count();
+    assert_eq!(answered, (32 << 20) / bytes.len(), "the sender repeats the others");
 }

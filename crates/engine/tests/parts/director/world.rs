@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::commander::{Answer, Outcome, What};
+use engine::commander::{Answer, Ask, Asker, Outcome, What};
 use engine::director::{Effect, Entry, Input, Told, Turn};
 use engine::file_server::{News, Order, Report};
 use engine::listener::Heard;
@@ -67,6 +67,12 @@ impl World {
             assert_eq!(write.seq, self.seq + 1, "each commit has the next number");
             self.seq = write.seq;
         }
+        for effect in &turn.effects {
+            if let Some(run) = lasting(effect) {
+                let is_written = turn.transaction.writes.iter().any(|write| write.run.id == run);
+                assert!(is_written, "not committed before it is performed: {effect:?}");
+            }
+        }
         self.director.apply(&turn);
         self.effects.extend(turn.effects.iter().cloned());
         turn
@@ -84,7 +90,7 @@ impl World {
                 let held = |name: &Oid| self.objects.iter().find(|(own, _)| own == name).cloned();
                 Outcome::Values(names.iter().filter_map(held).collect())
             }
-            What::Set(writes) => Outcome::Values(writes),
+            What::Set(_) => Outcome::Values(Vec::new()),
         };
         Input::Answer(Answer { asker: asked.asker, at: self.now, outcome })
     }
@@ -166,6 +172,17 @@ impl World {
         let ticks = u32::try_from(self.now.as_millis() / 10).unwrap();
         self.set("uptime", Value::Ticks(ticks));
         self.give(vec![Input::Clock])
+    }
+}
+
+/// The run of an effect that may only be performed once it is committed.
+fn lasting(effect: &Effect) -> Option<RunId> {
+    match effect {
+        Effect::Ask(Ask { asker: Asker::Run { run, .. }, what: What::Set(_), .. }) => Some(*run),
+        Effect::File(Order::Open(ticket)) => Some(ticket.run),
+        Effect::Convert(convert) => Some(convert.run),
+        Effect::Tell(told) if !matches!(told.story, Story::Progress { .. }) => Some(told.run),
+        _ => None,
     }
 }
 
