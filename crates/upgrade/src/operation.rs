@@ -275,6 +275,20 @@ impl Operation {
         self.transfers.iter().any(|transfer| transfer.seen != Seen::Nothing)
     }
 
+    /// Whether it, or the operation that it repeats, may have written to the device.
+    pub(crate) fn may_have_written(&self) -> bool {
+        let repeats = match &self.task {
+            Task::Restore { set, over: Some(over) } => over.contains(set),
+            _ => false,
+        };
+        self.commanded || repeats
+    }
+
+    /// Whether its SET was sent, and nobody knows whether it arrived: it may do so yet.
+    pub(crate) const fn may_arrive_yet(&self) -> bool {
+        self.commanded && matches!(self.state, State::Looking { refused: None, .. })
+    }
+
     /// What came by the files it had the device write.
     pub fn written(&self) -> std::collections::BTreeMap<Kind, StoredFile> {
         let whole = |transfer: &Transfer| match (&transfer.kind, &transfer.seen) {

@@ -16,6 +16,7 @@ mod judging;
 mod preflight;
 mod question;
 mod settle;
+mod software;
 mod step;
 mod story;
 mod tickets;
@@ -74,6 +75,9 @@ pub struct Run {
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
     pub converted: Option<ConfigurationSet>,
+    /// The version that the device was told to load last.
+    #[serde(default)]
+    pub loaded: Option<String>,
     /// What failed last on the way to the goal.
     pub failure: Option<Failure>,
     /// What kept the device from being brought back, while that is so.
@@ -245,6 +249,7 @@ impl Run {
             replaced: None,
             conversion: None,
             converted: None,
+            loaded: None,
             failure: None,
             stranded: None,
             returning: false,
@@ -327,6 +332,7 @@ impl Run {
             replaced,
             conversion,
             converted,
+            loaded,
             failure,
             stranded,
             returning,
@@ -352,6 +358,7 @@ impl Run {
             && *replaced == other.replaced
             && *conversion == other.conversion
             && *converted == other.converted
+            && *loaded == other.loaded
             && *failure == other.failure
             && *stranded == other.stranded
             // The end tells it, so the log must lead to it.

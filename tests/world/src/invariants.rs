@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::director::Write;
 use engine::file_server::{Report, TransferId};
-use iad_sim::device::{ConfigurationKind, Document, Record};
-use upgrade::run::{State, Step};
+use iad_sim::device::{ConfigurationKind, Document, OperationState, Record};
+use upgrade::run::{Goal, State, Step};
 use upgrade::{Digest, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
-use crate::store::Store;
+use crate::store::{Store, StoredRun};
 use crate::unit::Unit;
 use crate::world::{device_id, place_of};
 
@@ -27,6 +27,15 @@ pub struct Violation {
     pub invariant: &'static str,
     /// What was seen.
     pub what: String,
+}
+
+/// What becomes of settings that a person changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// They are what the subscribers are owed from now on.
+    Owed,
+    /// They are written over, and backed up before that.
+    Kept,
 }
 
 type Checked = Result<(), Violation>;
@@ -68,6 +77,10 @@ struct Known {
     before_trial: Option<String>,
     /// The old software was broken during the trial: no way leads back.
     rotted: bool,
+    /// The settings that a person changed last during its run.
+    edited: Option<Digest>,
+    /// A person changed settings while it was brought back.
+    edited_meanwhile: Option<Digest>,
     /// Its run that asks, and not because the device is lost.
     asking: Option<RunId>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
@@ -95,6 +108,8 @@ impl Checks {
                 operation: Record::idle(),
                 before_trial: None,
                 rotted: false,
+                edited: None,
+                edited_meanwhile: None,
                 asking: None,
                 sent: 0,
                 sent_before: 0,
@@ -111,6 +126,7 @@ impl Checks {
         self.references.insert(run.id, Reference::new(&run.goal, run.choices.policy));
         if let Some(known) = self.devices.get_mut(place) {
             known.sent_before = known.sent;
+            known.edited = None;
         }
     }
 
@@ -128,27 +144,55 @@ impl Checks {
         }
     }
 
-    /// Whether nobody has made the device run anything else, or is writing over its settings as an operator asked: then
-    /// a person may change them.
-    pub(crate) fn is_at_rest(&self, place: usize, store: &Store) -> bool {
-        let restores = |run: &Run| match &run.state {
+    /// What becomes of settings that a person changes at the device now; none where no person would.
+    pub(crate) fn fate_of_an_edit(&self, place: usize, units: &[Unit], store: &Store) -> Option<Fate> {
+        let unit = units.get(place)?;
+        let durable = unit.device.durable();
+        let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
+        let Some(stored) = store.open_runs().find(own) else { return Some(Fate::Owed) };
+        let run = &stored.run;
+        // Nobody changes settings while they are written, or of software that the device is not meant to run.
+        let before = run.old.as_ref().map(|old| old.version.as_str());
+        let is_elsewhere =
+            before.is_some() && before != durable.active().map(|active| active.version.as_str());
+        let is_busy = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
+        if is_elsewhere || is_busy {
+            return None;
+        }
+        let restores = match &run.state {
             State::Working { step: Step::Restoring, operation } => operation.commanded,
             _ => false,
         };
-        let changes = |run: &Run| run.activated.is_some() || run.returning || restores(run);
-        store
-            .open_runs()
-            .filter(|stored| stored.run.device.id == device_id(place))
-            .all(|stored| !changes(&stored.run))
+        let undone = run.returning && matches!(run.goal, Goal::Restore { .. });
+        match run.activated.is_some() || undone {
+            // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
+            false if restores => Some(Fate::Kept),
+            // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
+            false => Some(Fate::Owed),
+            true => run.returning.then_some(Fate::Kept),
+        }
     }
 
-    /// A person changed settings at the device: from now on these are owed. What they replace is given up.
-    pub(crate) fn edited(&mut self, place: usize, units: &[Unit]) {
+    /// A person changed settings at the device. From now on these are owed, and what they replace is given up; or, while
+    /// the device is brought back to what it was before, they are written over, and must be somewhere.
+    pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
-        for document in known.owed.values() {
-            known.history.remove(&crate::images::digest_of(document.to_text().as_bytes()));
+        let now = device::in_force(unit.device.durable());
+        match fate {
+            Fate::Owed => {
+                for document in known.owed.values() {
+                    known.history.remove(&crate::images::digest_of(document.to_text().as_bytes()));
+                }
+                known.edited = edited_part(&now);
+                known.owe(place, now, &mut self.owners);
+            }
+            Fate::Kept => {
+                let owed = known.owed.clone();
+                known.owe(place, now, &mut self.owners);
+                known.edited_meanwhile = edited_part(&known.owed);
+                known.owed = owed;
+            }
         }
-        known.owe(place, device::in_force(unit.device.durable()), &mut self.owners);
     }
 
     /// After each change of a device's durable memory.
@@ -187,6 +231,13 @@ impl Checks {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
             return Ok(());
         };
+        if known.edited_meanwhile.is_some() && (!run.returning || run.is_over()) {
+            let now = device::in_force(unit.device.durable());
+            if known.edited_meanwhile.take() == edited_part(&now) {
+                // Nothing had to be restored: the settings of today stay.
+                known.owe(place, now, &mut self.owners);
+            }
+        }
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,
@@ -222,4 +273,10 @@ impl Checks {
         }
         Ok(())
     }
+}
+
+/// The part of a configuration that persons change.
+fn edited_part(configuration: &BTreeMap<ConfigurationKind, Document>) -> Option<Digest> {
+    let document = configuration.get(&ConfigurationKind::UserData)?;
+    Some(crate::images::digest_of(document.to_text().as_bytes()))
 }

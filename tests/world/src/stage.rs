@@ -17,6 +17,7 @@ use upgrade::run::{Answer, Beginning, Choices, Goal, Story, Subject};
 use upgrade::{ConfigurationSet, Image, Kind, Profile, Protocol, Run, RunId, StoredFile, Time};
 
 use crate::images::digest_of;
+use crate::invariants::Fate;
 use crate::invariants::Violation;
 use crate::manager::Channel;
 use crate::plan::{DevicePlan, Plan};
@@ -229,7 +230,7 @@ impl Stage {
         let mut taken = false;
         self.at_the_device(|device, _| taken = device.configure(kind, entries));
         if taken {
-            self.world.checks.edited(PLACE, &self.world.units);
+            self.world.checks.edited(PLACE, &self.world.units, Fate::Owed);
             self.world.settle(PLACE);
         }
         taken

@@ -8,6 +8,7 @@ use engine::file_server::Port;
 use iad_sim::device::{Changes, Command, ConfigurationKind, Power};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
 
+use crate::invariants::Fate;
 use crate::network::Network;
 use crate::plan::{Cut, Trouble};
 use crate::world::{Item, MANAGER, World};
@@ -151,12 +152,16 @@ impl World {
 
     /// Somebody changes a setting at a device that runs the software it is meant to run.
     fn edit(&mut self, place: usize) {
-        let Some(unit) = self.units.get_mut(place) else { return };
-        let meant = unit.device.power() == Power::Running
-            && unit.device.durable().boot.trial.is_none()
-            && self.checks.is_at_rest(place, &self.store);
-        if meant && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), "yes".into())]) {
-            self.checks.edited(place, &self.units);
+        let fate = self.checks.fate_of_an_edit(place, &self.units, &self.store);
+        let Some((unit, fate)) = self.units.get_mut(place).zip(fate) else { return };
+        let meant = unit.device.power() == Power::Running && unit.device.durable().boot.trial.is_none();
+        let value = match fate {
+            Fate::Owed => "yes",
+            Fate::Kept => "meanwhile",
+        };
+        if meant && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value.into())]) {
+            self.note(|| format!("device {}: a person changes settings: {fate:?}", place + 1));
+            self.checks.edited(place, &self.units, fate);
             self.settle(place);
         }
     }

@@ -12,6 +12,13 @@ impl Turn<'_> {
         self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
     }
 
+    /// What follows may lead to a question, which may stay open for days.
+    pub(super) fn let_calls_in_and_back_up(&mut self) -> Result<(), Rejected> {
+        self.run.drifts = self.run.drifts.max(1);
+        self.run.failure = Some(Failure { step: Step::Draining, cause: Cause::RevisionMoved });
+        self.begin(Step::OpeningCalls, Task::OpenCalls)
+    }
+
     /// Calls come in again.
     pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
         let reached = self.is_reached();

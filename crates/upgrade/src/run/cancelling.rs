@@ -1,9 +1,14 @@
 //! An operator cancels: before the first activation what is under way is aborted, after it the device is brought back
 //! to what it was before; then the run ends.
 
+use core::time::Duration;
+
 use super::step::{Rejected, Turn};
 use super::{Effect, Goal, State, Step, Story};
-use crate::operation::{Operation, Task};
+use crate::operation::{self, Operation, Task};
+
+/// What is on its way for longer than this, never arrives.
+const LATEST: Duration = Duration::from_secs(10);
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
@@ -25,11 +30,9 @@ impl Turn<'_> {
             State::Soaking { .. } => self.go_back(),
             // It waits for the next attempt to bring the device back, which nobody has given up.
             State::Pausing { .. } if self.run.returning => self.bring_back(),
-            State::Preflight(_)
-            | State::Judging
-            | State::Holding { .. }
-            | State::Draining { .. }
-            | State::Pausing { .. } => self.settle(),
+            // The device may have taken by itself what was loaded.
+            State::Holding { .. } | State::Draining { .. } => self.begin(Step::Stopping, Task::Stop),
+            State::Preflight(_) | State::Judging | State::Pausing { .. } => self.settle(),
             State::Ended(_) => Err(Rejected),
         }
     }
@@ -50,7 +53,15 @@ impl Turn<'_> {
         if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded {
             self.run.activated = None;
         }
-        if self.run.activated.is_some() || (step == Step::Restoring && operation.commanded) {
+        let refused = matches!(operation.state, operation::State::Looking { refused: Some(_), .. });
+        let restores = step == Step::Restoring && operation.may_have_written() && !refused;
+        if self.run.activated.is_some() || restores {
+            if operation.may_arrive_yet() {
+                // Taken back now, the device might be told afterwards what it is not to do any more.
+                self.run.returning = true;
+                self.run.state = State::Pausing { until: self.now + LATEST };
+                return Ok(());
+            }
             return self.take_back(step);
         }
         self.begin(Step::Stopping, Task::Stop)

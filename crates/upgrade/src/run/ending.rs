@@ -4,6 +4,7 @@ use super::step::{Rejected, Turn};
 use super::{Ending, Goal, Outcome, State, Step, Story};
 use crate::operation::Task;
 use crate::profile::ConvertedBy;
+use crate::reading::Reading;
 
 impl Turn<'_> {
     pub(super) fn reason(&self) -> String {
@@ -17,6 +18,15 @@ impl Turn<'_> {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         self.end(Outcome::Succeeded, self.reached())
+    }
+
+    /// Nothing is done at a device that runs the wanted version. Whether its settings are those of before, it says itself.
+    pub(super) fn was_there_already(&self, version: &str, reading: &Reading) -> String {
+        let held = reading.running_configuration();
+        let ours = [self.run.wanted_configuration(), self.run.backup.as_ref()];
+        let other = self.run.backup.is_some() && !ours.iter().flatten().any(|set| set.same_files(&held));
+        let settings = if other { "; its configuration is another one than was backed up" } else { "" };
+        format!("the device runs {version} already; nothing was to be done{settings}")
     }
 
     pub(super) fn give_up(&mut self, reason: String) -> Result<(), Rejected> {

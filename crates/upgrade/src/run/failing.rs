@@ -19,8 +19,14 @@ impl Turn<'_> {
             // Nothing else was ever made to run.
             self.run.activated = None;
         }
-        let restores = matches!(self.run.goal, Goal::Restore { .. });
-        if step == Step::Restoring && restores && !operation.commanded && cause != Cause::RevisionMoved {
+        let restores = step == Step::Restoring && matches!(self.run.goal, Goal::Restore { .. });
+        if restores && !operation.may_have_written() && cause != Cause::RevisionMoved {
+            self.note_failure(Failure { step, cause });
+            return self.settle();
+        }
+        let unheard = matches!(cause, Cause::Unreachable(..));
+        if step == Step::RollingBack && !operation.commanded && !returning && unheard {
+            // It may be where it is to be rolled back to already.
             self.note_failure(Failure { step, cause });
             return self.settle();
         }
@@ -49,11 +55,14 @@ impl Turn<'_> {
             _ => {}
         }
         self.run.failure = Some(failure);
-        let loaded = matches!(self.run.goal, Goal::Upgrade { .. }) && self.run.backup.is_some();
         match step {
-            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already() => self.preflight(),
+            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already(step) => {
+                self.preflight()
+            }
             // By itself it has taken what was loaded: the old software is what its settings are for.
-            Step::Preflight | Step::BackingUp if loaded && matches!(cause, Cause::WrongVersion { .. }) => {
+            Step::Preflight | Step::BackingUp
+                if self.may_have_slid() && matches!(cause, Cause::WrongVersion { .. }) =>
+            {
                 self.go_back()
             }
             Step::Preflight
@@ -86,13 +95,6 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
-    fn is_there_already(&self) -> bool {
-        let there = self.run.last.version.as_deref() == self.run.target_version();
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        upgrade && self.run.outrun && there && self.run.activated.is_none()
-    }
-
     /// Whether a restore is repeated on the new software, by itself: the policy says so, the device is still on
     /// trial, and what failed was the restore and not the device. What the manager or an operator converted is
     /// converted anew, which begins before the download (row H23).
@@ -113,7 +115,7 @@ impl Turn<'_> {
         upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
     }
 
-    fn note_failure(&mut self, failure: Failure) {
+    pub(super) fn note_failure(&mut self, failure: Failure) {
         self.tell(Story::StepFailed(failure.clone()));
         self.run.failure = Some(failure);
     }
@@ -126,8 +128,11 @@ fn again(operation: &Operation, run: &super::Run) -> Task {
             let have = run.backup.clone().filter(|_| !run.returning);
             Task::Backup { kinds: kinds.clone(), have }
         }
-        // A part of it may have been applied.
-        Task::Restore { set, .. } if operation.has_begun() => Task::Restore { set: set.clone(), over: None },
+        // A part of it may have been applied. What else is found there was changed since.
+        Task::Restore { set, over: Some(over) } if operation.has_begun() => {
+            let over = over.iter().chain([set]).cloned().collect();
+            Task::Restore { set: set.clone(), over: Some(over) }
+        }
         other => other.clone(),
     }
 }

@@ -30,6 +30,12 @@ impl Turn<'_> {
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
             self.note_calls(operation, reading);
         }
+        if step == Step::Stopping
+            && let Some(cause) = self.left_the_old_software(reading).filter(|_| self.may_have_slid())
+        {
+            self.note_failure(Failure { step, cause });
+            return self.go_back();
+        }
         if self.run.cancelled && !self.run.returning && step != Step::OpeningCalls {
             return self.take_back(step);
         }
@@ -126,15 +132,14 @@ impl Turn<'_> {
             return self.settle();
         }
         if self.run.calls_closed {
-            // What follows may lead to a question, which may stay open for days.
-            self.run.failure = Some(Failure { step, cause: Cause::RevisionMoved });
-            return self.begin(Step::OpeningCalls, Task::OpenCalls);
+            return self.let_calls_in_and_back_up();
         }
         self.back_up()
     }
 
     pub(super) fn download(&mut self) -> Result<(), Rejected> {
         let Goal::Upgrade { image } = self.run.goal.clone() else { return Err(Rejected) };
+        self.run.loaded = Some(image.manifest.version.clone());
         self.begin(Step::Downloading, Task::Download { image })
     }
 

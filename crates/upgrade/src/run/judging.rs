@@ -95,6 +95,9 @@ impl Turn<'_> {
     }
 
     fn ask_edit(&mut self) -> Result<(), Rejected> {
+        if self.run.calls_closed {
+            return self.let_calls_in_and_back_up();
+        }
         let answers = vec![AnswerKind::Edited, AnswerKind::OtherImage, AnswerKind::End];
         let limit = self.question_limit();
         let question = Question { failure: None, answers, asked_at: self.now, limit, lost: false };

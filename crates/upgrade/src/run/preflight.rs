@@ -33,10 +33,9 @@ impl Turn<'_> {
             self.effects.push(Effect::Known(id));
         }
         if let Some(cause) = self.slid(reading) {
-            if matches!(self.run.goal, Goal::Upgrade { .. }) {
+            if !self.is_rolled_back_by_itself(reading) {
                 return self.fail(Step::Preflight, cause);
             }
-            // It is where it is to be rolled back to; what was backed up is still missing there.
             self.run.activated = Some(self.now);
             return self.roll_back();
         }
@@ -48,7 +47,7 @@ impl Turn<'_> {
         if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
             && running.version == image.manifest.version
         {
-            let reason = format!("the device runs {} already; nothing was to be done", running.version);
+            let reason = self.was_there_already(&running.version, reading);
             return self.end(Outcome::Succeeded, reason);
         }
         self.tell(Story::StepDone { step: Step::Preflight, text: summary(reading) });
@@ -84,18 +83,6 @@ impl Turn<'_> {
         let (known, told) = (self.run.device.unique_id.as_ref()?, reading.unique_id.as_ref()?);
         (known != told)
             .then(|| format!("at {} answers the device {told}, not {known}", self.run.device.address))
-    }
-
-    /// Before a repeat: by itself the device took its other software, and is without the settings that were backed up.
-    /// What others did to it meanwhile stays.
-    fn slid(&self, reading: &Reading) -> Option<Cause> {
-        let running = reading.running().filter(|buffer| buffer.role != Some(Role::Trial))?;
-        let held = reading.running_configuration();
-        let bare = self.run.backup.as_ref().is_some_and(|backup| !backup.same_files(&held));
-        let prefix = self.run.prefix();
-        let ours = reading.operation.as_ref().is_none_or(|last| last.id.starts_with(&prefix));
-        let there = self.changes_software() && self.run.target_version() == Some(&*running.version);
-        (there && bare && ours && !self.run.outrun).then(|| self.left_the_old_software(reading))?
     }
 
     fn obstacle(&self, reading: &Reading) -> Option<Cause> {
@@ -166,10 +153,6 @@ impl Turn<'_> {
         ];
         let mut all = needed.iter().copied().chain(more.into_iter().flatten());
         all.find(|command| self.profile.command(*command).is_none())
-    }
-
-    const fn changes_software(&self) -> bool {
-        matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
     }
 
     fn leaves_out_kinds(&self) -> bool {

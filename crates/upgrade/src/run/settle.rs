@@ -158,6 +158,7 @@ impl Turn<'_> {
             let untouched = match failure.step {
                 Step::Preflight | Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls => true,
                 Step::Restoring => !heard && matches!(self.run.goal, Goal::Restore { .. }),
+                Step::RollingBack => !heard && matches!(self.run.goal, Goal::RollBack),
                 _ => false,
             };
             silent && untouched

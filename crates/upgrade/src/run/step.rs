@@ -77,6 +77,14 @@ impl Turn<'_> {
                 Some(why) => return self.take(&Event::Unread { asked: *asked, why }),
             }
         }
+        if let Event::Read { asked, reading } = event
+            && !reading.is_whole()
+            && self.needs_the_whole()
+        {
+            // An agent that was started before the rest of its device has no more to tell yet.
+            let why = "it does not tell its software yet".to_owned();
+            return self.take(&Event::Unread { asked: *asked, why });
+        }
         if matches!(event, Event::Resumed) && !self.run.is_over() {
             self.tell(Story::Resumed);
         }
@@ -153,6 +161,17 @@ impl Turn<'_> {
                 | State::Asking(_),
                 _,
             ) => Err(Rejected),
+        }
+    }
+
+    /// Whether what is decided next depends on the software that the device runs.
+    fn needs_the_whole(&self) -> bool {
+        match &self.run.state {
+            // At first it is refused, in its own words.
+            State::Preflight(_) => self.run.old.is_some(),
+            State::Draining { .. } | State::Soaking { .. } => true,
+            State::Working { operation, .. } => matches!(operation.state, operation::State::Looking { .. }),
+            _ => false,
         }
     }
 
@@ -262,7 +281,8 @@ impl Turn<'_> {
         self.effects.push(Effect::Tell(story));
     }
 
-    /// Tickets that are open stay as they are: what is under way fails if the device really moved.
+    /// Tickets that are open stay as they are: what is under way fails if the device really moved. What was heard until
+    /// now was said elsewhere, perhaps by another unit: it is looked at before anything is sent.
     fn moved(&mut self, address: IpAddr, server: SocketAddr) -> Result<(), Rejected> {
         let before = (self.run.device.address, self.run.server.address, self.run.server.port);
         if before == (address, server.ip(), server.port()) {
@@ -271,7 +291,14 @@ impl Turn<'_> {
         self.run.device.address = address;
         self.run.server.address = server.ip();
         self.run.server.port = server.port();
-        Ok(())
+        match self.run.state.clone() {
+            State::Working { step, operation } => self.advance(step, &operation, &operation::Event::Resumed),
+            State::Preflight(_) | State::Draining { .. } | State::Soaking { .. } => {
+                self.look_now(None);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn note(&mut self, reading: &Reading) {

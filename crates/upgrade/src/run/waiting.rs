@@ -96,9 +96,12 @@ impl Turn<'_> {
             self.wait(None);
             return Ok(());
         }
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        if let Some(cause) = self.left_the_old_software(reading).filter(|_| upgrade) {
-            return self.fail(Step::Draining, cause);
+        if let Some(cause) = self.left_the_old_software(reading).filter(|_| self.changes_software()) {
+            if !self.is_rolled_back_by_itself(reading) {
+                return self.fail(Step::Draining, cause);
+            }
+            self.run.activated = Some(self.now);
+            return self.roll_back();
         }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {
@@ -115,15 +118,6 @@ impl Turn<'_> {
             Goal::Reset => self.begin(Step::Resetting, Task::Reset),
             Goal::Backup | Goal::Restore { .. } => Err(Rejected),
         }
-    }
-
-    /// A device whose software does not start any more may have taken what was just loaded, untried and without its
-    /// settings.
-    pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
-        let wanted = &self.run.old.as_ref()?.version;
-        let running = &reading.running()?.version;
-        let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
-        (running != wanted).then(cause)
     }
 
     /// The new software is watched before it is confirmed (row B4).

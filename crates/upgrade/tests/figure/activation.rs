@@ -23,31 +23,6 @@ fn a_device_that_needs_no_reset_is_not_reset() {
     assert_eq!(world.count(Command::CloseCalls), 0, "no call was in danger");
 }
 
-/// Found by the deterministic world: the old software did not start any more, so that the device took the new one by itself.
-#[test]
-fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anybody_is_asked() {
-    let mut world = World::upgrade().begin().until_step(Step::Draining);
-    world.device.running = 1 - world.device.running;
-    let world = world.on();
-    world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
-    assert_eq!(world.count(Command::RollBack), 1);
-    assert_eq!(world.count(Command::Reset), 0);
-    let world = world.answer(Answer::Again);
-    world.assert_upgraded(&world.before.1);
-}
-
-/// Found by the deterministic world: the same while an operator was asked.
-#[test]
-fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_repeat() {
-    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
-    world.device.running = 1 - world.device.running;
-    let world = world.answer(Answer::Again);
-    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
-    assert_eq!(world.count(Command::RollBack), 1);
-    let world = world.answer(Answer::Again);
-    world.assert_upgraded(&world.before.1);
-}
-
 #[test]
 fn settings_changed_while_the_device_was_out_of_reach_are_backed_up_before_they_are_replaced() {
     let mut world = World::upgrade().begin().until_step(Step::Activating);
@@ -86,7 +61,10 @@ fn what_others_loaded_while_it_asked_stays() {
     world.device.running = 1 - world.device.running;
     world.device.occupy("of another", world.now);
     let world = world.answer(Answer::Again);
-    assert_eq!(world.ending().reason, "the device runs 2.0 already; nothing was to be done");
+    assert_eq!(
+        world.ending().reason,
+        "the device runs 2.0 already; nothing was to be done; its configuration is another one than was backed up"
+    );
 }
 
 #[test]

@@ -78,6 +78,26 @@ fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_dev
 }
 
 #[test]
+fn a_late_command_to_take_no_calls_leaves_no_question_on_a_closed_device() {
+    let mut world = World::converting(image("2.0", 2));
+    world.profile.conversion = vec![ConvertedBy::Operator];
+    world.device.calls = 1;
+    let mut world = world.play();
+    let edited = all_converted(&world.before.1);
+    assert!(world.give(&Event::Answered(Answer::Edited(edited))));
+    let mut world = world.until_step(Step::Draining);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    world.device.calls = 0;
+    let mut world = world.until_step(Step::BackingUp);
+    // The command came twice, and the second one late.
+    world.device.admitted = false;
+    let world = world.on();
+    assert_eq!(world.question().failure, None, "it is to be edited anew: {}", world.told());
+    assert!(world.device.admitted);
+}
+
+#[test]
 fn a_device_that_does_not_open_by_itself_is_opened() {
     let mut world = World::upgrade();
     world.device.keeps_admission = true;

@@ -70,6 +70,60 @@ fn a_set_on_its_way_is_waited_for_before_the_cancel_goes_on() {
 }
 
 #[test]
+fn a_set_that_arrives_late_finds_the_run_not_ended() {
+    let stored = || {
+        let kinds = crate::world::profile().all_kinds();
+        let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("other {kind}")))).collect();
+        ConfigurationSet { format: Some(1), revision: None, files }
+    };
+    let cases = [
+        (World::upgrade(), Command::Reset),
+        (World::new(Goal::RollBack, choices()), Command::RollBack),
+        (World::new(Goal::Restore { set: stored() }, choices()), Command::Restore),
+    ];
+    for (world, command) in cases {
+        let mut world = world.fault(command, [Fault::SetLate]).begin();
+        world.until(|world| world.sets.last() == Some(&command));
+        let mut world = world.cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+        while world.next() {}
+        assert_eq!(world.device.running().version, "1.0", "{command:?}: {}", world.told());
+        assert_eq!(world.device.running().files, world.before.1, "{command:?}");
+    }
+}
+
+#[test]
+fn a_device_that_took_the_loaded_software_while_it_held_is_brought_back() {
+    let at = upgrade::Time::from_millis(2_000_000_000_000);
+    let goal = Goal::Upgrade { image: image("2.0", 1).into() };
+    let mut world = World::new(goal, Choices { activate_at: Some(at), ..choices() }).begin();
+    world.until(|world| matches!(world.run.state, State::Holding { .. }));
+    world.device.running = 1 - world.device.running;
+    let world = world.cancel();
+    assert_eq!((world.outcome(), world.count(Command::RollBack)), (Outcome::Cancelled, 1));
+    assert_eq!(world.device.running().version, "1.0");
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+#[test]
+fn a_refused_restore_is_not_taken_back_over_what_was_changed() {
+    let kinds = crate::world::profile().all_kinds();
+    let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("other {kind}")))).collect();
+    let set = ConfigurationSet { format: Some(1), revision: None, files };
+    let mut world =
+        World::new(Goal::Restore { set }, choices()).fault(Command::Restore, [Fault::Refuse]).begin();
+    world.until(|world| world.sets.last() == Some(&Command::Restore));
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert_eq!(
+        (world.device.running().files.clone(), world.count(Command::Restore)),
+        (world.before.1.clone(), 1)
+    );
+}
+
+#[test]
 fn a_download_that_is_cancelled_is_aborted_at_the_device() {
     let world = World::upgrade().begin().until_underway(Step::Downloading).cancel();
     assert_eq!(world.count(Command::Abort), 1);

@@ -23,6 +23,8 @@ pub(crate) const BOOT: Duration = Duration::from_secs(20);
 pub(crate) enum Fault {
     /// The SET never arrives.
     SetLost,
+    /// The SET arrives when nobody waits for its answer any more.
+    SetLate,
     /// The SET arrives, its answer does not.
     AnswerLost,
     /// The SET is refused.

@@ -8,6 +8,7 @@ mod world;
 
 mod activation;
 mod backup;
+mod by_itself;
 mod calls;
 mod cancelling;
 mod download;

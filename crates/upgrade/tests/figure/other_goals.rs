@@ -55,17 +55,6 @@ fn a_roll_back_whose_restore_fails_comes_back_to_todays_software() {
 }
 
 #[test]
-fn a_device_that_rolls_back_by_itself_while_somebody_is_asked_gets_todays_configuration_there() {
-    let mut world = roll_back().fault(Command::CloseCalls, [Fault::Refuse]).play();
-    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "stopping new calls failed");
-    world.device.running = 1 - world.device.running;
-    let world = world.answer(Answer::Again);
-    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
-    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
-    assert_eq!(world.device.running().files, world.before.1);
-}
-
-#[test]
 fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
     for hides_revision in [false, true] {
         let mut world = roll_back();

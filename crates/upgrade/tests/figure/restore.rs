@@ -1,7 +1,10 @@
 //! Converting on the device, and restoring (rows H19 to H23, H18).
 
+use std::time::Duration;
+
+use upgrade::operation::Seen;
 use upgrade::profile::{Command, ConvertedBy};
-use upgrade::run::{Answer, AnswerKind, Goal, Outcome, Policy, Step};
+use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, Policy, Step};
 use upgrade::{ConfigurationSet, StoredFile};
 
 use crate::device::{Fault, file};
@@ -33,7 +36,7 @@ fn a_failed_restore_is_rolled_back_before_anybody_is_asked() {
 fn a_failed_restore_that_was_brought_back_is_not_lost() {
     let mut world = World::upgrade().begin().until_step(Step::Restoring);
     // Silent for longer than it is looked for, so that the restore cannot even begin.
-    world.device.silent_until = world.now + std::time::Duration::from_secs(150);
+    world.device.silent_until = world.now + Duration::from_secs(150);
     let world = world.on();
     world.assert_asks(&ALL, "did not answer");
     let world = world.answer(Answer::End);
@@ -177,6 +180,26 @@ fn settings_changed_before_they_are_restored_over_are_backed_up_first() {
 }
 
 #[test]
+fn settings_changed_while_the_manager_was_down_are_backed_up_before_the_restore_is_repeated() {
+    let mut world = World::new(Goal::Restore { set: stored() }, choices())
+        .fault(Command::Restore, [Fault::Fail("the transfer broke off")])
+        .begin()
+        .until_underway(Step::Restoring);
+    let name = world.tickets.keys().next().unwrap().clone();
+    assert!(world.give(&Event::Transferred { name, seen: Seen::Begun }));
+    let (stored_run, pending) = (world.run.clone(), world.now + Duration::from_secs(3600));
+    world.leave_device_alone(pending - world.now);
+    world.run = stored_run;
+    world.device.edit();
+    let edited = world.device.running().files.clone();
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.running().files, stored().files);
+    assert!(world.kept.iter().any(|kept| kept.files == edited), "{}", world.told());
+}
+
+#[test]
 fn settings_that_never_rest_are_asked_about_and_nothing_is_restored_over_them() {
     let mut world = World::new(Goal::Restore { set: stored() }, choices()).begin();
     for _ in 0..4 {
@@ -210,7 +233,7 @@ fn a_restore_that_never_began_touches_nothing() {
 fn a_device_that_is_not_heard_before_its_restore_may_be_given_up() {
     let mut world =
         World::new(Goal::Restore { set: stored() }, choices()).begin().until_step(Step::Restoring);
-    world.device.silent_until = world.now + std::time::Duration::from_secs(3600);
+    world.device.silent_until = world.now + Duration::from_secs(3600);
     let world = world.on();
     assert!(world.question().lost, "{}", world.told());
     assert_eq!(world.answer(Answer::End).outcome(), Outcome::DeviceLost);

@@ -25,6 +25,9 @@ const LOOK_GIVEN_UP: Duration = Duration::from_secs(4);
 
 const SET_GIVEN_UP: Duration = Duration::from_secs(1);
 
+/// What is late arrives after this.
+const LATE: Duration = Duration::from_secs(8);
+
 const CONVERTING: Duration = Duration::from_secs(3);
 
 /// More events than any story takes.
@@ -296,6 +299,10 @@ impl World {
                 return self.expect(SET_GIVEN_UP, asked, Request::SetUnanswered);
             }
             Request::Set(_, _, Some(Fault::SetLost)) => {
+                return self.expect(SET_GIVEN_UP, asked, Request::SetUnanswered);
+            }
+            Request::Set(command, writes, Some(Fault::SetLate)) => {
+                self.expect(LATE, 0, Request::Set(command, writes, None));
                 return self.expect(SET_GIVEN_UP, asked, Request::SetUnanswered);
             }
             Request::Set(command, writes, fault) => {

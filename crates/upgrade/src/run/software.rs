@@ -1,0 +1,65 @@
+//! Which software the device runs, where it may have taken other software by itself.
+//!
+//! A device whose software does not start any more runs what its other buffer holds: what was there before, or what was
+//! just loaded, untried and without its settings.
+
+use super::step::Turn;
+use super::{Goal, Step};
+use crate::operation::Cause;
+use crate::reading::{Buffer, Reading, Role};
+
+impl Turn<'_> {
+    pub(super) const fn changes_software(&self) -> bool {
+        matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
+    }
+
+    /// Whether a device that runs other software is to be brought back: its settings are backed up for the old one.
+    pub(super) const fn may_have_slid(&self) -> bool {
+        self.changes_software() && self.run.backup.is_some()
+    }
+
+    /// It does not run the software of before.
+    pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
+        let wanted = &self.run.old.as_ref()?.version;
+        let running = &reading.running()?.version;
+        let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
+        (running != wanted).then(cause)
+    }
+
+    /// Before a repeat: by itself the device took its other software, and is without the settings that were backed up.
+    /// What others did to it meanwhile stays.
+    pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
+        let running = reading.running()?;
+        let held = reading.running_configuration();
+        let bare = self.run.backup.as_ref().is_some_and(|backup| !backup.same_files(&held));
+        let prefix = self.run.prefix();
+        let ours = reading.operation.as_ref().is_none_or(|last| last.id.starts_with(&prefix));
+        let on_trial = running.role == Some(Role::Trial);
+        let taken = match self.run.outrun {
+            // The manager that went on with this run may have ended it. What is on trial it has not.
+            true => on_trial,
+            false => !on_trial && bare && ours,
+        };
+        (taken && self.may_have_slid() && self.is_of_other_buffer(running))
+            .then(|| self.left_the_old_software(reading))?
+    }
+
+    /// Whether it is what the other buffer held before, or was given by this run.
+    fn is_of_other_buffer(&self, running: &Buffer) -> bool {
+        let before = self.run.old.as_ref().and_then(|old| old.standby_version.as_deref());
+        [self.run.target_version(), self.run.loaded.as_deref(), before].contains(&Some(&*running.version))
+    }
+
+    /// Whether it took by itself what it is to be rolled back to; what was backed up is still missing there.
+    pub(super) fn is_rolled_back_by_itself(&self, reading: &Reading) -> bool {
+        let running = reading.running().map(|buffer| buffer.version.as_str());
+        matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version()
+    }
+
+    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
+    pub(super) fn is_there_already(&self, failed: Step) -> bool {
+        let there = self.run.last.version.as_deref() == self.run.target_version();
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        upgrade && failed != Step::Preflight && self.run.outrun && there && self.run.activated.is_none()
+    }
+}

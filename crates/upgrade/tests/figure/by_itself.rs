@@ -1,0 +1,139 @@
+//! A device whose software does not start any more takes what its other buffer holds, untried and without its settings
+//! (rows H14, H16, H18).
+
+use std::time::Duration;
+
+use upgrade::profile::Command;
+use upgrade::run::{Answer, AnswerKind, Goal, Outcome, Step};
+
+use crate::device::{Device, Fault, file};
+use crate::world::{World, choices, image};
+
+const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+
+fn slides(device: &mut Device) {
+    device.running = 1 - device.running;
+}
+
+/// Found by the deterministic world: the old software did not start any more, so that the device took the new one by itself.
+#[test]
+fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anybody_is_asked() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    slides(&mut world.device);
+    let world = world.on();
+    world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1);
+    assert_eq!(world.count(Command::Reset), 0);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+/// Found by the deterministic world: the same while an operator was asked.
+#[test]
+fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_repeat() {
+    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    slides(&mut world.device);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1);
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_device_that_rolls_back_by_itself_while_somebody_is_asked_gets_todays_configuration_there() {
+    let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "stopping new calls failed");
+    slides(&mut world.device);
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+#[test]
+fn another_image_does_not_make_what_it_slid_to_the_software_of_before() {
+    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    slides(&mut world.device);
+    world.device.image = ("3.0".into(), 1, file("3.0").digest);
+    let world = world.answer(Answer::OtherImage(image("3.0", 1).into()));
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Download)), (1, 1));
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.running().version, "3.0");
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+#[test]
+fn a_device_that_rolls_back_by_itself_while_calls_end_gets_todays_configuration_there() {
+    let mut world = World::new(Goal::RollBack, choices());
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining);
+    slides(&mut world.device);
+    world.device.calls = 0;
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+#[test]
+fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_anew_is_brought_back_first() {
+    let mut world = World::new(Goal::RollBack, choices());
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining);
+    world.device.edit();
+    let edited = world.device.running().files.clone();
+    world.device.calls = 0;
+    let mut world = world.until_step(Step::BackingUp);
+    slides(&mut world.device);
+    let world = world.on();
+    world.assert_asks(
+        &[AnswerKind::Again, AnswerKind::End],
+        "backing up failed: the device runs 0.9, not 1.0",
+    );
+    assert!(world.kept.iter().any(|kept| kept.files == edited), "what was changed is in a backup");
+}
+
+/// An agent may be started before the rest of its device.
+#[test]
+fn a_look_that_tells_nothing_of_the_software_decides_nothing() {
+    for step in [Step::Draining, Step::Activating, Step::Restoring, Step::Soaking, Step::Confirming] {
+        let mut world = World::upgrade().begin().until_step(step);
+        world.device.hides_software = true;
+        let until = world.now + Duration::from_secs(60);
+        world.until(|world| world.now >= until);
+        world.device.hides_software = false;
+        let world = world.on();
+        assert_eq!(world.failures(), Vec::<String>::new(), "{step}: {}", world.told());
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn a_copy_of_before_brings_back_what_is_on_trial() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    let copy = world.run.clone();
+    world.until(|world| world.run.current_step() == Some(Step::Soaking));
+    world.run = copy;
+    world.kill_manager();
+    let world = world.on();
+    world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1);
+}
+
+#[test]
+fn what_rolls_back_by_itself_and_falls_silent_is_not_sent_back_to_what_it_left() {
+    let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
+    slides(&mut world.device);
+    assert!(world.give(&upgrade::run::Event::Answered(Answer::Again)));
+    world.until(|world| world.run.current_step() == Some(Step::RollingBack));
+    world.device.silent_until = world.now + Duration::from_secs(3600);
+    let mut world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    world.device.silent_until = world.now;
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
+}
