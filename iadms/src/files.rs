@@ -210,6 +210,16 @@ impl Files {
         if same { Ok(size) } else { Err(FileError::Damaged(digest)) }
     }
 
+    /// Once this returns, a file that is there under its name is there after a loss of power, too.
+    fn make_name_durable(&self, digest: Digest) -> Result<(), FileError> {
+        let path = self.path(digest);
+        for folder in [path.parent().unwrap_or(&self.0.kept), &self.0.kept] {
+            let made_durable = File::open(folder).and_then(|folder| folder.sync_all());
+            made_durable.map_err(|source| system("write", folder, source))?;
+        }
+        Ok(())
+    }
+
     /// Where a stored file is, or would be.
     pub fn path(&self, digest: Digest) -> PathBuf {
         let name = digest.to_string();
@@ -260,7 +270,8 @@ impl Incoming {
         let stored = StoredFile { digest, size: self.size };
         // A file that is there already and whole stays as it is; one that is damaged is replaced.
         match self.files.verify(digest) {
-            Ok(_) => return Ok(stored),
+            // Perhaps it was renamed a moment ago, and its name is not durable yet.
+            Ok(_) => return self.files.make_name_durable(digest).map(|()| stored),
             Err(FileError::Missing(_) | FileError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
@@ -269,11 +280,7 @@ impl Incoming {
         let folder = path.parent().unwrap_or(&self.files.0.kept);
         make_folder(folder)?;
         fs::rename(&self.path, &path).map_err(|source| system("rename", &self.path, source))?;
-        for folder in [folder, &self.files.0.kept] {
-            let made_durable = File::open(folder).and_then(|folder| folder.sync_all());
-            made_durable.map_err(|source| system("write", folder, source))?;
-        }
-        Ok(stored)
+        self.files.make_name_durable(digest).map(|()| stored)
     }
 }
 

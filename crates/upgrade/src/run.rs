@@ -144,9 +144,9 @@ pub enum State {
         /// The looks.
         waiting: Waiting,
     },
-    /// Before a repeat by itself.
+    /// Before a repeat by itself, or, once it is cancelled, until nothing that it sent can arrive any more.
     Pausing {
-        /// When it begins.
+        /// When it goes on.
         until: Time,
     },
     /// An operator is asked.

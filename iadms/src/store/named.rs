@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_lite::StreamExt as _;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use upgrade::run::Goal;
+use upgrade::run::{Goal, State};
 use upgrade::{ConfigurationSet, Digest, Image, Run};
 
 use super::row::{number, read_word};
@@ -90,9 +90,16 @@ impl Naming {
             Goal::Restore { set } => self.set(set, &format!("run {id}, to be restored")),
             Goal::Backup | Goal::RollBack | Goal::Reset => {}
         }
-        for (set, what) in [(&run.backup, "backed up"), (&run.converted, "converted")] {
+        for (set, what) in
+            [(&run.backup, "backed up"), (&run.replaced, "replaced"), (&run.converted, "converted")]
+        {
             if let Some(set) = set {
                 self.set(set, &format!("run {id}, {what}"));
+            }
+        }
+        if let State::Working { operation, .. } = &run.state {
+            for (kind, file) in operation.written() {
+                self.file(file.digest, Some(file.size), || format!("run {id}, sent by its device: {kind}"));
             }
         }
     }

@@ -12,7 +12,9 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use upgrade::image::{ImageFile, Manifest};
-use upgrade::{ConfigurationSet, Digest, Image, Kind};
+use upgrade::operation::{Operation, Seen, Task};
+use upgrade::run::{State, Step};
+use upgrade::{ConfigurationSet, Digest, Image, Kind, TicketName};
 
 use crate::samples::{add_device, now, profiles, run, trap, write};
 
@@ -51,6 +53,11 @@ pub(crate) async fn furnished() -> (TempDir, Store) {
     store.add_target(&target).await.unwrap();
     let mut begun = run(1, device, "iad-1");
     begun.backup = Some(set.clone());
+    let task = Task::Backup { kinds: vec![Kind("port-data".into())], have: None };
+    let mut operation = Operation::new(task, "r1.abcdef-2".into(), [TicketName("port-data".into())]);
+    let file = files.add(&mut &b"sent, and not proven yet"[..]).unwrap();
+    operation.transfers[0].seen = Seen::Whole { file };
+    begun.state = State::Working { step: Step::BackingUp, operation: operation.into() };
     let mut begun = write(begun, 1);
     begun.backups.push(set);
     store.commit(now(), &[begun], &[trap(1)], &profiles()).await.unwrap();

@@ -124,16 +124,23 @@ pub(crate) struct World {
     pub(crate) buffer: Vec<u8>,
 }
 
+/// What was on its way when the last run ended arrives within this.
+const AFTERMATH: Duration = Duration::from_secs(20);
+
 /// Runs the world of this plan to its end, or to the first thing that must not be.
 pub fn run(plan: &Plan, told: bool) -> Verdict {
     let mut world = World::new(plan.clone(), told);
     let mut events = 0;
+    let mut over_at: Option<Duration> = None;
     while world.violation.is_none() {
         let Some((at, item)) = world.queue.pop() else { break };
         events += 1;
         world.now = at;
         world.happen(item);
         if world.is_over() {
+            over_at.get_or_insert(at);
+        }
+        if over_at.is_some_and(|over_at| at > over_at + AFTERMATH) {
             break;
         }
         if events > MOST_EVENTS || world.now > BEGIN + plan.quiet + PATIENCE {

@@ -209,12 +209,15 @@ fn a_run_goes_on_with_what_the_inventory_says_now() {
     access.read_community = "others".into();
     let server = ([192, 0, 2, 1], 6969).into();
     let moved = Input::Moved { run: RUN, access: access.clone(), server };
+    let elsewhere = world.answer();
     let turn = world.give(vec![moved.clone()]);
     let told: Vec<_> = turn.transaction.writes[0].events.iter().map(|(_, event)| event).collect();
     assert_eq!(told, [&Event::Moved { address: access.address.ip(), server }]);
     assert!(world.give(vec![moved]).transaction.writes.is_empty(), "it is there already");
-    let answer = world.answer();
-    world.give(vec![answer]);
+    assert!(
+        world.give(vec![elsewhere]).effects.is_empty(),
+        "what another unit told there decides nothing here"
+    );
     let asked = world.effects.iter().rev().find_map(|effect| match effect {
         Effect::Ask(ask) => Some(&ask.access),
         _ => None,

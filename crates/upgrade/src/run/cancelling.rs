@@ -55,16 +55,14 @@ impl Turn<'_> {
         }
         let refused = matches!(operation.state, operation::State::Looking { refused: Some(_), .. });
         let restores = step == Step::Restoring && operation.may_have_written() && !refused;
-        if self.run.activated.is_some() || restores {
-            if operation.may_arrive_yet() {
-                // Taken back now, the device might be told afterwards what it is not to do any more.
-                self.run.returning = true;
-                self.run.state = State::Pausing { until: self.now + LATEST };
-                return Ok(());
-            }
-            return self.take_back(step);
+        let changed = self.run.activated.is_some() || restores;
+        if operation.may_arrive_yet() {
+            // Ended now, the run might have the device do afterwards what nobody wants any more.
+            self.run.returning = changed;
+            self.run.state = State::Pausing { until: self.now + LATEST };
+            return Ok(());
         }
-        self.begin(Step::Stopping, Task::Stop)
+        if changed { self.take_back(step) } else { self.begin(Step::Stopping, Task::Stop) }
     }
 
     /// What may have changed the device is undone.

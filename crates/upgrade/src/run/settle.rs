@@ -129,7 +129,11 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The pause is over.
     pub(super) fn repeat(&mut self) -> Result<(), Rejected> {
+        if self.run.cancelled && !self.run.returning {
+            return self.begin(Step::Stopping, Task::Stop);
+        }
         self.repeat_with(&Answer::Again)
     }
 

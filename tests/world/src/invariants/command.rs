@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
 use tftp::Packet;
-use upgrade::run::Goal;
+use upgrade::run::{Goal, Outcome, State};
 use upgrade::{Digest, Run, RunId, Time};
 
 use super::device::in_force;
@@ -35,6 +35,7 @@ impl Checks {
         let Some(run) = store.runs.get(&run).map(|stored| &stored.run) else {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
         };
+        what_has_ended_commands_nothing(run, operation)?;
         what_is_sent_was_committed(run, number, operation)?;
         a_command_serves_the_goal(run, operation)?;
         nothing_restarts_before_its_time(run, operation, now)?;
@@ -73,6 +74,17 @@ pub(super) fn an_operation_is_started_once(unit: &Unit) -> Checked {
             format!("{} was started {} times", count.id, count.started),
         ),
         None => Ok(()),
+    }
+}
+
+/// Whoever was told that a run has ended goes home. Only what was given up as lost may still do something.
+fn what_has_ended_commands_nothing(run: &Run, operation: &Record) -> Checked {
+    match &run.state {
+        State::Ended(ending) if ending.outcome != Outcome::DeviceLost => broken(
+            "what_has_ended_commands_nothing",
+            format!("{:?} by {}, after: {}", operation.command, operation.id, ending.outcome),
+        ),
+        _ => Ok(()),
     }
 }
 
