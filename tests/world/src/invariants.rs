@@ -1,13 +1,14 @@
 //! What must never be broken, each with the reason why. They are checked as things happen: after each change of a device,
 //! after each commit, when the manager is killed, and at the end.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::director::Write;
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{ConfigurationKind, Document, OperationState, Record};
 use upgrade::run::{Goal, State, Step};
-use upgrade::{Digest, Run, RunId, TicketName, Time};
+use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
 use crate::store::{Store, StoredRun};
@@ -19,6 +20,7 @@ mod device;
 mod run;
 
 pub(crate) use command::a_ticket_serves_its_device_alone;
+pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,9 @@ fn broken(invariant: &'static str, what: impl Into<String>) -> Checked {
 /// What is known of devices and runs by those who see everything.
 #[derive(Debug)]
 pub(crate) struct Checks {
+    /// How long new software is on trial, at most, and watched, at least.
+    trial_s: u32,
+    soak: Duration,
     devices: Vec<Known>,
     /// Whose a configuration is, by its digest. What comes with the software is everybody's.
     owners: BTreeMap<Digest, usize>,
@@ -73,6 +78,10 @@ struct Known {
     held: BTreeSet<Digest>,
     seen: Vec<iad_sim::device::durable::ConfigurationSet>,
     operation: Record,
+    /// Since when its software is on trial.
+    on_trial_since: Option<Time>,
+    /// The life of the manager that it last answered.
+    looked_in: u32,
     /// The version in the buffer that a trial began from.
     before_trial: Option<String>,
     /// The old software was broken during the trial: no way leads back.
@@ -89,8 +98,11 @@ struct Known {
 }
 
 impl Checks {
-    pub(crate) fn new(units: &[Unit]) -> Self {
+    pub(crate) fn new(units: &[Unit], profile: &Profile) -> Self {
+        let limits = &profile.limits;
         let mut checks = Self {
+            trial_s: limits.trial_s,
+            soak: Duration::from_secs_f64(limits.soak_s),
             devices: Vec::new(),
             owners: BTreeMap::new(),
             replayed: BTreeMap::new(),
@@ -106,6 +118,8 @@ impl Checks {
                 held: BTreeSet::new(),
                 seen: Vec::new(),
                 operation: Record::idle(),
+                on_trial_since: None,
+                looked_in: 0,
                 before_trial: None,
                 rotted: false,
                 edited: None,
@@ -216,7 +230,10 @@ impl Checks {
         device::there_is_always_software_to_start(place, durable)?;
         self.the_old_image_stays_until_the_new_one_is_confirmed(place, durable)?;
         command::an_operation_is_started_once(unit)?;
-        self.a_command_is_due(place, durable, store, now)?;
+        self.a_command_is_due(place, unit, store, now)?;
+        if let Some(known) = self.devices.get_mut(place) {
+            known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
+        }
         let asking = self.devices.get(place).and_then(|known| known.asking);
         match asking.and_then(|run| store.runs.get(&run)) {
             Some(stored) => self.a_question_finds_the_device_as_it_was(place, &stored.run, durable),
@@ -225,7 +242,14 @@ impl Checks {
     }
 
     /// After each commit of a run.
-    pub(crate) fn committed(&mut self, write: &Write, units: &[Unit], store: &Store, now: Time) -> Checked {
+    pub(crate) fn committed(
+        &mut self,
+        write: &Write,
+        units: &[Unit],
+        store: &Store,
+        now: Time,
+        calm: Option<Duration>,
+    ) -> Checked {
         let run = &write.run;
         let place = place_of(run.device.id);
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
@@ -250,12 +274,20 @@ impl Checks {
             State::Asking(question) if !question.lost => {
                 self.a_question_finds_the_device_as_it_was(place, run, durable)
             }
+            State::Asking(_) => self.what_is_called_lost_is_not_in_service(place, run, unit, calm),
             State::Ended(ending) => {
                 run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A device has answered the manager in this life of it.
+    pub(crate) fn looked(&mut self, place: usize, life: u32) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.looked_in = life;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Explores worlds: so many seeds, or for so long; tells the first that breaks something, as short as it can be told.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,7 +63,24 @@ fn main() -> ExitCode {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(1, |now| now.as_secs() * 1_000_000)
     });
+    tell_seed_of_a_panic();
     if options.trace { trace(first, &options, &weights) } else { explore(first, &options, &weights) }
+}
+
+thread_local! {
+    /// The seed of the world that this thread runs.
+    static EXPLORED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// A panic of the product ends the process; which world it was in, is told first.
+fn tell_seed_of_a_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Some(seed) = EXPLORED.get() {
+            println!("BROKEN by seed {seed}: a panic");
+        }
+        tell(panic);
+    }));
 }
 
 fn weight(text: &str) -> Result<(String, u64), String> {
@@ -93,6 +111,7 @@ fn explore(first: u64, options: &Options, weights: &Weights) -> ExitCode {
         while limit.is_none_or(|limit| begun.elapsed() < limit) && is_none(&broken) {
             let turn = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = first.checked_add(turn).filter(|_| turn < seeds) else { break };
+            EXPLORED.set(Some(seed));
             let verdict = run(&Plan::of(seed, options.devices.into(), weights), false);
             own.count(&verdict);
             if verdict.violation.is_some() {

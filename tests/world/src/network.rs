@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use engine::datagram::Datagram;
 use tftp::Packet;
 
-use crate::unit::{Moving, SNMP_PORT, address};
+use crate::unit::{Moving, SNMP_PORT, address, place};
 use crate::world::{Item, MANAGER, Socket, World};
 
 /// What the network does with a datagram, so many of a thousand.
@@ -105,6 +105,9 @@ impl World {
         let datagram = [Datagram { peer, local: Some(MANAGER), bytes }];
         match socket {
             Socket::Commander => {
+                if let Some(place) = place(peer.ip()) {
+                    self.checks.looked(place, self.life);
+                }
                 manager.commander.handle(&datagram, now);
                 self.pump_commander();
             }

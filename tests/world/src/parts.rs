@@ -12,7 +12,7 @@ use engine::listener::DeviceIndex;
 
 use crate::invariants::a_ticket_serves_its_device_alone;
 use crate::manager::{Channel, Manager, Message, Part};
-use crate::trouble::STRANGER;
+use crate::trouble::STRANGER_PORT;
 use crate::unit::{SNMP_PORT, address, place};
 use crate::world::{
     COMMANDER_PORT, Item, LISTENER_PORT, MANAGER, TFTP_PORT, TRANSFER_PORT, World, device_id, place_of,
@@ -172,6 +172,8 @@ impl World {
             let Some(sent) = manager.commander.poll_transmit(now, &mut buffer) else { break };
             if let Some(place) = place(sent.peer.ip()) {
                 let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
+                let checked = self.checks.a_command_follows_a_look(place, self.life, &bytes);
+                self.judge(checked);
                 self.send_to_device(place, move |bytes| Item::ToAgent { place, from, bytes }, bytes);
             }
         }
@@ -211,7 +213,7 @@ impl World {
             };
             let from = SocketAddr::new(MANAGER, own);
             let whole = buffer.get(..sent.length).unwrap_or_default();
-            if sent.peer.ip() == STRANGER {
+            if sent.peer.port() == STRANGER_PORT {
                 let checked = a_ticket_serves_its_device_alone(whole);
                 self.judge(checked);
                 continue;

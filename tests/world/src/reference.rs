@@ -102,7 +102,7 @@ impl Reference {
     fn step_begins(&mut self, step: Step) -> Result<(), &'static str> {
         let upgrades = self.goal == Aim::Upgrade;
         if step == Step::Preflight {
-            self.changed &= !self.never_restored();
+            self.changed &= !self.never_commanded();
         }
         let failed_on_trial = self.changed && self.failed.is_some();
         match step {
@@ -165,10 +165,11 @@ impl Reference {
             // What is merely stopped was not sent yet; whether that is so, the device tells the invariants.
             Step::Stopping => self.changed = false,
         }
-        let waits_for_return = !matches!(
-            step,
-            Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping
-        );
+        let undoes =
+            matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping);
+        let keeps = step == Step::BackingUp && self.spares();
+        must(!self.cancelled || undoes || keeps, "what is cancelled is stopped or taken back (H8)")?;
+        let waits_for_return = !undoes;
         let tries_again = matches!(step, Step::Converting | Step::Restoring) || self.begun == Some(step);
         // The settings moved under it: the backup is taken anew, and nothing was changed yet. Or something else is found
         // where the original belongs, and is backed up before it is written over.
@@ -212,7 +213,7 @@ impl Reference {
             failed,
             Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
         );
-        self.changed &= !self.never_restored();
+        self.changed &= !self.never_commanded();
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
@@ -226,16 +227,21 @@ impl Reference {
         Ok(())
     }
 
-    /// Whether a restore was not even commanded: else what it may have changed would be taken back first. Whether that is
-    /// so, the device tells the invariants.
-    fn never_restored(&self) -> bool {
-        let restoring = Some(Step::Restoring);
-        self.goal == Aim::Restore && self.begun == restoring && self.failed == restoring
+    /// Whether a restore, or a roll-back, was not even commanded: else what it may have changed would be taken back first.
+    /// Whether that is so, the device tells the invariants.
+    fn never_commanded(&self) -> bool {
+        let wanted = match self.goal {
+            Aim::Restore => Step::Restoring,
+            Aim::RollBack => Step::RollingBack,
+            Aim::Upgrade | Aim::Backup | Aim::Reset => return false,
+        };
+        let opened = self.goal == Aim::RollBack && self.begun == Some(Step::OpeningCalls);
+        self.failed == Some(wanted) && (self.begun == self.failed || opened)
     }
 
     fn ends(&mut self, outcome: Outcome) -> Result<(), &'static str> {
         self.ended = true;
-        self.changed &= !self.never_restored();
+        self.changed &= !self.never_commanded();
         let reached = match self.goal {
             Aim::Upgrade => self.has(Step::Confirming) || self.done.is_empty(),
             Aim::Backup => self.has(Step::BackingUp),

@@ -11,13 +11,14 @@ use tftp::{Direction, Mode, OptionList, Packet, Request};
 use crate::invariants::Fate;
 use crate::network::Network;
 use crate::plan::{Cut, Trouble};
+use crate::unit::address;
 use crate::world::{Item, MANAGER, World};
 
 /// Somebody in the network who is no device of ours.
-pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
 
-/// The port that the stranger asks from.
-const STRANGER_PORT: u16 = 2000;
+/// Whoever asks from this port asks for what is not meant for it; no device's transfer does.
+pub(crate) const STRANGER_PORT: u16 = 2000;
 
 impl World {
     pub(crate) fn begins(&mut self, number: usize) {
@@ -134,6 +135,7 @@ impl World {
     pub(crate) fn be_quiet(&mut self) {
         self.note(|| "all trouble is over".into());
         self.quiet = true;
+        self.quiet_since = Some(self.now);
         self.network = Network::default();
         self.kills.clear();
         self.store.full = false;
@@ -191,11 +193,17 @@ impl World {
         let heard = self.units.get(place).is_some_and(|unit| unit.overheard);
         if heard {
             let after = self.random.span(0, 300);
-            self.put(after, Item::Stranger { name: name.to_owned(), writes });
+            // A stranger, another device of ours, or the device itself the wrong way round.
+            let (from, writes) = match self.random.below(3) {
+                0 => (STRANGER, writes),
+                1 => (address((place + 1) % self.units.len()), writes),
+                _ => (address(place), !writes),
+            };
+            self.put(after, Item::Stranger { from, name: name.to_owned(), writes });
         }
     }
 
-    pub(crate) fn stranger_asks(&mut self, name: &str, writes: bool) {
+    pub(crate) fn stranger_asks(&mut self, from: IpAddr, name: &str, writes: bool) {
         let now = self.now;
         let direction = if writes { Direction::Write } else { Direction::Read };
         let request =
@@ -203,7 +211,7 @@ impl World {
         let mut bytes = Vec::new();
         Packet::Request(request).encode(&mut bytes);
         let Some(manager) = &mut self.manager else { return };
-        let peer = SocketAddr::new(STRANGER, STRANGER_PORT);
+        let peer = SocketAddr::new(from, STRANGER_PORT);
         let datagram = [Datagram { peer, local: Some(MANAGER), bytes: &bytes }];
         manager.files.handle(Port::Requests, &datagram, now);
         self.pump_files();

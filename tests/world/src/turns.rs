@@ -6,6 +6,7 @@ use engine::director::{Effect, Input, Turn};
 use upgrade::Time;
 use upgrade::run::Story;
 
+use crate::invariants::one_run_at_a_time;
 use crate::manager::{Channel, Committing, Message, Part};
 use crate::store::Refused;
 use crate::world::{Item, World};
@@ -40,10 +41,7 @@ impl World {
         match self.store.commit(&turn.transaction.writes) {
             Ok(()) => {}
             Err(Refused::Conflict(run)) => {
-                return self.violate(
-                    "one_run_at_a_time",
-                    format!("run {run} was written twice, or a device is in two"),
-                );
+                return self.judge(one_run_at_a_time(run));
             }
             Err(Refused::Full) => {
                 // All but operators' words waits, in its order.
@@ -66,7 +64,9 @@ impl World {
             }
         }
         for write in &turn.transaction.writes {
-            let checked = self.checks.committed(write, &self.units, &self.store, Time::from(self.now));
+            let calm = self.quiet_since.map(|since| self.now - since);
+            let now = Time::from(self.now);
+            let checked = self.checks.committed(write, &self.units, &self.store, now, calm);
             self.judge(checked);
         }
         if self.step() {

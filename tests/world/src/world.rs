@@ -12,7 +12,7 @@ use upgrade::{DeviceId, Profile, Run};
 use crate::desk::Desk;
 use crate::ftp::FtpStep;
 use crate::images::images;
-use crate::invariants::{Checks, Violation};
+use crate::invariants::{Checks, Violation, when_faults_stop_every_run_ends};
 use crate::manager::{Channel, Manager, Message, Part, convert, profile};
 use crate::network::Network;
 use crate::plan::{Plan, Trouble};
@@ -54,7 +54,7 @@ pub(crate) enum Item {
     /// A message between parts of the manager, in one of its lives.
     Message { life: u32, message: Message },
     /// Somebody whose files they are not asks for them, or sends them.
-    Stranger { name: String, writes: bool },
+    Stranger { from: IpAddr, name: String, writes: bool },
     /// A device is to be looked at.
     UnitDue(usize),
     /// A part of the manager is to be called.
@@ -119,6 +119,8 @@ pub(crate) struct World {
     pub(crate) killed: u32,
     pub(crate) network: Network,
     pub(crate) quiet: bool,
+    /// Since when there is no trouble any more.
+    pub(crate) quiet_since: Option<Duration>,
     pub(crate) violation: Option<Violation>,
     pub(crate) story: Option<Vec<String>>,
     pub(crate) buffer: Vec<u8>,
@@ -144,15 +146,8 @@ pub fn run(plan: &Plan, told: bool) -> Verdict {
             break;
         }
         if events > MOST_EVENTS || world.now > BEGIN + plan.quiet + PATIENCE {
-            let open: Vec<_> = world
-                .store
-                .open_runs()
-                .map(|stored| format!("{}: {:?}", stored.run.id, stored.run.state))
-                .collect();
-            world.violate(
-                "when_faults_stop_every_run_ends",
-                format!("after {events} events: {}", open.join("; ")),
-            );
+            let checked = when_faults_stop_every_run_ends(events, &world.store);
+            world.judge(checked);
         }
     }
     if world.violation.is_none() {
@@ -229,7 +224,8 @@ impl World {
             let first = device.errands.first().map_or(Duration::ZERO, |errand| errand.at);
             queue.put(BEGIN + first, Item::Operator(place));
         }
-        let checks = Checks::new(&units);
+        let profile = profile();
+        let checks = Checks::new(&units, &profile);
         let desks = plan.devices.iter().map(|_| Desk::default()).collect();
         Self {
             now: BEGIN,
@@ -239,7 +235,7 @@ impl World {
             manager: None,
             life: 0,
             store,
-            profile: profile(),
+            profile,
             desks,
             checks,
             kills,
@@ -247,6 +243,7 @@ impl World {
             killed: 0,
             network,
             quiet: false,
+            quiet_since: None,
             violation: None,
             story: told.then(Vec::new),
             buffer: Vec::new(),
@@ -306,7 +303,7 @@ impl World {
                     self.deliver(message);
                 }
             }
-            Item::Stranger { name, writes } => self.stranger_asks(&name, writes),
+            Item::Stranger { from, name, writes } => self.stranger_asks(from, &name, writes),
             Item::UnitDue(place) => self.unit_due(place),
             Item::PartDue { life, part } => {
                 if life == self.life && self.manager.is_some() {

@@ -20,16 +20,19 @@ impl Turn<'_> {
     }
 
     /// Calls come in again.
-    pub(super) fn calls_opened(&mut self) -> Result<(), Rejected> {
+    pub(super) fn calls_opened(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let reached = self.is_reached();
         self.run.calls_closed = false;
+        if !reached && self.may_have_slid() && self.left_the_old_software(reading).is_some() {
+            return self.slid_by_itself(reading);
+        }
         let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);
         if moved && self.run.drifts > 0 && !self.run.cancelled {
             // The settings moved while calls were kept out: they are backed up anew.
             self.run.failure = None;
             return self.back_up();
         }
-        if reached { self.succeed() } else { self.settle() }
+        if reached { self.succeed() } else { self.settle_after(true) }
     }
 
     /// Whether the goal is reached, and only calls are still to be let in: then nothing can be cancelled any more.

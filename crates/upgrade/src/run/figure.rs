@@ -67,7 +67,7 @@ impl Turn<'_> {
             (Step::RollingBack, _) if self.run.returning => self.restore_original(),
             (Step::RollingBack, _) => self.rolled_back(reading),
             (Step::RestoringOriginal | Step::Stopping, _) => self.settle(),
-            (Step::OpeningCalls, _) => self.calls_opened(),
+            (Step::OpeningCalls, _) => self.calls_opened(reading),
 
             (Step::BackingUp, Goal::Reset)
             | (Step::Preflight | Step::Judging | Step::Draining | Step::Soaking, _) => Err(Rejected),

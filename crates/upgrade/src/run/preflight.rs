@@ -36,8 +36,7 @@ impl Turn<'_> {
             if !self.is_rolled_back_by_itself(reading) {
                 return self.fail(Step::Preflight, cause);
             }
-            self.run.activated = Some(self.now);
-            return self.roll_back();
+            return self.slid_by_itself(reading);
         }
         // Before a repeat too the device is as it was; but questions stay open for days, and others work on it meanwhile.
         self.run.old = Some(old(reading));

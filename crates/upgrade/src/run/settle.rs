@@ -14,7 +14,13 @@ impl Turn<'_> {
     /// The device is as it was before, or was not touched. Calls come first: nobody is asked while the device
     /// refuses them.
     pub(super) fn settle(&mut self) -> Result<(), Rejected> {
-        let heard = std::mem::take(&mut self.run.returning);
+        let heard = self.run.returning;
+        self.settle_after(heard)
+    }
+
+    /// `heard` is whether the device answered since the failure.
+    pub(super) fn settle_after(&mut self, heard: bool) -> Result<(), Rejected> {
+        self.run.returning = false;
         self.run.stranded = None;
         self.run.activated = None;
         self.run.replaced = None;

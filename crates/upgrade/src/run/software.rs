@@ -3,7 +3,7 @@
 //! A device whose software does not start any more runs what its other buffer holds: what was there before, or what was
 //! just loaded, untried and without its settings.
 
-use super::step::Turn;
+use super::step::{Rejected, Turn};
 use super::{Goal, Step};
 use crate::operation::Cause;
 use crate::reading::{Buffer, Reading, Role};
@@ -50,7 +50,17 @@ impl Turn<'_> {
         [self.run.target_version(), self.run.loaded.as_deref(), before].contains(&Some(&*running.version))
     }
 
-    /// Whether it took by itself what it is to be rolled back to; what was backed up is still missing there.
+    /// The device runs other software: it is brought back, unless that is where it is to be rolled back to. What was backed
+    /// up is still missing there.
+    pub(super) fn slid_by_itself(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        if self.run.cancelled || !self.is_rolled_back_by_itself(reading) {
+            return self.go_back();
+        }
+        self.run.activated = Some(self.now);
+        self.roll_back()
+    }
+
+    /// Whether it took by itself what it is to be rolled back to.
     pub(super) fn is_rolled_back_by_itself(&self, reading: &Reading) -> bool {
         let running = reading.running().map(|buffer| buffer.version.as_str());
         matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version()

@@ -100,8 +100,7 @@ impl Turn<'_> {
             if !self.is_rolled_back_by_itself(reading) {
                 return self.fail(Step::Draining, cause);
             }
-            self.run.activated = Some(self.now);
-            return self.roll_back();
+            return self.slid_by_itself(reading);
         }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {

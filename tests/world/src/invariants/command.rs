@@ -1,5 +1,6 @@
 //! What must hold when a device begins to carry out a command: it is looked at right then, since afterwards it is too late.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use engine::file_server::{News, Report};
@@ -20,12 +21,14 @@ impl Checks {
     pub(super) fn a_command_is_due(
         &mut self,
         place: usize,
-        durable: &Durable,
+        unit: &Unit,
         store: &Store,
         now: Time,
     ) -> Checked {
         let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
+        let durable = unit.device.durable();
         let operation = &durable.operation;
+        let watched = known.on_trial_since.map(|since| now - since);
         if known.operation.id == operation.id {
             known.operation.clone_from(operation);
             return Ok(());
@@ -39,10 +42,23 @@ impl Checks {
         what_is_sent_was_committed(run, number, operation)?;
         a_command_serves_the_goal(run, operation)?;
         nothing_restarts_before_its_time(run, operation, now)?;
+        one_operation_at_a_time(&before, operation)?;
+        new_software_is_on_trial(operation, self.trial_s)?;
+        only_healthy_software_is_confirmed(operation, unit, watched, self.soak)?;
         what_is_done_is_not_done_again(&before, operation)?;
         nothing_is_loaded_without_a_whole_backup(place, run, operation, store, &known.ever)?;
         what_is_restored_fits_the_software(place, operation, durable, store)?;
         what_is_put_in_force_is_backed_up(place, run, operation, durable)
+    }
+
+    /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
+    pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &[u8]) -> Checked {
+        let looked = self.devices.get(place).is_none_or(|known| known.looked_in == life);
+        if looked || !is_set(sent) {
+            return Ok(());
+        }
+        let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
+        broken("a_command_follows_a_look", what)
     }
 
     /// A name says which file it is: a second one under it could be anything.
@@ -110,6 +126,64 @@ fn a_command_serves_the_goal(run: &Run, operation: &Record) -> Checked {
     };
     let what = || format!("{:?} by {}", operation.command, operation.id);
     if serves { Ok(()) } else { broken("a_command_serves_the_goal", what()) }
+}
+
+/// A device does one thing at a time; a second command under way would undo the first, or be lost in it.
+fn one_operation_at_a_time(before: &Record, operation: &Record) -> Checked {
+    match before.state {
+        OperationState::Waiting | OperationState::Running => broken(
+            "one_operation_at_a_time",
+            format!("{} was under way when {} began", before.id, operation.id),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Software that may hang must not be able to keep its device: by itself it goes back, if nobody confirms it.
+fn new_software_is_on_trial(operation: &Record, trial_s: u32) -> Checked {
+    let given = operation.parameters.trial_time_s;
+    let starts = operation.command == Command::Activate
+        || (operation.command == Command::Reset && !operation.parameters.version.is_empty());
+    if starts && given != trial_s {
+        let what = format!("{} gives {given} s, not {trial_s} s", operation.id);
+        return broken("new_software_is_on_trial", what);
+    }
+    Ok(())
+}
+
+/// Once it is confirmed, no way leads back: before that it was watched for its time, and was well.
+fn only_healthy_software_is_confirmed(
+    operation: &Record,
+    unit: &Unit,
+    watched: Option<Duration>,
+    soak: Duration,
+) -> Checked {
+    if operation.command != Command::Confirm {
+        return Ok(());
+    }
+    if watched.is_some_and(|watched| watched < soak) {
+        return broken("only_healthy_software_is_confirmed", format!("{}: after {watched:?}", operation.id));
+    }
+    if unit.device.answers() && !unit.device.is_healthy() {
+        return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
+    }
+    Ok(())
+}
+
+/// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
+fn is_set(message: &[u8]) -> bool {
+    const SET: u8 = 0xa3;
+    let after_length = |at: usize| {
+        let length = *message.get(at)?;
+        Some(if length < 0x80 { at + 1 } else { at + 1 + usize::from(length & 0x7f) })
+    };
+    let tag = || {
+        let version = after_length(1)?;
+        let community = version + 3;
+        let length = usize::from(*message.get(community + 1)?);
+        message.get(community + 2 + length).copied()
+    };
+    tag() == Some(SET)
 }
 
 /// The operator has said when the device may restart, and until then its subscribers talk.

@@ -1,12 +1,13 @@
 //! What must hold of a run: at its questions, at its end, and of what is stored of it.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
 use upgrade::run::{Ending, Goal, Outcome, Story};
-use upgrade::{Profile, Run};
+use upgrade::{Profile, Run, RunId};
 
 use super::device::in_force;
 use super::{Checked, Checks, Violation, broken};
@@ -26,6 +27,9 @@ const MOST_QUESTIONS: usize = 40;
 /// A run that takes more memory than this, printed, could not be kept a million times.
 const MOST_TEXT: usize = 64 * 1024;
 
+/// What is called lost so long after the last trouble, was called so for another reason.
+const LONG_CALM: Duration = Duration::from_secs(1800);
+
 /// For each operation of a run, and for each second that it lasts, so many datagrams may be sent to its device.
 const MOST_DATAGRAMS: (u64, u64) = (200, 10);
 
@@ -41,6 +45,25 @@ impl Checks {
             invariant: "a_question_finds_the_device_as_it_was",
             what: format!("run {} of device {}: {what}", run.id, place + 1),
         })
+    }
+
+    /// Who is told that a device is lost drives there. Long after all trouble is over, one that answers and is as it was
+    /// before is not.
+    pub(super) fn what_is_called_lost_is_not_in_service(
+        &self,
+        place: usize,
+        run: &Run,
+        unit: &Unit,
+        calm: Option<Duration>,
+    ) -> Checked {
+        let calm = calm.is_some_and(|calm| calm > LONG_CALM) && unit.device.answers();
+        let open = !matches!(unit.device.calls(), Some((_, CallAdmission::Closed)));
+        let idle = run.old.is_some() && run.backup.is_some();
+        if calm && open && idle && self.is_as_before(place, run, unit.device.durable()).is_ok() {
+            let what = format!("run {} of device {}", run.id, place + 1);
+            return broken("what_is_called_lost_is_not_in_service", what);
+        }
+        Ok(())
     }
 
     /// Whatever became of a run: its device is in service, with the configuration that belongs on it.
@@ -181,6 +204,18 @@ impl Checks {
         }
         Ok(())
     }
+}
+
+/// An operator waits for a run that never ends for ever, and its device is kept from every other one.
+pub(crate) fn when_faults_stop_every_run_ends(events: u64, store: &Store) -> Checked {
+    let open: Vec<_> =
+        store.open_runs().map(|stored| format!("{}: {:?}", stored.run.id, stored.run.state)).collect();
+    broken("when_faults_stop_every_run_ends", format!("after {events} events: {}", open.join("; ")))
+}
+
+/// Two runs on one device, or two managers on one run, undo each other's work.
+pub(crate) fn one_run_at_a_time(run: RunId) -> Checked {
+    broken("one_run_at_a_time", format!("run {run} was written twice, or a device is in two"))
 }
 
 /// Text of which only the length is wanted.
