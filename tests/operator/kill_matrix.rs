@@ -153,7 +153,12 @@ matrix! {
         time_limit: Some("restore"),
         ..PHASE
     };
-    confirming: Phase { step: Step::State("soaking"), moment: Moment::Soaking, ..PHASE };
+    soaking: Phase { step: Step::State("soaking"), moment: Moment::Soaking, ..PHASE };
+    confirming: Phase {
+        step: Step::Working("confirming"),
+        moment: Moment::Commanded(Command::Confirm, 0),
+        ..PHASE
+    };
     rolling_back: Phase {
         step: Step::Working("rolling-back"),
         moment: Moment::Commanded(Command::Rollback, 0),

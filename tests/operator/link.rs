@@ -20,6 +20,7 @@ pub(crate) enum Command {
     Rollback = 5,
     Convert = 6,
     Restore = 7,
+    Confirm = 8,
 }
 
 /// The end of the varbind that gives a command, but for the command: the name `iadOpCommand.0`, and the head of an INTEGER.

@@ -31,6 +31,8 @@ found! {
     a_version_and_a_revision_that_were_seen_at_two_moments_let_the_old_software_be_written_to: 9014424 of 5;
     digests_that_were_seen_before_the_end_of_an_operation_let_a_damaged_conversion_pass: 11024600 of 5;
     a_command_to_take_no_calls_that_came_late_left_them_out_for_good: 9979 of 5;
+    a_command_that_arrived_after_a_cancel_left_the_new_software_on_its_device: 1795301818001029 of 5;
+    a_roll_back_that_never_began_on_a_silent_device_was_asked_about_as_if_it_were_heard: 1795302696005295 of 5;
     what_a_lost_device_was_left_with_did_not_follow_from_the_log: 29644 of 5;
 }
 
