@@ -286,7 +286,7 @@ impl Operation {
 
     /// Whether its SET was sent, and nobody knows whether it arrived: it may do so yet.
     pub(crate) const fn may_arrive_yet(&self) -> bool {
-        self.commanded && matches!(self.state, State::Looking { refused: None, .. })
+        self.commanded && !self.answered && matches!(self.state, State::Looking { refused: None, .. })
     }
 
     /// What came by the files it had the device write.
