@@ -19,7 +19,7 @@ mod command;
 mod device;
 mod run;
 
-pub(crate) use command::a_ticket_serves_its_device_alone;
+pub(crate) use command::{a_ticket_serves_its_device_alone, is_set};
 pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
 
 /// Something that must not be.

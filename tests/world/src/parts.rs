@@ -10,7 +10,7 @@ use engine::director::{Entry, Input};
 use engine::file_server::Port;
 use engine::listener::DeviceIndex;
 
-use crate::invariants::a_ticket_serves_its_device_alone;
+use crate::invariants::{a_ticket_serves_its_device_alone, is_set};
 use crate::manager::{Channel, Manager, Message, Part};
 use crate::trouble::STRANGER_PORT;
 use crate::unit::{SNMP_PORT, address, place};
@@ -174,6 +174,13 @@ impl World {
                 let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &bytes);
                 self.judge(checked);
+                let unit = self.units.get_mut(place).filter(|_| is_set(&bytes));
+                if let Some(by) = unit.and_then(|unit| unit.late_command.take()) {
+                    self.note(|| format!("a command to device {} is late by {by:?}", place + 1));
+                    self.put(by, Item::ToAgent { place, from, bytes });
+                    self.cancel(place);
+                    continue;
+                }
                 self.send_to_device(place, move |bytes| Item::ToAgent { place, from, bytes }, bytes);
             }
         }

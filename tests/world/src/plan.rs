@@ -186,6 +186,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// The next command to the device takes longer than anybody waits for it, and the operator cancels meanwhile.
+    LateCommand {
+        /// The device.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// How much later than others it arrives.
+        by: Duration,
+    },
     /// Another manager commands the device.
     Rival {
         /// Which device.

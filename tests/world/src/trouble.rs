@@ -63,6 +63,11 @@ impl World {
             }
             Trouble::Edit { device, .. } => self.edit(device),
             Trouble::Cancel { device, .. } => self.cancel(device),
+            Trouble::LateCommand { device, by, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.late_command = Some(by);
+                }
+            }
             Trouble::Rival { device, command, .. } => self.rival(device, command),
             Trouble::Stranger { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
@@ -144,6 +149,7 @@ impl World {
                 unit.unheard_until = Duration::ZERO;
                 unit.deaf_until = Duration::ZERO;
                 unit.slow = (Duration::ZERO, Duration::ZERO);
+                unit.late_command = None;
                 unit.rots = false;
                 unit.device.faults_mut().clear(None);
             }

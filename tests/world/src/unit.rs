@@ -45,6 +45,8 @@ pub(crate) struct Unit {
     pub(crate) deaf_until: Duration,
     /// Until then all datagrams come so much later.
     pub(crate) slow: (Duration, Duration),
+    /// The next command to it comes so much later, and is cancelled meanwhile.
+    pub(crate) late_command: Option<Duration>,
     /// How many things have happened to it.
     pub(crate) events: u64,
     /// After so many its power is cut, by the trouble of this number.
@@ -102,6 +104,7 @@ impl Unit {
             unheard_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
             slow: (Duration::ZERO, Duration::ZERO),
+            late_command: None,
             events: 0,
             cuts: BTreeMap::new(),
             gone: false,

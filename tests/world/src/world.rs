@@ -127,7 +127,7 @@ pub(crate) struct World {
 }
 
 /// What was on its way when the last run ended arrives within this.
-const AFTERMATH: Duration = Duration::from_secs(20);
+const AFTERMATH: Duration = Duration::from_secs(60);
 
 /// Runs the world of this plan to its end, or to the first thing that must not be.
 pub fn run(plan: &Plan, told: bool) -> Verdict {
@@ -213,6 +213,7 @@ impl World {
                 | Trouble::DiskFull { at, .. }
                 | Trouble::Edit { at, .. }
                 | Trouble::Cancel { at, .. }
+                | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
                 | Trouble::ClockJump { at, .. } => queue.put(BEGIN + *at, Item::Begins(number)),
             }

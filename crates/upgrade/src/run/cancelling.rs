@@ -8,7 +8,7 @@ use super::{Effect, Goal, State, Step, Story};
 use crate::operation::{self, Operation, Task};
 
 /// What is on its way for longer than this, never arrives.
-const LATEST: Duration = Duration::from_secs(10);
+const LATEST: Duration = Duration::from_secs(30);
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {

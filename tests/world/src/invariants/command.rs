@@ -171,7 +171,7 @@ fn only_healthy_software_is_confirmed(
 }
 
 /// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
-fn is_set(message: &[u8]) -> bool {
+pub(crate) fn is_set(message: &[u8]) -> bool {
     const SET: u8 = 0xa3;
     let after_length = |at: usize| {
         let length = *message.get(at)?;

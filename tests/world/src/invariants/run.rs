@@ -28,7 +28,7 @@ const MOST_QUESTIONS: usize = 40;
 const MOST_TEXT: usize = 64 * 1024;
 
 /// What is called lost so long after the last trouble, was called so for another reason.
-const LONG_CALM: Duration = Duration::from_secs(1800);
+const LONG_CALM: Duration = Duration::from_secs(400);
 
 /// For each operation of a run, and for each second that it lasts, so many datagrams may be sent to its device.
 const MOST_DATAGRAMS: (u64, u64) = (200, 10);

@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 13] = [
+const OF_DEVICES: [(&str, u64); 14] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -68,6 +68,7 @@ const OF_DEVICES: [(&str, u64); 13] = [
     ("deaf", 70),
     ("edit", 80),
     ("cancel", 80),
+    ("late-command", 40),
     ("rival", 80),
     ("stranger", 80),
     ("clock-jump", 60),
@@ -161,6 +162,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "deaf" => Trouble::Deaf(device),
         "edit" => Trouble::Edit { device, at },
         "cancel" => Trouble::Cancel { device, at },
+        "late-command" => Trouble::LateCommand { device, at, by: random.span(1_000, 20_000) },
         "rival" => {
             const COMMANDS: [Command; 3] = [Command::Reset, Command::Backup, Command::Abort];
             let command = random.one_of(&COMMANDS).copied().unwrap_or(Command::Reset);
