@@ -229,3 +229,163 @@ impl Capability {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use crate::profile::{IAD, load};
+
+    fn iad() -> Profile {
+        load("iad.toml", IAD, |_| None).unwrap()
+    }
+
+    fn at(place: &str, value: Value) -> (Oid, Value) {
+        (place.parse().unwrap(), value)
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Octets(text.as_bytes().to_vec())
+    }
+
+    /// Of IAD-MIB, as in `mibs/IAD-MIB.mib`.
+    fn values() -> Vec<(Oid, Value)> {
+        let own = |arcs: &str, value| at(&format!("1.3.6.1.4.1.32473.1.1.{arcs}"), value);
+        vec![
+            at("1.3.6.1.2.1.1.2.0", Value::Oid("1.3.6.1.4.1.32473.1.3".parse().unwrap())),
+            at("1.3.6.1.2.1.1.3.0", Value::Ticks(12_345)),
+            at("1.3.6.1.6.3.10.2.1.2.0", Value::Integer(7)),
+            own("1.1.0", text("Model")),
+            own("1.2.0", text("iad-8")),
+            own("1.3.0", text("IAD-1")),
+            own("1.5.0", Value::Integer(4)),
+            own("1.6.0", Value::Unsigned(2)),
+            own("1.7.0", Value::Integer(2)),
+            own("1.8.0", Value::Octets(vec![0b1010_0001])),
+            own("1.9.0", Value::Unsigned(9_000)),
+            own("1.10.0", Value::Integer(2)),
+            own("2.1.1.2.1", text("2.0")),
+            own("2.1.1.3.1", Value::Integer(3)),
+            own("2.1.1.4.1", Value::Integer(3)),
+            own("2.1.1.5.1", Value::Unsigned(501)),
+            own("2.1.1.6.1", Value::Octets(vec![5; 32])),
+            own("2.1.1.7.1", Value::Unsigned(5_000)),
+            own("2.1.1.8.1", Value::Unsigned(2)),
+            own("2.1.1.4.2", Value::Integer(2)),
+            own("2.1.1.2.2", Value::Absent),
+            own("3.1.1.2.1.2", Value::Unsigned(11)),
+            own("3.1.1.3.1.2", Value::Unsigned(1)),
+            own("3.1.1.4.1.2", Value::Octets(vec![6; 32])),
+            own("3.1.1.5.1.2", Value::Unsigned(601)),
+            own("3.2.0", Value::Unsigned(12)),
+            own("4.2.0", text("192.0.2.1")),
+            own("4.3.0", Value::Unsigned(6969)),
+            own("5.1.0", text("r1.abcdef-2")),
+            own("5.14.0", Value::Integer(5)),
+            own("5.15.0", Value::Unsigned(101)),
+            own("5.16.0", Value::Integer(17)),
+            own("5.17.0", text("in words")),
+            own("5.6.0", text(&format!("{} {}", Digest([1; 32]), Digest([2; 32])))),
+            own("5.99.0", text("of no meaning")),
+        ]
+    }
+
+    #[test]
+    fn each_object_says_what_the_mib_says_it_does() {
+        let expected = Reading {
+            at: Time::from_millis(77),
+            product: Some("1.3.6.1.4.1.32473.1.3".parse().unwrap()),
+            model: Some("Model".into()),
+            hardware: Some("iad-8".into()),
+            unique_id: Some("IAD-1".into()),
+            uptime: Some(Duration::from_millis(123_450)),
+            boots: Some(7),
+            boot_reason: Some("fallback".into()),
+            calls: Some(2),
+            calls_admitted: Some(false),
+            healthy: Some(false),
+            free_space: Some(9_000),
+            capabilities: [Capability::DualImage, Capability::Convert, Capability::Inform].into(),
+            buffers: vec![
+                Buffer {
+                    index: 1,
+                    version: "2.0".into(),
+                    state: Some(BufferState::Valid),
+                    role: Some(Role::Trial),
+                    size: Some(501),
+                    digest: Some(Digest([5; 32])),
+                    capacity: Some(5_000),
+                    format: Some(2),
+                },
+                Buffer { index: 2, role: Some(Role::Standby), ..Buffer::default() },
+            ],
+            configuration: vec![ConfigurationEntry {
+                buffer: 1,
+                kind: Kind("port-data".into()),
+                revision: Some(11),
+                format: Some(1),
+                digest: Some(Digest([6; 32])),
+                size: Some(601),
+            }],
+            revision: Some(12),
+            operation: Some(OperationReading {
+                id: "r1.abcdef-2".into(),
+                state: OperationState::Failed,
+                progress: 100,
+                error: Some("aborted".into()),
+                text: "in words".into(),
+                digests: vec![Digest([1; 32]), Digest([2; 32])],
+            }),
+            server_address: Some("192.0.2.1".into()),
+            server_port: Some(6969),
+        };
+        assert_eq!(iad().reading(&values(), Time::from_millis(77)), expected);
+    }
+
+    #[test]
+    fn each_number_has_the_word_of_the_mib() {
+        let profile = iad();
+        let one = |name: &str, number| {
+            let object = &profile.objects[name];
+            let oid = match name.starts_with("software") {
+                true => object.oid.instance(&[1]),
+                false => object.oid.clone(),
+            };
+            let version = (profile.objects["software-version"].oid.instance(&[1]), text("1.0"));
+            profile.reading(&[version, (oid, Value::Integer(number))], Time::default())
+        };
+        let states = [BufferState::Empty, BufferState::Writing, BufferState::Valid, BufferState::Invalid];
+        for (number, state) in (1..).zip(states) {
+            assert_eq!(one("software-state", number).buffers[0].state, Some(state));
+        }
+        assert_eq!(one("software-state", 5).buffers[0].state, None);
+        for (number, role) in (1..).zip([Role::Active, Role::Standby, Role::Trial]) {
+            assert_eq!(one("software-role", number).buffers[0].role, Some(role));
+        }
+        assert_eq!(one("software-role", 4).buffers[0].role, None);
+        let states = [
+            OperationState::Idle,
+            OperationState::Waiting,
+            OperationState::Running,
+            OperationState::Done,
+            OperationState::Failed,
+            OperationState::Aborted,
+            OperationState::Idle,
+        ];
+        for (number, state) in (1..).zip(states) {
+            assert_eq!(one("operation-state", number).operation.unwrap().state, state);
+        }
+        let error = |number| one("operation-error", number).operation.unwrap().error;
+        assert_eq!(error(0), None);
+        assert_eq!(error(99), Some("99".into()), "no word is known for it");
+        assert_eq!(one("call-admission", 1).calls_admitted, Some(true));
+        assert_eq!(one("health", 1).healthy, Some(true));
+    }
+
+    #[test]
+    fn a_notification_tells_of_the_device_whose_unique_id_it_has() {
+        let profile = iad();
+        assert_eq!(profile.unique_id_in(&values()), Some("IAD-1".into()));
+        assert_eq!(profile.unique_id_in(&values()[..5]), None);
+    }
+}

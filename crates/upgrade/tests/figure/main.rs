@@ -15,6 +15,7 @@ mod download;
 mod forged;
 mod going_back;
 mod hindered;
+mod lasting;
 mod other_goals;
 mod policies;
 mod preflight;
