@@ -210,3 +210,12 @@ fn a_device_in_which_nothing_can_be_seen_yet_is_not_asked_without_a_pause() {
     let world = world.on();
     world.assert_upgraded(&world.before.1);
 }
+
+#[test]
+fn a_restart_that_the_device_does_not_call_a_failure_is_one() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    world.device.boots += 1;
+    world.device.booted = world.now;
+    let world = world.on();
+    assert_eq!(world.failures()[0], "downloading failed: the device restarted in the middle of it");
+}

@@ -102,3 +102,10 @@ fn a_device_silent_on_the_way_back_is_lost_until_it_answers() {
     let world = world.answer(Answer::Again);
     world.assert_asks(&ALL, "flash");
 }
+
+#[test]
+fn by_itself_a_device_is_looked_for_as_often_as_the_policy_says_and_then_somebody_is_asked() {
+    let world = World::policy(Policy::Auto(2)).fault(Command::Reset, [Fault::Dies]).play();
+    assert!(world.question().lost, "{}", world.told());
+    assert_eq!(world.run.repeats, 2);
+}

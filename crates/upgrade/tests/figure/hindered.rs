@@ -65,3 +65,12 @@ fn a_converter_that_is_at_work_is_not_begun_anew() {
     assert!(!world.give(&Event::Hindered), "the converter is at work still");
     assert_eq!(world.on().outcome(), Outcome::Succeeded);
 }
+
+#[test]
+fn after_a_restart_of_the_manager_a_time_limit_still_ends_what_hangs() {
+    let mut world =
+        World::upgrade().fault(Command::Reset, [Fault::Hang]).begin().until_underway(Step::Activating);
+    world.kill_manager();
+    let world = world.on();
+    assert!(world.failures()[0].starts_with("activating failed"), "{:?}", world.failures());
+}

@@ -100,6 +100,14 @@ fn by_itself_a_restore_is_repeated_within_the_trial_time() {
 }
 
 #[test]
+fn on_the_new_software_a_restore_is_repeated_as_often_as_the_policy_says() {
+    let fails = || Fault::Fail("the configuration could not be applied");
+    let world = World::policy(Policy::Auto(2)).fault(Command::Restore, [fails(), fails(), fails()]).play();
+    world.assert_asks(&ALL, "could not be applied");
+    assert_eq!((world.run.repeats, world.count(Command::Reset)), (2, 1));
+}
+
+#[test]
 fn a_repeat_on_a_device_that_fell_back_never_writes_to_the_old_software() {
     let mut world = World::converting(image("2.0", 2)).fault(Command::Restore, [Fault::PowerLoss]);
     world.run.choices.policy = Policy::Auto(3);
