@@ -277,16 +277,22 @@ impl Operation {
 
     /// Whether it, or the operation that it repeats, may have written to the device.
     pub(crate) fn may_have_written(&self) -> bool {
-        let repeats = match &self.task {
+        self.commanded || self.is_repeat()
+    }
+
+    /// Whether it is a restore that repeats one which was interrupted.
+    pub(crate) fn is_repeat(&self) -> bool {
+        match &self.task {
             Task::Restore { set, over: Some(over) } => over.contains(set),
             _ => false,
-        };
-        self.commanded || repeats
+        }
     }
 
     /// Whether its SET was sent, and nobody knows whether it arrived: it may do so yet.
     pub(crate) const fn may_arrive_yet(&self) -> bool {
-        self.commanded && !self.answered && matches!(self.state, State::Looking { refused: None, .. })
+        self.commanded
+            && !self.answered
+            && matches!(self.state, State::Looking { refused: None, .. } | State::Opening { .. })
     }
 
     /// What came by the files it had the device write.

@@ -179,11 +179,13 @@ impl Checks {
         };
         let undone = run.returning && matches!(run.goal, Goal::Restore { .. });
         match run.activated.is_some() || undone {
+            true => run.returning.then_some(Fate::Kept),
             // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
             false if restores => Some(Fate::Kept),
+            // Whether it had left its software decides what becomes of it.
+            false if run.returning => None,
             // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
             false => Some(Fate::Owed),
-            true => run.returning.then_some(Fate::Kept),
         }
     }
 
@@ -201,6 +203,7 @@ impl Checks {
                 known.owe(place, now, &mut self.owners);
             }
             Fate::Kept => {
+                known.edited = edited_part(&now);
                 let owed = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
                 known.edited_meanwhile = edited_part(&known.owed);
@@ -255,7 +258,8 @@ impl Checks {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
             return Ok(());
         };
-        if known.edited_meanwhile.is_some() && (!run.returning || run.is_over()) {
+        let restores = matches!(run.state, State::Working { step: Step::Restoring, .. });
+        if known.edited_meanwhile.is_some() && (run.is_over() || !(run.returning || restores)) {
             let now = device::in_force(unit.device.durable());
             if known.edited_meanwhile.take() == edited_part(&now) {
                 // Nothing had to be restored: the settings of today stay.

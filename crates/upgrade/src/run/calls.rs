@@ -23,7 +23,7 @@ impl Turn<'_> {
     pub(super) fn calls_opened(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let reached = self.is_reached();
         self.run.calls_closed = false;
-        if !reached && self.may_have_slid() && self.left_the_old_software(reading).is_some() {
+        if !reached && self.slid(reading).is_some() {
             return self.slid_by_itself(reading);
         }
         let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);

@@ -54,7 +54,8 @@ impl Turn<'_> {
             self.run.activated = None;
         }
         let refused = matches!(operation.state, operation::State::Looking { refused: Some(_), .. });
-        let restores = step == Step::Restoring && operation.may_have_written() && !refused;
+        let untouched = refused && operation.sent == 1 && !operation.is_repeat();
+        let restores = step == Step::Restoring && operation.may_have_written() && !untouched;
         let changed = self.run.activated.is_some() || restores;
         if operation.may_arrive_yet() {
             // Ended now, the run might have the device do afterwards what nobody wants any more.

@@ -64,6 +64,11 @@ impl Turn<'_> {
 
     fn upgraded(&self) -> String {
         let version = self.run.target_version().unwrap_or_default();
+        let held = &self.run.last.configuration;
+        let other = self.run.wanted_configuration().is_some_and(|wanted| !wanted.same_files(held));
+        if other && !held.files.is_empty() {
+            return format!("the device runs {version}; its configuration is another one than was restored");
+        }
         let configuration = match self.run.conversion {
             None => "its configuration of before",
             Some(ConvertedBy::Device) => "its configuration, converted by the device",

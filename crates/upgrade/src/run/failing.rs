@@ -24,6 +24,12 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.settle();
         }
+        if restores && operation.is_repeat() && cause == Cause::RevisionMoved {
+            // Part of it may be what was restored: that is not the configuration of before.
+            self.note_failure(Failure { step, cause });
+            self.run.returning = true;
+            return self.restore_original();
+        }
         let unheard = matches!(cause, Cause::Unreachable(..));
         if step == Step::RollingBack && !operation.commanded && !returning && unheard {
             // It may be where it is to be rolled back to already.
@@ -61,7 +67,7 @@ impl Turn<'_> {
             }
             // By itself it has taken what was loaded: the old software is what its settings are for.
             Step::Preflight | Step::BackingUp
-                if self.may_have_slid() && matches!(cause, Cause::WrongVersion { .. }) =>
+                if self.is_to_be_brought_back() && matches!(cause, Cause::WrongVersion { .. }) =>
             {
                 self.go_back()
             }

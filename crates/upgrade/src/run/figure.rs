@@ -31,7 +31,7 @@ impl Turn<'_> {
             self.note_calls(operation, reading);
         }
         if step == Step::Stopping
-            && let Some(cause) = self.left_the_old_software(reading).filter(|_| self.may_have_slid())
+            && let Some(cause) = self.slid(reading)
         {
             self.note_failure(Failure { step, cause });
             return self.go_back();

@@ -3,7 +3,7 @@
 use super::step::{Rejected, Turn};
 use super::{Effect, Goal, Old, Outcome, State, Step, Story, Waiting};
 use crate::image::Image;
-use crate::operation::Cause;
+use crate::operation::{Cause, Task};
 use crate::profile::{Command, ConvertedBy, Scope};
 use crate::reading::{BufferState, Capability, Reading, Role};
 use crate::{ConfigurationSet, Kind, Protocol};
@@ -39,13 +39,19 @@ impl Turn<'_> {
             return self.slid_by_itself(reading);
         }
         // Before a repeat too the device is as it was; but questions stay open for days, and others work on it meanwhile.
-        self.run.old = Some(old(reading));
+        let before = self.run.old.replace(old(reading));
         if let Some(cause) = self.obstacle(reading) {
+            // What it is like now is nothing to begin from.
+            self.run.old = before.or(self.run.old.take());
             return self.refuse(cause);
         }
         if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
             && running.version == image.manifest.version
         {
+            if self.run.calls_closed {
+                self.run.failure = None;
+                return self.begin(Step::OpeningCalls, Task::OpenCalls);
+            }
             let reason = self.was_there_already(&running.version, reading);
             return self.end(Outcome::Succeeded, reason);
         }

@@ -167,11 +167,11 @@ impl Turn<'_> {
             let silent = matches!(failure.cause, Cause::Unreachable(..));
             let untouched = match failure.step {
                 Step::Preflight | Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls => true,
-                Step::Restoring => !heard && matches!(self.run.goal, Goal::Restore { .. }),
-                Step::RollingBack => !heard && matches!(self.run.goal, Goal::RollBack),
+                Step::Restoring => matches!(self.run.goal, Goal::Restore { .. }),
+                Step::RollingBack => matches!(self.run.goal, Goal::RollBack),
                 _ => false,
             };
-            silent && untouched
+            silent && untouched && !heard
         })
     }
 }

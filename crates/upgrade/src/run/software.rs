@@ -13,9 +13,14 @@ impl Turn<'_> {
         matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
     }
 
-    /// Whether a device that runs other software is to be brought back: its settings are backed up for the old one.
-    pub(super) const fn may_have_slid(&self) -> bool {
-        self.changes_software() && self.run.backup.is_some()
+    /// Whether a device that runs other software than before is to be brought back: it took what this run is about.
+    pub(super) fn is_to_be_brought_back(&self) -> bool {
+        let concerned = match self.run.goal {
+            Goal::Upgrade { .. } => true,
+            Goal::RollBack => self.run.last.version.as_deref() == self.run.target_version(),
+            Goal::Backup | Goal::Restore { .. } | Goal::Reset => false,
+        };
+        concerned && self.run.backup.is_some()
     }
 
     /// It does not run the software of before.
@@ -26,7 +31,7 @@ impl Turn<'_> {
         (running != wanted).then(cause)
     }
 
-    /// Before a repeat: by itself the device took its other software, and is without the settings that were backed up.
+    /// By itself the device took its other software, and is without the settings that were backed up.
     /// What others did to it meanwhile stays.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
@@ -37,10 +42,10 @@ impl Turn<'_> {
         let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.
-            true => on_trial,
+            true => on_trial && self.run.backup.is_some(),
             false => !on_trial && bare && ours,
         };
-        (taken && self.may_have_slid() && self.is_of_other_buffer(running))
+        (taken && self.changes_software() && self.is_of_other_buffer(running))
             .then(|| self.left_the_old_software(reading))?
     }
 

@@ -292,7 +292,7 @@ impl Turn<'_> {
         self.run.server.address = server.ip();
         self.run.server.port = server.port();
         match self.run.state.clone() {
-            State::Working { step, operation } => self.advance(step, &operation, &operation::Event::Resumed),
+            State::Working { step, operation } => self.work(step, &operation, &Event::Resumed),
             State::Preflight(_) | State::Draining { .. } | State::Soaking { .. } => {
                 self.look_now(None);
                 Ok(())

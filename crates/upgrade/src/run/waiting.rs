@@ -96,10 +96,13 @@ impl Turn<'_> {
             self.wait(None);
             return Ok(());
         }
-        if let Some(cause) = self.left_the_old_software(reading).filter(|_| self.changes_software()) {
-            if !self.is_rolled_back_by_itself(reading) {
-                return self.fail(Step::Draining, cause);
-            }
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        if let Some(cause) = self.left_the_old_software(reading).filter(|_| upgrade) {
+            return self.fail(Step::Draining, cause);
+        }
+        if self.is_rolled_back_by_itself(reading) && self.slid(reading).is_some() {
+            let text = "the device has gone there by itself".into();
+            self.tell(Story::StepDone { step: Step::Draining, text });
             return self.slid_by_itself(reading);
         }
         let held = reading.running_configuration();

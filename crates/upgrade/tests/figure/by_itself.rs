@@ -137,3 +137,21 @@ fn what_rolls_back_by_itself_and_falls_silent_is_not_sent_back_to_what_it_left()
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
 }
+
+#[test]
+fn a_copy_of_before_that_is_cancelled_leaves_a_finished_upgrade_alone() {
+    let at = upgrade::Time::from_millis(1_000_100_000);
+    let goal = Goal::Upgrade { image: image("2.0", 1).into() };
+    let mut world = World::new(goal, upgrade::run::Choices { activate_at: Some(at), ..choices() }).begin();
+    world.until(|world| matches!(world.run.state, upgrade::run::State::Holding { .. }));
+    let copy = world.run.clone();
+    let mut world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    let commands = world.sets.len();
+    world.run = copy;
+    world.before_counts = false;
+    world.kill_manager();
+    assert!(world.give(&upgrade::run::Event::Cancelled));
+    let world = world.on();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Cancelled, commands), "{}", world.told());
+}

@@ -188,7 +188,7 @@ fn settings_changed_before_they_are_restored_over_are_backed_up_first() {
 }
 
 #[test]
-fn settings_changed_while_the_manager_was_down_are_backed_up_before_the_restore_is_repeated() {
+fn settings_changed_while_the_manager_was_down_are_backed_up_before_the_original_is_brought_back() {
     let mut world = World::new(Goal::Restore { set: stored() }, choices())
         .fault(Command::Restore, [Fault::Fail("the transfer broke off")])
         .begin()
@@ -202,9 +202,11 @@ fn settings_changed_while_the_manager_was_down_are_backed_up_before_the_restore_
     let edited = world.device.running().files.clone();
     world.kill_manager();
     let world = world.on();
-    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
-    assert_eq!(world.device.running().files, stored().files);
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the configuration was changed in between");
     assert!(world.kept.iter().any(|kept| kept.files == edited), "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1, "as it was before");
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.device.running().files, stored().files);
 }
 
 #[test]
