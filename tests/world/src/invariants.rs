@@ -99,10 +99,9 @@ struct Known {
 
 impl Checks {
     pub(crate) fn new(units: &[Unit], profile: &Profile) -> Self {
-        let limits = &profile.limits;
         let mut checks = Self {
-            trial_s: limits.trial_s,
-            soak: Duration::from_secs_f64(limits.soak_s),
+            trial_s: 0,
+            soak: Duration::ZERO,
             devices: Vec::new(),
             owners: BTreeMap::new(),
             replayed: BTreeMap::new(),
@@ -110,6 +109,7 @@ impl Checks {
             used: BTreeSet::new(),
             ftp_stopped: BTreeSet::new(),
         };
+        checks.know(profile);
         for (place, unit) in units.iter().enumerate() {
             let mut known = Known {
                 owed: BTreeMap::new(),
@@ -132,6 +132,12 @@ impl Checks {
             checks.devices.push(known);
         }
         checks
+    }
+
+    /// Devices are of this profile.
+    pub(crate) fn know(&mut self, profile: &Profile) {
+        self.trial_s = profile.limits.trial_s;
+        self.soak = Duration::from_secs_f64(profile.limits.soak_s);
     }
 
     /// A run begins.

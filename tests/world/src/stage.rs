@@ -60,6 +60,7 @@ impl Stage {
         };
         let plan = Plan { seed, devices: vec![device], troubles: Vec::new(), quiet: NEVER };
         let mut world = World::new(plan, false);
+        world.checks.know(&profile);
         world.profile = Arc::new(profile);
         world.quiet = true;
         let mut stage = Self { world, told: BTreeMap::new(), faults: 0 };
