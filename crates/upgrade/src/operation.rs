@@ -13,6 +13,7 @@ mod step;
 mod task;
 mod underway;
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ use crate::object::{Oid, Value};
 use crate::profile::{Command, NotificationKind, Scope};
 use crate::reading::{Pulse, Reading};
 use crate::{TicketName, Time};
+
+/// How long after a SET its last copy may still arrive: SNMP sends it again and again, and the network delays it.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// An operation, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,9 @@ pub struct Operation {
     pub commanded: bool,
     /// How often its SET was sent.
     pub sent: u32,
+    /// When it was sent last.
+    #[serde(default)]
+    pub sent_at: Option<Time>,
     /// Whether the SET of a task that is done by it was answered with no error.
     pub answered: bool,
     /// Whether the manager was restarted, or hindered, during it: transfers of then may be broken through no fault of
@@ -240,6 +247,7 @@ impl Operation {
             state,
             commanded: false,
             sent: 0,
+            sent_at: None,
             answered: false,
             resumed: false,
             before: None,
@@ -259,12 +267,25 @@ impl Operation {
 
     /// Whether both are the same but for the latest word on their progress.
     pub(crate) fn lasts_as(&self, other: &Self) -> bool {
-        let Self { task, id, state, commanded, sent, answered, resumed, before, transfers, deadline } = self;
+        let Self {
+            task,
+            id,
+            state,
+            commanded,
+            sent,
+            sent_at,
+            answered,
+            resumed,
+            before,
+            transfers,
+            deadline,
+        } = self;
         state.lasts_as(&other.state)
             && *task == other.task
             && *id == other.id
             && (*commanded, *sent, *answered, *resumed)
                 == (other.commanded, other.sent, other.answered, other.resumed)
+            && *sent_at == other.sent_at
             && *before == other.before
             && *transfers == other.transfers
             && *deadline == other.deadline
@@ -276,23 +297,25 @@ impl Operation {
     }
 
     /// Whether it, or the operation that it repeats, may have written to the device.
-    pub(crate) fn may_have_written(&self) -> bool {
+    pub(crate) const fn may_have_written(&self) -> bool {
         self.commanded || self.is_repeat()
     }
 
     /// Whether it is a restore that repeats one which was interrupted.
-    pub(crate) fn is_repeat(&self) -> bool {
-        match &self.task {
-            Task::Restore { set, over: Some(over) } => over.contains(set),
-            _ => false,
-        }
+    pub(crate) const fn is_repeat(&self) -> bool {
+        matches!(self.task, Task::Restore { repeats: true, .. })
     }
 
-    /// Whether its SET was sent, and nobody knows whether it arrived: it may do so yet.
-    pub(crate) const fn may_arrive_yet(&self) -> bool {
-        self.commanded
-            && !self.answered
-            && matches!(self.state, State::Looking { refused: None, .. } | State::Opening { .. })
+    /// Until when a copy of its SET may still arrive, where nobody knows what became of it.
+    pub(crate) fn may_arrive_until(&self, now: Time) -> Option<Time> {
+        let unknown = matches!(self.state, State::Looking { refused: None, .. } | State::Opening { .. });
+        self.latest_copy(now).filter(|_| unknown)
+    }
+
+    /// When the last copy of its SET will have arrived, if at all, unless that is so by now.
+    fn latest_copy(&self, now: Time) -> Option<Time> {
+        let sent_at = self.sent_at.filter(|_| self.commanded && !self.answered)?;
+        Some(sent_at + LATEST).filter(|until| now < *until)
     }
 
     /// What came by the files it had the device write.

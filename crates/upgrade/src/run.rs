@@ -71,6 +71,10 @@ pub struct Run {
     /// back.
     #[serde(default)]
     pub replaced: Option<ConfigurationSet>,
+    /// The operation that the device shows if it never began the restore that failed; only while the device is brought
+    /// back.
+    #[serde(default)]
+    pub untouched: Option<String>,
     /// Who converts it, where it must be converted.
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
@@ -247,6 +251,7 @@ impl Run {
             old: None,
             backup: None,
             replaced: None,
+            untouched: None,
             conversion: None,
             converted: None,
             loaded: None,
@@ -330,6 +335,7 @@ impl Run {
             old,
             backup,
             replaced,
+            untouched,
             conversion,
             converted,
             loaded,
@@ -356,6 +362,7 @@ impl Run {
             && *old == other.old
             && *backup == other.backup
             && *replaced == other.replaced
+            && *untouched == other.untouched
             && *conversion == other.conversion
             && *converted == other.converted
             && *loaded == other.loaded

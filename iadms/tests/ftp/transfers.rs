@@ -165,6 +165,6 @@ async fn progress_is_told_while_a_file_arrives() {
             break told;
         }
     };
-    let News::Progress { bytes: told } = told else { unreachable!() };
+    let News::Progress { bytes: told } = told else { panic!("no progress was told: {told:?}") };
     assert!(told > 0 && told <= written, "{told} of {written}");
 }

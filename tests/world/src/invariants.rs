@@ -179,17 +179,24 @@ impl Checks {
         if is_elsewhere || is_busy {
             return None;
         }
+        // A restore that the device never began leaves nothing to be undone, and finds the settings moved.
+        let shown = durable.operation.id.as_str();
         let restores = match &run.state {
-            State::Working { step: Step::Restoring, operation } => operation.commanded,
+            State::Working { step: Step::Restoring, operation } => {
+                let before = operation.before.as_ref().and_then(|before| before.operation.as_deref());
+                operation.commanded && before != Some(shown)
+            }
             _ => false,
         };
-        let undone = run.returning && matches!(run.goal, Goal::Restore { .. });
+        let began = run.untouched.as_deref() != Some(shown);
+        let is_restore = matches!(run.goal, Goal::Restore { .. });
+        let undone = run.returning && began && is_restore;
         match run.activated.is_some() || undone {
             true => run.returning.then_some(Fate::Kept),
             // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
             false if restores => Some(Fate::Kept),
             // Whether it had left its software decides what becomes of it.
-            false if run.returning => None,
+            false if run.returning && !is_restore => None,
             // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
             false => Some(Fate::Owed),
         }
@@ -200,19 +207,19 @@ impl Checks {
     pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
         let now = device::in_force(unit.device.durable());
+        known.edited = edited_part(&now);
+        let owed = known.owed.clone();
+        known.owe(place, now, &mut self.owners);
         match fate {
             Fate::Owed => {
-                for document in known.owed.values() {
-                    known.history.remove(&crate::images::digest_of(document.to_text().as_bytes()));
+                let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
+                for given_up in owed.values().map(digest_of_document).filter(|digest| !kept.contains(digest))
+                {
+                    known.history.remove(&given_up);
                 }
-                known.edited = edited_part(&now);
-                known.owe(place, now, &mut self.owners);
             }
             Fate::Kept => {
-                known.edited = edited_part(&now);
-                let owed = known.owed.clone();
-                known.owe(place, now, &mut self.owners);
-                known.edited_meanwhile = edited_part(&known.owed);
+                known.edited_meanwhile = known.edited;
                 known.owed = owed;
             }
         }
@@ -319,6 +326,9 @@ impl Checks {
 
 /// The part of a configuration that persons change.
 fn edited_part(configuration: &BTreeMap<ConfigurationKind, Document>) -> Option<Digest> {
-    let document = configuration.get(&ConfigurationKind::UserData)?;
-    Some(crate::images::digest_of(document.to_text().as_bytes()))
+    configuration.get(&ConfigurationKind::UserData).map(digest_of_document)
+}
+
+fn digest_of_document(document: &Document) -> Digest {
+    crate::images::digest_of(document.to_text().as_bytes())
 }

@@ -17,6 +17,11 @@ pub(crate) struct Reference {
     touched: bool,
     /// Other software, or other settings, were put in force, and not taken back.
     changed: bool,
+    /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
+    forward: bool,
+    /// What is the goal, a restore or a roll-back, failed and was not undone. Then it was not even commanded, else what it
+    /// may have changed would be taken back first; whether that is so, the device tells the invariants.
+    in_doubt: bool,
     question: Option<Vec<AnswerKind>>,
     answer: Option<AnswerKind>,
     cancelled: bool,
@@ -50,6 +55,8 @@ impl Reference {
             failed: None,
             touched: false,
             changed: false,
+            forward: false,
+            in_doubt: false,
             question: None,
             answer: None,
             cancelled: false,
@@ -73,6 +80,11 @@ impl Reference {
             Story::StepDone { step, text } => self.step_is_done(*step, text),
             Story::StepFailed(failure) => {
                 self.failed = Some(failure.step);
+                self.in_doubt |= match self.goal {
+                    Aim::Restore => failure.step == Step::Restoring,
+                    Aim::RollBack => failure.step == Step::RollingBack && self.forward,
+                    Aim::Upgrade | Aim::Backup | Aim::Reset => false,
+                };
                 Ok(())
             }
             Story::Repeating { .. } => {
@@ -102,8 +114,9 @@ impl Reference {
     fn step_begins(&mut self, step: Step) -> Result<(), &'static str> {
         let upgrades = self.goal == Aim::Upgrade;
         if step == Step::Preflight {
-            self.changed &= !self.never_commanded();
+            self.changed &= !self.in_doubt;
         }
+        self.in_doubt &= step == Step::OpeningCalls;
         let failed_on_trial = self.changed && self.failed.is_some();
         match step {
             Step::Preflight => {
@@ -153,6 +166,7 @@ impl Reference {
                 let due = self.failed.is_some() || self.cancelled || wanted;
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
                 self.changed |= wanted;
+                self.forward = wanted;
                 if !wanted {
                     self.done.clear();
                     self.done.push(Step::Preflight);
@@ -213,7 +227,7 @@ impl Reference {
             failed,
             Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
         );
-        self.changed &= !self.never_commanded();
+        self.changed &= !self.in_doubt;
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
@@ -227,21 +241,9 @@ impl Reference {
         Ok(())
     }
 
-    /// Whether a restore, or a roll-back, was not even commanded: else what it may have changed would be taken back first.
-    /// Whether that is so, the device tells the invariants.
-    fn never_commanded(&self) -> bool {
-        let wanted = match self.goal {
-            Aim::Restore => Step::Restoring,
-            Aim::RollBack => Step::RollingBack,
-            Aim::Upgrade | Aim::Backup | Aim::Reset => return false,
-        };
-        let opened = self.goal == Aim::RollBack && self.begun == Some(Step::OpeningCalls);
-        self.failed == Some(wanted) && (self.begun == self.failed || opened)
-    }
-
     fn ends(&mut self, outcome: Outcome) -> Result<(), &'static str> {
         self.ended = true;
-        self.changed &= !self.never_commanded();
+        self.changed &= !self.in_doubt;
         let reached = match self.goal {
             Aim::Upgrade => self.has(Step::Confirming) || self.done.is_empty(),
             Aim::Backup => self.has(Step::BackingUp),

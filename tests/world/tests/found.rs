@@ -34,6 +34,8 @@ found! {
     a_command_that_arrived_after_a_cancel_left_the_new_software_on_its_device: 1795301818001029 of 5;
     a_roll_back_that_never_began_on_a_silent_device_was_asked_about_as_if_it_were_heard: 1795302696005295 of 5;
     what_a_lost_device_was_left_with_did_not_follow_from_the_log: 29644 of 5;
+    a_restore_of_what_was_there_already_was_taken_back_although_it_never_began: 1795309442008621 of 5;
+    a_command_that_arrived_after_another_came_in_between_was_carried_out_after_the_end: 1795310082004310 of 5;
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_get_bulk_keeps_its_two_numbers_and_negative_ones_mean_none() {
     datagram[24] = 0x0a;
     let operation = |datagram: &[u8]| match Message::decode(datagram).unwrap().body {
         Body::Pdu(pdu) => pdu.operation,
-        Body::TrapV1(_) => unreachable!(),
+        Body::TrapV1(_) => panic!("a request became a trap"),
     };
     assert_eq!(operation(&datagram), Operation::GetBulk { non_repeaters: 1, max_repetitions: 10 });
     datagram[21] = 0xff;

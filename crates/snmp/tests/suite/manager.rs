@@ -361,7 +361,7 @@ fn request_ids_differ_while_under_way_and_from_seed_to_seed() {
         while manager.poll_transmit(SECOND, &mut datagram).is_some() {
             match Message::decode(&datagram).unwrap().body {
                 Body::Pdu(pdu) => ids.push(pdu.request_id),
-                Body::TrapV1(_) => unreachable!(),
+                Body::TrapV1(_) => unreachable!("the manager sends no traps"),
             }
         }
         ids

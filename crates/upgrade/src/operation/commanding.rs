@@ -56,6 +56,7 @@ impl Operation {
                 self.state = State::Commanding;
                 self.commanded = true;
                 self.sent += 1;
+                self.sent_at = Some(now);
                 self.deadline = Some(now + self.time_limit(around.profile));
                 (self, vec![Effect::Set(command, writes)])
             }
@@ -72,10 +73,6 @@ impl Operation {
     }
 
     pub(super) fn refused(mut self, why: &str) -> (Self, Vec<Effect>) {
-        if let Some(before) = &mut self.before {
-            // Nothing was begun: whatever it shows next takes nothing away.
-            before.operation = None;
-        }
         self.state = State::Looking { silent: None, busy: None, next: None, refused: Some(why.to_owned()) };
         (self, vec![Effect::Look(Scope::Whole)])
     }

@@ -26,12 +26,27 @@ impl Operation {
         (self, vec![Effect::Look(Scope::Whole)])
     }
 
+    /// Nothing is called failed while its SET may still be on its way: it might be carried out when nobody expects it
+    /// any more.
     pub(super) fn looked(
-        mut self,
+        self,
         reading: &Reading,
         around: Surroundings<'_>,
         now: Time,
     ) -> (Self, Vec<Effect>) {
+        let State::Looking { busy, refused, .. } = self.state.clone() else { return (self, Vec::new()) };
+        // What was refused while something else was under way may be taken after that.
+        let may_be_taken = refused.is_none() || self.superseded_by(reading).is_some();
+        let is_on_its_way = may_be_taken && self.latest_copy(now).is_some();
+        let (next, effects) = self.clone().follow(reading, around, now);
+        if is_on_its_way && matches!(next.state, State::Failed { .. }) {
+            let again = Some(now + Limits::span(around.profile.limits.poll_s));
+            return self.waiting(State::Looking { silent: None, busy, next: again, refused });
+        }
+        (next, effects)
+    }
+
+    fn follow(mut self, reading: &Reading, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let State::Looking { refused, .. } = self.state.clone() else { return (self, Vec::new()) };
         if let Some(cause) = wrong_version(reading, around) {
             return self.fail(cause);
@@ -54,7 +69,7 @@ impl Operation {
                 self.underway(now).judge(reading, around, now)
             }
             Sight::Ready if let Some(other) = self.superseded_by(reading) => {
-                self.fail(Cause::Superseded(other))
+                self.fail(refused.map_or(Cause::Superseded(other), Cause::Refused))
             }
             Sight::Ready if self.moved_away(reading) => self.fail(Cause::RevisionMoved),
             Sight::Ready if self.answered => {
@@ -99,8 +114,12 @@ impl Operation {
     }
 
     /// A refusal is explained by what the device is busy with: it says nothing about the time after that.
-    fn wait_while_busy(self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
+    fn wait_while_busy(mut self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let limits = &around.profile.limits;
+        if let (State::Looking { refused: Some(_), .. }, Some(before)) = (&self.state, &mut self.before) {
+            // Nothing was begun: whatever it shows next takes nothing away.
+            before.operation = None;
+        }
         let since = self.busy_since().unwrap_or(now);
         if now >= since + Limits::span(limits.busy_s) {
             return self.fail(Cause::Busy(id));
@@ -153,7 +172,7 @@ impl Operation {
             (Task::Activate { revision, .. } | Task::RollBack { revision, .. }, Some(now)) => {
                 *revision != 0 && *revision != now
             }
-            (Task::Restore { set, over: Some(over) }, _) => {
+            (Task::Restore { set, over: Some(over), .. }, _) => {
                 let held = reading.running_configuration();
                 !set.files.keys().all(|kind| held.is_known(kind, over))
             }

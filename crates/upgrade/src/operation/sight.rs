@@ -70,9 +70,11 @@ impl Operation {
             Task::Confirm { version } => reading
                 .running()
                 .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),
-            Task::Restore { set, .. } => {
+            Task::Restore { set, unless, .. } => {
                 let kinds: Vec<Kind> = set.files.keys().cloned().collect();
+                let shown = reading.operation.as_ref().map(|shown| &shown.id);
                 of_kinds(&reading.running_configuration(), &kinds).same_files(set)
+                    || (unless.is_some() && unless.as_ref() == shown)
             }
             Task::Stop => true,
             // A device that does not show it is taken at its word.

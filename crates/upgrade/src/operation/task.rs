@@ -64,6 +64,13 @@ pub enum Task {
         /// What may be written over, and nothing else is; none: whatever is found.
         #[serde(default)]
         over: Option<Vec<ConfigurationSet>>,
+        /// The operation that the device shows as long as nothing that this would undo was begun. While it does, there
+        /// is nothing to restore.
+        #[serde(default)]
+        unless: Option<String>,
+        /// Whether it repeats one that was interrupted, of which a part may be in force.
+        #[serde(default)]
+        repeats: bool,
     },
     /// Keep the version on trial.
     Confirm {
@@ -79,6 +86,11 @@ pub enum Task {
 }
 
 impl Task {
+    /// Takes these files, over nothing but `over`.
+    pub const fn restore(set: ConfigurationSet, over: Option<Vec<ConfigurationSet>>) -> Self {
+        Self::Restore { set, over, unless: None, repeats: false }
+    }
+
     /// The command that asks for it.
     pub const fn command(&self) -> Command {
         match self {

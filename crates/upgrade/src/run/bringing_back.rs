@@ -30,12 +30,21 @@ impl Turn<'_> {
         self.roll_back()
     }
 
+    /// By what the device shows it is known that it never began a restore which was the goal: its SET may have been lost.
+    pub(super) fn note_untouched(&mut self, step: Step, operation: &Operation) {
+        if step == Step::Restoring && matches!(self.run.goal, Goal::Restore { .. }) && !operation.is_repeat()
+        {
+            self.run.untouched = operation.before.as_ref().and_then(|before| before.operation.clone());
+        }
+    }
+
     pub(super) fn restore_original(&mut self) -> Result<(), Rejected> {
         let Some(set) = self.run.backup.clone() else { return self.settle() };
         let own =
             [self.run.wanted_configuration(), self.run.replaced.as_ref()].into_iter().flatten().cloned();
         let over = Some([set.clone()].into_iter().chain(own).collect());
-        self.begin(Step::RestoringOriginal, Task::Restore { set, over })
+        let unless = self.run.untouched.clone();
+        self.begin(Step::RestoringOriginal, Task::Restore { set, over, unless, repeats: false })
     }
 
     /// Something else is found where the original belongs: what is left of this run, or a person's work while the device

@@ -1,14 +1,9 @@
 //! An operator cancels: before the first activation what is under way is aborted, after it the device is brought back
 //! to what it was before; then the run ends.
 
-use core::time::Duration;
-
 use super::step::{Rejected, Turn};
 use super::{Effect, Goal, State, Step, Story};
 use crate::operation::{self, Operation, Task};
-
-/// What is on its way for longer than this, never arrives.
-const LATEST: Duration = Duration::from_secs(30);
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
@@ -56,11 +51,12 @@ impl Turn<'_> {
         let refused = matches!(operation.state, operation::State::Looking { refused: Some(_), .. });
         let untouched = refused && operation.sent == 1 && !operation.is_repeat();
         let restores = step == Step::Restoring && operation.may_have_written() && !untouched;
+        self.note_untouched(step, operation);
         let changed = self.run.activated.is_some() || restores;
-        if operation.may_arrive_yet() {
+        if let Some(until) = operation.may_arrive_until(self.now) {
             // Ended now, the run might have the device do afterwards what nobody wants any more.
             self.run.returning = changed;
-            self.run.state = State::Pausing { until: self.now + LATEST };
+            self.run.state = State::Pausing { until };
             return Ok(());
         }
         if changed { self.take_back(step) } else { self.begin(Step::Stopping, Task::Stop) }

@@ -19,6 +19,7 @@ impl Turn<'_> {
             // Nothing else was ever made to run.
             self.run.activated = None;
         }
+        self.note_untouched(step, operation);
         let restores = step == Step::Restoring && matches!(self.run.goal, Goal::Restore { .. });
         if restores && !operation.may_have_written() && cause != Cause::RevisionMoved {
             self.note_failure(Failure { step, cause });
@@ -135,9 +136,9 @@ fn again(operation: &Operation, run: &super::Run) -> Task {
             Task::Backup { kinds: kinds.clone(), have }
         }
         // A part of it may have been applied. What else is found there was changed since.
-        Task::Restore { set, over: Some(over) } if operation.has_begun() => {
+        Task::Restore { set, over: Some(over), unless, .. } if operation.has_begun() => {
             let over = over.iter().chain([set]).cloned().collect();
-            Task::Restore { set: set.clone(), over: Some(over) }
+            Task::Restore { set: set.clone(), over: Some(over), unless: unless.clone(), repeats: true }
         }
         other => other.clone(),
     }

@@ -46,7 +46,7 @@ impl Turn<'_> {
             (Step::BackingUp, Goal::Backup) => self.succeed(),
             (Step::BackingUp, Goal::Restore { set }) => {
                 let over = self.run.backup.clone().map(|backup| vec![backup]);
-                self.begin(Step::Restoring, Task::Restore { set, over })
+                self.begin(Step::Restoring, Task::restore(set, over))
             }
             (Step::BackingUp, Goal::RollBack) => self.close_calls(),
 
@@ -163,7 +163,7 @@ impl Turn<'_> {
             return self.begin(Step::Converting, Task::Convert { kinds });
         }
         match self.run.wanted_configuration().cloned() {
-            Some(set) => self.begin(Step::Restoring, Task::Restore { set, over: None }),
+            Some(set) => self.begin(Step::Restoring, Task::restore(set, None)),
             None => Err(Rejected),
         }
     }
@@ -181,7 +181,7 @@ impl Turn<'_> {
             reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
         match self.run.backup.clone() {
             Some(set) if reads.is_some() && set.format == reads => {
-                self.begin(Step::Restoring, Task::Restore { set, over: None })
+                self.begin(Step::Restoring, Task::restore(set, None))
             }
             _ => self.succeed(),
         }

@@ -24,6 +24,7 @@ impl Turn<'_> {
         self.run.stranded = None;
         self.run.activated = None;
         self.run.replaced = None;
+        self.run.untouched = None;
         self.run.bring_backs = 0;
         if self.run.calls_closed {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);

@@ -140,6 +140,27 @@ fn an_operation_that_anothers_has_taken_the_place_of_is_not_begun_again_under_it
     assert_eq!(world.kept[0].files, world.before.1);
 }
 
+/// Found by the deterministic world: it was carried out after the run had ended.
+#[test]
+fn a_command_that_may_still_arrive_is_not_called_failed() {
+    let world = |fault| {
+        let mut world = backup().fault(Command::Backup, [fault]).begin();
+        world.until(|world| world.sets.last() == Some(&Command::Backup));
+        world.device.occupy("other-7", world.now);
+        let sent = world.now;
+        (world.on(), sent)
+    };
+    let (late, _) = world(Fault::SetLate);
+    assert_eq!((late.outcome(), late.count(Command::Backup)), (Outcome::Succeeded, 1), "{}", late.told());
+    for (fault, why) in
+        [(Fault::SetLost, "another operation (other-7) came in between"), (Fault::Refuse, "refused")]
+    {
+        let (never, sent) = world(fault);
+        never.assert_asks(&AGAIN_OR_END, why);
+        assert!(never.now >= sent + Duration::from_secs(30), "{}", never.told());
+    }
+}
+
 #[test]
 fn a_device_that_takes_no_set_is_given_up_after_a_few() {
     let world = backup().fault(Command::Backup, vec![Fault::SetLost; 100]).play();

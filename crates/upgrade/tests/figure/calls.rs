@@ -57,15 +57,19 @@ fn a_command_to_take_no_calls_that_comes_late_is_undone() {
     assert!(world.device.admitted);
 }
 
-#[test]
-fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_device() {
+fn draining_with_what_an_operator_edited() -> World {
     let mut world = World::converting(image("2.0", 2));
     world.profile.conversion = vec![ConvertedBy::Operator];
     world.device.calls = 1;
     let mut world = world.play();
     let edited = all_converted(&world.before.1);
     assert!(world.give(&Event::Answered(Answer::Edited(edited))));
-    let mut world = world.until_step(Step::Draining);
+    world.until_step(Step::Draining)
+}
+
+#[test]
+fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_device() {
+    let mut world = draining_with_what_an_operator_edited();
     assert!(!world.device.admitted);
     world.device.edit();
     world.before.1 = world.device.running().files.clone();
@@ -79,13 +83,7 @@ fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_dev
 
 #[test]
 fn a_late_command_to_take_no_calls_leaves_no_question_on_a_closed_device() {
-    let mut world = World::converting(image("2.0", 2));
-    world.profile.conversion = vec![ConvertedBy::Operator];
-    world.device.calls = 1;
-    let mut world = world.play();
-    let edited = all_converted(&world.before.1);
-    assert!(world.give(&Event::Answered(Answer::Edited(edited))));
-    let mut world = world.until_step(Step::Draining);
+    let mut world = draining_with_what_an_operator_edited();
     world.device.edit();
     world.before.1 = world.device.running().files.clone();
     world.device.calls = 0;

@@ -8,7 +8,7 @@ use upgrade::profile::{Command, ConvertedBy};
 use upgrade::run::{Choices, Event, Goal, Outcome, Policy, State, Step, Story};
 
 use crate::device::{Fault, file};
-use crate::world::{World, choices, image, with_converter};
+use crate::world::{World, choices, image, stored, with_converter};
 
 const STEPS: [Step; 10] = [
     Step::Preflight,
@@ -71,11 +71,6 @@ fn a_set_on_its_way_is_waited_for_before_the_cancel_goes_on() {
 
 #[test]
 fn a_set_that_arrives_late_finds_the_run_not_ended() {
-    let stored = || {
-        let kinds = crate::world::profile().all_kinds();
-        let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("other {kind}")))).collect();
-        ConfigurationSet { format: Some(1), revision: None, files }
-    };
     let cases = [
         (World::upgrade(), Command::Reset),
         (World::new(Goal::RollBack, choices()), Command::RollBack),
@@ -107,11 +102,8 @@ fn a_device_that_took_the_loaded_software_while_it_held_is_brought_back() {
 
 #[test]
 fn a_refused_restore_is_not_taken_back_over_what_was_changed() {
-    let kinds = crate::world::profile().all_kinds();
-    let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("other {kind}")))).collect();
-    let set = ConfigurationSet { format: Some(1), revision: None, files };
-    let mut world =
-        World::new(Goal::Restore { set }, choices()).fault(Command::Restore, [Fault::Refuse]).begin();
+    let goal = Goal::Restore { set: stored() };
+    let mut world = World::new(goal, choices()).fault(Command::Restore, [Fault::Refuse]).begin();
     world.until(|world| world.sets.last() == Some(&Command::Restore));
     world.device.edit();
     world.before.1 = world.device.running().files.clone();

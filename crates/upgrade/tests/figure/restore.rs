@@ -7,8 +7,8 @@ use upgrade::profile::{Command, ConvertedBy};
 use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, Policy, Step};
 use upgrade::{ConfigurationSet, StoredFile};
 
-use crate::device::{Fault, file};
-use crate::world::{World, all_converted, choices, image, with_converter};
+use crate::device::Fault;
+use crate::world::{World, all_converted, choices, image, stored, with_converter};
 
 const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
 
@@ -154,12 +154,6 @@ fn a_manager_killed_while_it_restores_goes_on() {
     }
 }
 
-fn stored() -> ConfigurationSet {
-    let kinds = crate::world::profile().all_kinds();
-    let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("from last year {kind}"))));
-    ConfigurationSet { format: Some(1), revision: None, files: files.collect() }
-}
-
 #[test]
 fn a_stored_configuration_is_restored_after_todays_is_backed_up() {
     let world = World::new(Goal::Restore { set: stored() }, choices()).play();
@@ -237,6 +231,39 @@ fn a_restore_that_never_began_touches_nothing() {
         assert_eq!(world.device.running().files, world.before.1);
         assert_eq!(world.run.is_over(), cancelled, "{}", world.told());
     }
+}
+
+/// The command is lost, and the device not heard for a time.
+#[test]
+fn a_restore_that_never_arrived_is_not_taken_back_over_what_was_changed() {
+    for cancelled in [false, true] {
+        let mut world = World::new(Goal::Restore { set: stored() }, choices())
+            .fault(Command::Restore, [Fault::SetLost])
+            .begin()
+            .until_step(Step::Restoring);
+        world.until(|world| world.run.is_commanding());
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        world.until(|world| !world.run.is_commanding());
+        world.device.silent_until = world.now + Duration::from_secs(130);
+        let world = if cancelled { world.cancel() } else { world.on() };
+        assert_eq!(world.run.is_over(), cancelled, "{}", world.told());
+        assert_eq!(world.count(Command::Restore), 1, "{}", world.told());
+        assert_eq!(world.device.running().files, world.before.1);
+    }
+}
+
+/// Found by the deterministic world: what is restored is what is there already, but for what a person changes just then.
+#[test]
+fn a_restore_of_todays_configuration_that_never_began_touches_nothing() {
+    let set = World::new(Goal::Backup, choices()).play().kept[0].clone();
+    let mut world = World::new(Goal::Restore { set }, choices()).begin().until_step(Step::Restoring);
+    world.device.silent_until = world.now + Duration::from_secs(130);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let world = world.on();
+    assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1);
 }
 
 #[test]

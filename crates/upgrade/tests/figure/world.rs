@@ -14,7 +14,7 @@ use upgrade::{
     ConfigurationSet, Kind, Oid, Profile, Protocol, Run, StoredFile, Ticket, TicketName, Time, Value,
 };
 
-pub(crate) use self::beginning::{choices, image, profile, with_converter};
+pub(crate) use self::beginning::{choices, image, profile, stored, with_converter};
 use crate::device::{Device, Fault, converted};
 
 /// From a request to its answer.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use upgrade::image::{Converter, Image, ImageFile, Manifest};
 use upgrade::profile::{IAD, Server, load};
 use upgrade::run::{Beginning, Choices, Goal, Policy, Subject};
-use upgrade::{DeviceId, Profile, Protocol, Run, RunId, Time};
+use upgrade::{ConfigurationSet, DeviceId, Profile, Protocol, Run, RunId, Time};
 
 use super::World;
 use crate::device::{Device, file};
@@ -37,6 +37,13 @@ pub(crate) fn image(version: &str, format: u32) -> Image {
 pub(crate) fn with_converter(mut image: Image) -> Image {
     image.manifest.converter = Some(Converter { name: "convert".into(), sha256: file("convert").digest });
     image
+}
+
+/// A configuration that is not on the device.
+pub(crate) fn stored() -> ConfigurationSet {
+    let kinds = profile().all_kinds();
+    let files = kinds.into_iter().map(|kind| (kind.clone(), file(&format!("from last year {kind}"))));
+    ConfigurationSet { format: Some(1), revision: None, files: files.collect() }
 }
 
 pub(crate) fn choices() -> Choices {
