@@ -27,6 +27,7 @@ repeats = 6
 poll_s = 0.2
 reach_s = 60
 busy_s = 60
+late_s = 1
 evidence_s = 60
 drain_s = 600
 trial_s = 300

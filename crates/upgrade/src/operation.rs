@@ -13,7 +13,6 @@ mod step;
 mod task;
 mod underway;
 
-use core::time::Duration;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,12 +22,9 @@ pub use self::step::{Rejected, Surroundings};
 pub use self::task::Task;
 use crate::configuration::{Kind, StoredFile};
 use crate::object::{Oid, Value};
-use crate::profile::{Command, NotificationKind, Scope};
+use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::{Pulse, Reading};
 use crate::{TicketName, Time};
-
-/// How long after a SET its last copy may still arrive: SNMP sends it again and again, and the network delays it.
-const LATEST: Duration = Duration::from_secs(30);
 
 /// An operation, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +53,9 @@ pub struct Operation {
     pub transfers: Vec<Transfer>,
     /// When it has failed, if it is not done by then. Counts from the SET.
     pub deadline: Option<Time>,
+    /// Until when the device is looked at once it is as wanted: what undoes it may still arrive.
+    #[serde(default)]
+    pub watched: Option<Time>,
 }
 
 /// Where an operation stands.
@@ -253,6 +252,7 @@ impl Operation {
             before: None,
             transfers,
             deadline: None,
+            watched: None,
         }
     }
 
@@ -279,6 +279,7 @@ impl Operation {
             before,
             transfers,
             deadline,
+            watched,
         } = self;
         state.lasts_as(&other.state)
             && *task == other.task
@@ -288,7 +289,7 @@ impl Operation {
             && *sent_at == other.sent_at
             && *before == other.before
             && *transfers == other.transfers
-            && *deadline == other.deadline
+            && (*deadline, *watched) == (other.deadline, other.watched)
     }
 
     /// Whether the device has asked for, or sent, any of its files.
@@ -307,15 +308,15 @@ impl Operation {
     }
 
     /// Until when a copy of its SET may still arrive, where nobody knows what became of it.
-    pub(crate) fn may_arrive_until(&self, now: Time) -> Option<Time> {
+    pub(crate) fn may_arrive_until(&self, profile: &Profile, now: Time) -> Option<Time> {
         let unknown = matches!(self.state, State::Looking { refused: None, .. } | State::Opening { .. });
-        self.latest_copy(now).filter(|_| unknown)
+        self.latest_copy(profile, now).filter(|_| unknown)
     }
 
     /// When the last copy of its SET will have arrived, if at all, unless that is so by now.
-    fn latest_copy(&self, now: Time) -> Option<Time> {
+    fn latest_copy(&self, profile: &Profile, now: Time) -> Option<Time> {
         let sent_at = self.sent_at.filter(|_| self.commanded && !self.answered)?;
-        Some(sent_at + LATEST).filter(|until| now < *until)
+        Some(sent_at + Limits::span(profile.limits.late_s)).filter(|until| now < *until)
     }
 
     /// What came by the files it had the device write.

@@ -92,9 +92,9 @@ pub struct Run {
     pub activated: Option<Time>,
     /// Whether the device takes no new calls because of this run.
     pub calls_closed: bool,
-    /// Whether it ever had the device refuse calls: that command may arrive late, and once more.
+    /// When it last told the device to take no calls: that command may arrive late, and once more.
     #[serde(default)]
-    pub ever_closed_calls: bool,
+    pub told_to_close: Option<Time>,
     /// Repeats by itself so far.
     pub repeats: u32,
     /// Repeats because settings moved.
@@ -260,7 +260,7 @@ impl Run {
             returning: false,
             activated: None,
             calls_closed: false,
-            ever_closed_calls: false,
+            told_to_close: None,
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
@@ -344,7 +344,7 @@ impl Run {
             returning,
             activated,
             calls_closed,
-            ever_closed_calls,
+            told_to_close,
             repeats,
             drifts,
             bring_backs,
@@ -357,7 +357,7 @@ impl Run {
             && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
             && (*returning, *outrun) == (other.returning, other.outrun)
             && *activated == other.activated
-            && (*calls_closed, *ever_closed_calls) == (other.calls_closed, other.ever_closed_calls)
+            && (*calls_closed, *told_to_close) == (other.calls_closed, other.told_to_close)
             && *cancelled == other.cancelled
             && *old == other.old
             && *backup == other.backup

@@ -27,7 +27,7 @@ impl Operation {
     }
 
     /// Nothing is called failed while its SET may still be on its way: it might be carried out when nobody expects it
-    /// any more.
+    /// any more. Nor is it called done while something may arrive that undoes it.
     pub(super) fn looked(
         self,
         reading: &Reading,
@@ -37,13 +37,27 @@ impl Operation {
         let State::Looking { busy, refused, .. } = self.state.clone() else { return (self, Vec::new()) };
         // What was refused while something else was under way may be taken after that.
         let may_be_taken = refused.is_none() || self.superseded_by(reading).is_some();
-        let is_on_its_way = may_be_taken && self.latest_copy(now).is_some();
+        let is_on_its_way = may_be_taken && self.latest_copy(around.profile, now).is_some();
+        let again = now + Limits::span(around.profile.limits.poll_s);
         let (next, effects) = self.clone().follow(reading, around, now);
-        if is_on_its_way && matches!(next.state, State::Failed { .. }) {
-            let again = Some(now + Limits::span(around.profile.limits.poll_s));
-            return self.waiting(State::Looking { silent: None, busy, next: again, refused });
+        match next.state {
+            State::Failed { .. } if is_on_its_way => {
+                self.waiting(State::Looking { silent: None, busy, next: Some(again), refused })
+            }
+            State::Done { .. } if let Some(until) = self.watched.filter(|until| now < *until) => {
+                // Where nothing shows whether it still is as wanted, it is told so once more in the end.
+                let shows = self.clone().forget_answer().is_fulfilled(reading);
+                let next = if shows { again.min(until) } else { until };
+                let state = State::Looking { silent: None, busy: None, next: Some(next), refused: None };
+                self.forget_answer().waiting(state)
+            }
+            _ => (next, effects),
         }
-        (next, effects)
+    }
+
+    const fn forget_answer(mut self) -> Self {
+        self.answered = false;
+        self
     }
 
     fn follow(mut self, reading: &Reading, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {

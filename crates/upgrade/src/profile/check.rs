@@ -50,6 +50,7 @@ pub(super) fn check_limits(limits: &Limits) -> Result<(), (&'static str, String)
         ("poll_s", limits.poll_s, 0.05, 3600.0),
         ("reach_s", limits.reach_s, 0.1, 86_400.0),
         ("busy_s", limits.busy_s, 0.0, 86_400.0),
+        ("late_s", limits.late_s, 0.0, 3600.0),
         ("evidence_s", limits.evidence_s, 0.1, 3600.0),
         ("drain_s", limits.drain_s, 0.0, 604_800.0),
         ("soak_s", limits.soak_s, 0.0, 604_800.0),

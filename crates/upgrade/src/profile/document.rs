@@ -67,12 +67,13 @@ pub fn name_of(file: &str, text: &str) -> Result<String, ProfileError> {
 }
 
 /// The limits there are; see [`Limits`] for what each means.
-const LIMITS: [&str; 14] = [
+const LIMITS: [&str; 15] = [
     "answer_ms",
     "repeats",
     "poll_s",
     "reach_s",
     "busy_s",
+    "late_s",
     "evidence_s",
     "drain_s",
     "trial_s",

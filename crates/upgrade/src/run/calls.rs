@@ -2,7 +2,9 @@
 
 use super::step::{Rejected, Turn};
 use super::{Failure, Outcome, Step};
+use crate::Time;
 use crate::operation::{Cause, Operation, Task};
+use crate::profile::Limits;
 use crate::reading::Reading;
 
 impl Turn<'_> {
@@ -10,6 +12,18 @@ impl Turn<'_> {
     pub(super) fn note_calls(&mut self, operation: &Operation, reading: &Reading) {
         let restarted = operation.commanded && self.restarts();
         self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
+    }
+
+    /// Whether the device takes no calls because of this run, or may do so yet: the command that stopped them may arrive once
+    /// more.
+    pub(super) fn may_refuse_calls(&self) -> bool {
+        self.run.calls_closed || self.late_closing().is_some()
+    }
+
+    /// When the last copy of the command that stopped calls will have arrived, unless that is so by now.
+    pub(super) fn late_closing(&self) -> Option<Time> {
+        let late = Limits::span(self.profile.limits.late_s);
+        self.run.told_to_close.map(|told| told + late).filter(|until| self.now < *until)
     }
 
     /// What follows may lead to a question, which may stay open for days.

@@ -7,7 +7,9 @@ use crate::operation::{self, Operation, Task};
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
-        if self.run.cancelled || self.is_reached() {
+        // Once more it gives up a device that could not be brought back since.
+        let again = self.run.cancelled && !matches!(state, State::Asking(_));
+        if again || self.is_reached() {
             return Err(Rejected);
         }
         self.run.cancelled = true;
@@ -53,7 +55,7 @@ impl Turn<'_> {
         let restores = step == Step::Restoring && operation.may_have_written() && !untouched;
         self.note_untouched(step, operation);
         let changed = self.run.activated.is_some() || restores;
-        if let Some(until) = operation.may_arrive_until(self.now) {
+        if let Some(until) = operation.may_arrive_until(self.profile, self.now) {
             // Ended now, the run might have the device do afterwards what nobody wants any more.
             self.run.returning = changed;
             self.run.state = State::Pausing { until };

@@ -14,7 +14,7 @@ impl Turn<'_> {
     /// The goal is reached. Not every device lets calls in again by itself.
     pub(super) fn succeed(&mut self) -> Result<(), Rejected> {
         self.run.failure = None;
-        if self.run.calls_closed {
+        if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         self.end(Outcome::Succeeded, self.reached())

@@ -95,7 +95,7 @@ impl Turn<'_> {
     }
 
     fn ask_edit(&mut self) -> Result<(), Rejected> {
-        if self.run.calls_closed {
+        if self.may_refuse_calls() {
             return self.let_calls_in_and_back_up();
         }
         let answers = vec![AnswerKind::Edited, AnswerKind::OtherImage, AnswerKind::End];

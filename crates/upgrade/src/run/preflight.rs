@@ -48,7 +48,7 @@ impl Turn<'_> {
         if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
             && running.version == image.manifest.version
         {
-            if self.run.calls_closed {
+            if self.may_refuse_calls() {
                 self.run.failure = None;
                 return self.begin(Step::OpeningCalls, Task::OpenCalls);
             }

@@ -26,7 +26,7 @@ impl Turn<'_> {
         self.run.replaced = None;
         self.run.untouched = None;
         self.run.bring_backs = 0;
-        if self.run.calls_closed {
+        if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         if self.run.cancelled {

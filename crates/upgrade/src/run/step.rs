@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Effect, Event, LeftWith, Question, Run, State, Step, Story};
 use crate::Time;
 use crate::operation::{self, Operation, Surroundings, Task};
-use crate::profile::{Profile, Scope};
+use crate::profile::{Command, Profile, Scope};
 use crate::reading::Reading;
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.
@@ -180,8 +180,16 @@ impl Turn<'_> {
         self.run.operations += 1;
         let id = format!("{}{}", self.run.prefix(), self.run.operations);
         let names = self.run.ticket_names(task.files().len());
-        self.tell(Story::StepBegun { step, text: describe(&task) });
-        let operation = Operation::new(task, id, names);
+        let mut text = describe(&task);
+        let mut operation = Operation::new(task, id, names);
+        if step == Step::OpeningCalls
+            && let Some(until) = self.late_closing()
+        {
+            operation.watched = Some(until);
+            let span = (until - self.now).as_secs_f64();
+            text = format!("watched for {span:.0} s: the command that stopped them may arrive once more");
+        }
+        self.tell(Story::StepBegun { step, text });
         self.advance(step, &operation, &operation::Event::Begin)
     }
 
@@ -261,6 +269,9 @@ impl Turn<'_> {
             operation::Effect::Look(scope) => self.look(scope),
             operation::Effect::Set(command, writes) => {
                 self.run.asked += 1;
+                if command == Command::CloseCalls {
+                    self.run.told_to_close = Some(self.now);
+                }
                 self.effects.push(Effect::Set { asked: self.run.asked, command, writes });
             }
             operation::Effect::Open(names) => {
@@ -306,7 +317,7 @@ impl Turn<'_> {
         if !reading.is_whole() {
             return;
         }
-        self.run.calls_closed |= self.run.ever_closed_calls && reading.calls_admitted == Some(false);
+        self.run.calls_closed |= self.run.told_to_close.is_some() && reading.calls_admitted == Some(false);
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
     }

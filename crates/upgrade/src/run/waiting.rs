@@ -67,7 +67,7 @@ impl Turn<'_> {
     /// New calls are stopped where a restart would cut them off (row B6).
     pub(super) fn close_calls(&mut self) -> Result<(), Rejected> {
         if self.restarts() && self.profile.command(Command::CloseCalls).is_some() {
-            (self.run.calls_closed, self.run.ever_closed_calls) = (true, true);
+            self.run.calls_closed = true;
             return self.begin(Step::ClosingCalls, Task::CloseCalls);
         }
         self.drain()

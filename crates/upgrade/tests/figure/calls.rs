@@ -57,6 +57,30 @@ fn a_command_to_take_no_calls_that_comes_late_is_undone() {
     assert!(world.device.admitted);
 }
 
+/// Found by the deterministic world: the run had ended by then.
+#[test]
+fn a_command_to_take_no_calls_that_may_still_arrive_is_waited_for() {
+    let mut world = World::upgrade().fault(Command::Reset, [Fault::Refuse]).begin();
+    world = world.until_step(Step::OpeningCalls);
+    let told = world.run.told_to_close.unwrap();
+    world.until(|world| world.now >= told + Duration::from_secs(20));
+    assert!(world.device.admitted, "{}", world.told());
+    world.device.admitted = false;
+    let world = world.on();
+    assert!(world.now >= told + Duration::from_secs(30), "{}", world.told());
+    assert_eq!((world.device.admitted, world.count(Command::OpenCalls)), (true, 2));
+    assert_eq!(world.answer(Answer::End).outcome(), Outcome::EndedByOperator);
+}
+
+#[test]
+fn a_device_that_shows_no_admission_is_told_to_take_calls_once_more_in_the_end() {
+    let mut world = World::upgrade().fault(Command::Reset, [Fault::Refuse]);
+    world.device.hides_admission = true;
+    let world = world.play();
+    assert_eq!(world.question().failure.as_ref().map(|failure| failure.step), Some(Step::Activating));
+    assert_eq!(world.count(Command::OpenCalls), 2, "{}", world.told());
+}
+
 fn draining_with_what_an_operator_edited() -> World {
     let mut world = World::converting(image("2.0", 2));
     world.profile.conversion = vec![ConvertedBy::Operator];

@@ -221,6 +221,16 @@ fn a_reset_that_was_not_commanded_yet_is_not_commanded_any_more() {
     assert_eq!(world.device.boots, 8, "what was commanded is waited for");
 }
 
+/// Found by the deterministic world.
+#[test]
+fn what_is_cancelled_once_more_gives_up_a_device_that_could_not_be_brought_back() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.silent_until = world.now + Duration::from_secs(36_000);
+    let world = world.cancel();
+    assert!(world.question().lost, "{}", world.told());
+    assert_eq!(world.cancel().outcome(), Outcome::DeviceLost);
+}
+
 #[test]
 fn a_restore_as_the_goal_is_taken_back() {
     let kinds = crate::world::profile().all_kinds();

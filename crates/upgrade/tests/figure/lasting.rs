@@ -44,7 +44,7 @@ fn whatever_a_run_has_come_to_lasts() {
         change(&run, |run| run.outrun = true),
         change(&run, |run| run.activated = later(None)),
         change(&run, |run| run.calls_closed = true),
-        change(&run, |run| run.ever_closed_calls = true),
+        change(&run, |run| run.told_to_close = later(None)),
         change(&run, |run| run.cancelled = true),
         change(&run, |run| run.repeats += 1),
         change(&run, |run| run.drifts += 1),
@@ -81,6 +81,7 @@ fn whatever_an_operation_has_come_to_lasts() {
         change(&run, |run| operation(run).before = Some(Before::default())),
         change(&run, |run| operation(run).transfers[0].seen = Seen::Begun),
         change(&run, |run| operation(run).deadline = later(operation(run).deadline)),
+        change(&run, |run| operation(run).watched = later(None)),
         change(&run, |run| operation(run).task = upgrade::operation::Task::Reset),
         change(&run, |run| operation(run).state = Stage::Commanding),
         change(&run, |run| {
