@@ -36,6 +36,8 @@ found! {
     what_a_lost_device_was_left_with_did_not_follow_from_the_log: 29644 of 5;
     a_restore_of_what_was_there_already_was_taken_back_although_it_never_began: 1795309442008621 of 5;
     a_command_that_arrived_after_another_came_in_between_was_carried_out_after_the_end: 1795310082004310 of 5;
+    a_command_to_take_no_calls_that_came_once_more_after_the_end_left_them_out_for_good: 1795311486000027 of 5;
+    who_had_cancelled_a_run_could_not_give_its_device_up: 1795312183015754 of 5;
 }
 
 #[test]
