@@ -145,7 +145,7 @@ impl World {
     }
 
     fn react(&mut self, place: usize, run: &Run, question: &Question) {
-        let quiet = self.quiet;
+        let quiet = self.is_quiet();
         let answers = self.plan.devices.get(place).map(|plan| plan.answers.clone()).unwrap_or_default();
         let Some(desk) = self.desks.get_mut(place) else { return };
         if desk.question != Some(question.asked_at) {

@@ -132,7 +132,7 @@ impl World {
     }
 
     fn send_notification(&mut self, place: usize, bytes: Vec<u8>) {
-        if self.units.get(place).is_some_and(|unit| unit.deaf && !self.quiet) {
+        if self.units.get(place).is_some_and(|unit| unit.deaf && !self.is_quiet()) {
             return;
         }
         let peer = SocketAddr::new(address(place), NOTIFYING_PORT);

@@ -187,7 +187,7 @@ impl World {
         manager.files.ftp_end(grant.transfer, done);
         self.pump_files();
         // The last reply may be late, or lost with its connection.
-        let lost = self.random.permille(20) && !self.quiet;
+        let lost = self.random.permille(20) && !self.is_quiet();
         let told = if lost { TransferEvent::Failed(TransferError::Broken) } else { TransferEvent::Finished };
         self.tell_transfer(place, transfer, told);
         self.settle(place);

@@ -44,7 +44,7 @@ impl World {
         self.note(|| format!("the manager is killed at step {step}"));
         self.killed += 1;
         self.manager = None;
-        let lasts = if self.quiet { Duration::from_secs(1) } else { lasts };
+        let lasts = if self.is_quiet() { Duration::from_secs(1) } else { lasts };
         self.put(lasts, Item::Start);
         let checked = self.checks.replays(&self.store, &self.profile);
         self.judge(checked);

@@ -62,7 +62,7 @@ impl Stage {
         let mut world = World::new(plan, false);
         world.checks.know(&profile);
         world.profile = Arc::new(profile);
-        world.quiet = true;
+        world.quiet_since = Some(world.now);
         let mut stage = Self { world, told: BTreeMap::new(), faults: 0 };
         // A device that never starts is told by whatever is asked of it.
         let _ = stage.pass_until(|world| world.manager.as_ref().map(|_| ()));

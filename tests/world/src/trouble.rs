@@ -100,9 +100,10 @@ impl World {
 
     /// Something has happened to a device: trouble that waited for it strikes.
     pub(crate) fn strike(&mut self, place: usize) {
+        let is_quiet = self.is_quiet();
         let Some(unit) = self.units.get_mut(place) else { return };
         unit.events += 1;
-        let cut = unit.cuts.remove(&unit.events).filter(|_| !self.quiet);
+        let cut = unit.cuts.remove(&unit.events).filter(|_| !is_quiet);
         let rots = unit.rots && unit.device.durable().boot.trial.is_some() && unit.new_software_starts();
         if rots {
             unit.rots = false;
@@ -139,7 +140,6 @@ impl World {
 
     pub(crate) fn be_quiet(&mut self) {
         self.note(|| "all trouble is over".into());
-        self.quiet = true;
         self.quiet_since = Some(self.now);
         self.network = Network::default();
         self.kills.clear();

@@ -118,7 +118,6 @@ pub(crate) struct World {
     pub(crate) steps: u64,
     pub(crate) killed: u32,
     pub(crate) network: Network,
-    pub(crate) quiet: bool,
     /// Since when there is no trouble any more.
     pub(crate) quiet_since: Option<Duration>,
     pub(crate) violation: Option<Violation>,
@@ -243,7 +242,6 @@ impl World {
             steps: 0,
             killed: 0,
             network,
-            quiet: false,
             quiet_since: None,
             violation: None,
             story: told.then(Vec::new),
@@ -277,8 +275,12 @@ impl World {
         }
     }
 
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet_since.is_some()
+    }
+
     fn is_over(&self) -> bool {
-        self.quiet
+        self.is_quiet()
             && self.manager.is_some()
             && self
                 .desks

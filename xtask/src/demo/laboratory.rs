@@ -20,7 +20,7 @@ title = "Simulated device of the demonstration"
 
 [limits]
 poll_s = 0.5
-late_s = 1
+late_s = 0
 soak_s = 1
 drain_s = 10
 "#;
