@@ -307,9 +307,10 @@ impl Operation {
         matches!(self.task, Task::Restore { repeats: true, .. })
     }
 
-    /// Until when a copy of its SET may still arrive, where nobody knows what became of it.
+    /// Until when a copy of its SET may still arrive, and be taken: nobody knows what became of it, or it was refused, perhaps
+    /// because of what the device was busy with just then.
     pub(crate) fn may_arrive_until(&self, profile: &Profile, now: Time) -> Option<Time> {
-        let unknown = matches!(self.state, State::Looking { refused: None, .. } | State::Opening { .. });
+        let unknown = matches!(self.state, State::Looking { .. } | State::Opening { .. });
         self.latest_copy(profile, now).filter(|_| unknown)
     }
 

@@ -180,7 +180,7 @@ pub struct Limits {
     pub reach_s: f64,
     /// How long a device that is busy with somebody else's operation is waited for, seconds.
     pub busy_s: f64,
-    /// From a SET until its last copy has arrived, seconds: SNMP repeats it, and networks delay and double it.
+    /// From a SET until its last copy has arrived, seconds: networks delay and double it.
     pub late_s: f64,
     /// From a device's word that it is done to the file server's, seconds.
     pub evidence_s: f64,

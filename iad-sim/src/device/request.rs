@@ -47,6 +47,7 @@ pub enum Object {
     Sizes,
     Digests,
     Revision,
+    Version,
     SlotDevices,
 }
 
@@ -157,6 +158,7 @@ impl Changes {
             (self.sizes.is_some(), Object::Sizes),
             (self.digests.is_some(), Object::Digests),
             (self.revision.is_some(), Object::Revision),
+            (self.version.is_some(), Object::Version),
         ];
         given.iter().find(|(given, _)| *given).map_or(Object::SlotDevices, |(_, object)| *object)
     }
@@ -194,6 +196,10 @@ impl Parameters {
         }
         if presumes_revision && self.is_stale(durable) {
             return refused(Object::Revision, "the running configuration has moved");
+        }
+        let is_elsewhere = durable.standby().is_some_and(|buffer| buffer.version != self.version);
+        if command == Command::Rollback && !self.version.is_empty() && is_elsewhere {
+            return refused(Object::Version, "the other buffer holds another version");
         }
         if self.delay_policy == DelayPolicy::Slot && self.slot_devices == 0 {
             return refused(Object::SlotDevices, "slots are divided among at least one device");

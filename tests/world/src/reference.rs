@@ -19,8 +19,8 @@ pub(crate) struct Reference {
     changed: bool,
     /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
     forward: bool,
-    /// What is the goal, a restore or a roll-back, failed and was not undone. Then it was not even commanded, else what it
-    /// may have changed would be taken back first; whether that is so, the device tells the invariants.
+    /// An activation, a restore or a roll-back failed and was not undone. Then it was not even commanded, else what it may have
+    /// changed would be taken back first; whether that is so, the device tells the invariants.
     in_doubt: bool,
     question: Option<Vec<AnswerKind>>,
     answer: Option<AnswerKind>,
@@ -83,7 +83,8 @@ impl Reference {
                 self.in_doubt |= match self.goal {
                     Aim::Restore => failure.step == Step::Restoring,
                     Aim::RollBack => failure.step == Step::RollingBack && self.forward,
-                    Aim::Upgrade | Aim::Backup | Aim::Reset => false,
+                    Aim::Upgrade => failure.step == Step::Activating,
+                    Aim::Backup | Aim::Reset => false,
                 };
                 Ok(())
             }

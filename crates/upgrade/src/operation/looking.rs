@@ -44,6 +44,10 @@ impl Operation {
             State::Failed { .. } if is_on_its_way => {
                 self.waiting(State::Looking { silent: None, busy, next: Some(again), refused })
             }
+            // The device came there by itself, and would take the command yet: it might lead away again.
+            State::Done { .. } if is_on_its_way && !self.task.is_immediate() && !self.shows(reading) => {
+                self.waiting(State::Looking { silent: None, busy, next: Some(again), refused })
+            }
             State::Done { .. } if let Some(until) = self.watched.filter(|until| now < *until) => {
                 // Where nothing shows whether it still is as wanted, it is told so once more in the end.
                 let shows = self.clone().forget_answer().is_fulfilled(reading);
@@ -53,6 +57,11 @@ impl Operation {
             }
             _ => (next, effects),
         }
+    }
+
+    /// Whether the device shows this very operation: then it takes no other copy of its SET.
+    fn shows(&self, reading: &Reading) -> bool {
+        reading.operation.as_ref().is_some_and(|shown| shown.id == self.id)
     }
 
     const fn forget_answer(mut self) -> Self {
@@ -131,8 +140,8 @@ impl Operation {
     fn wait_while_busy(mut self, id: String, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let limits = &around.profile.limits;
         if let (State::Looking { refused: Some(_), .. }, Some(before)) = (&self.state, &mut self.before) {
-            // Nothing was begun: whatever it shows next takes nothing away.
-            before.operation = None;
+            // Nothing was begun: that this is what it shows next takes nothing away.
+            before.operation = Some(id.clone());
         }
         let since = self.busy_since().unwrap_or(now);
         if now >= since + Limits::span(limits.busy_s) {

@@ -49,6 +49,11 @@ impl Operation {
             }
 
             (State::Opening { .. }, Event::TicketsReady) => Ok(next.command(around, now)),
+            (State::Opening { until }, Event::Tick)
+                if now >= *until && self.latest_copy(around.profile, now).is_some() =>
+            {
+                Ok(next.look_again())
+            }
             (State::Opening { until }, Event::Tick) if now >= *until => {
                 Ok(next.fail(Cause::Manager("the file server took no tickets".into())))
             }

@@ -10,7 +10,7 @@ use crate::reading::Reading;
 impl Turn<'_> {
     /// A restart lets calls in again, on most devices.
     pub(super) fn note_calls(&mut self, operation: &Operation, reading: &Reading) {
-        let restarted = operation.commanded && self.restarts();
+        let restarted = operation.commanded && self.restarts() && self.late_closing().is_none();
         self.run.calls_closed &= reading.calls_admitted.map_or(!restarted, |admitted| !admitted);
     }
 
@@ -55,11 +55,15 @@ impl Turn<'_> {
         opening && self.run.failure.is_none() && !self.run.cancelled
     }
 
-    /// Calls are still not let in. To whom that matters: a device is not as before while it refuses them.
+    /// Calls are still not let in, or nobody knows. To whom that matters: a device is not as before while it refuses them.
     pub(super) fn calls_stay_closed(&mut self, failure: Failure) -> Result<(), Rejected> {
         if self.is_worth_another_try(&failure.cause) {
             self.count_bring_back();
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
+        }
+        if !self.run.calls_closed && self.late_closing().is_none() {
+            // It took calls when it was heard last, and was only watched.
+            return if self.is_reached() { self.succeed() } else { self.settle() };
         }
         if self.is_reached() {
             self.run.calls_closed = false;

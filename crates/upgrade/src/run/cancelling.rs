@@ -3,7 +3,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Effect, Goal, State, Step, Story};
-use crate::operation::{self, Operation, Task};
+use crate::operation::{Operation, Task};
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
@@ -50,9 +50,7 @@ impl Turn<'_> {
         if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded {
             self.run.activated = None;
         }
-        let refused = matches!(operation.state, operation::State::Looking { refused: Some(_), .. });
-        let untouched = refused && operation.sent == 1 && !operation.is_repeat();
-        let restores = step == Step::Restoring && operation.may_have_written() && !untouched;
+        let restores = step == Step::Restoring && operation.may_have_written();
         self.note_untouched(step, operation);
         let changed = self.run.activated.is_some() || restores;
         if let Some(until) = operation.may_arrive_until(self.profile, self.now) {

@@ -136,7 +136,7 @@ fn again(operation: &Operation, run: &super::Run) -> Task {
             Task::Backup { kinds: kinds.clone(), have }
         }
         // A part of it may have been applied. What else is found there was changed since.
-        Task::Restore { set, over: Some(over), unless, .. } if operation.has_begun() => {
+        Task::Restore { set, over: Some(over), unless, .. } if operation.may_have_written() => {
             let over = over.iter().chain([set]).cloned().collect();
             Task::Restore { set: set.clone(), over: Some(over), unless: unless.clone(), repeats: true }
         }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use upgrade::profile::{Command, ConvertedBy};
-use upgrade::run::{Answer, Event, Outcome, State, Step, Story};
+use upgrade::run::{Answer, Event, Goal, Outcome, State, Step, Story};
 
 use crate::device::Fault;
-use crate::world::{World, all_converted, image};
+use crate::world::{World, all_converted, choices, image};
 
 #[test]
 fn a_restart_waits_for_the_last_call_to_end() {
@@ -211,4 +211,33 @@ fn once_the_goal_is_reached_nothing_can_be_cancelled_any_more() {
     assert!(!world.give(&upgrade::run::Event::StopOperation));
     let world = world.on();
     world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn a_command_that_comes_late_is_undone_where_no_admission_is_shown() {
+    let mut world = World::upgrade();
+    world.device.hides_admission = true;
+    let mut world = world.begin().until_underway(Step::Activating);
+    world.device.hurry(world.now);
+    let mut world = world.until_step(Step::Restoring);
+    assert!(world.now < world.run.told_to_close.unwrap() + Duration::from_secs(30));
+    world.device.admitted = false;
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+    assert!(world.device.admitted, "{}", world.told());
+}
+
+#[test]
+fn a_device_that_falls_silent_while_it_is_watched_is_not_said_to_take_no_calls() {
+    let mut world = World::new(Goal::Reset, choices()).begin().until_underway(Step::Resetting);
+    world.device.hurry(world.now);
+    let boots = world.device.boots;
+    world.until(|world| world.device.boots > boots);
+    world.device.silent_until = world.now + Duration::from_secs(2);
+    let mut world = world.until_step(Step::OpeningCalls);
+    assert!(world.next());
+    world.device.silent_until = world.now + Duration::from_secs(600);
+    let world = world.on();
+    assert_eq!((world.outcome(), world.device.admitted), (Outcome::Succeeded, true));
+    assert!(!world.ending().reason.contains("takes no calls"), "{}", world.told());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use upgrade::ConfigurationSet;
 use upgrade::profile::{Command, ConvertedBy};
+use upgrade::reading::Capability;
 use upgrade::run::{Choices, Event, Goal, Outcome, Policy, State, Step, Story};
 
 use crate::device::{Fault, file};
@@ -249,4 +250,39 @@ fn a_device_without_abort_is_waited_for() {
     let world = world.begin().until_underway(Step::BackingUp).cancel();
     assert_eq!(world.outcome(), Outcome::Cancelled);
     assert!(world.device.work.as_ref().is_none_or(|work| work.state.is_over()));
+}
+
+#[test]
+fn a_roll_back_that_comes_late_finds_the_run_not_ended() {
+    let mut world =
+        World::upgrade().fault(Command::RollBack, [Fault::SetLate]).begin().until_step(Step::Soaking);
+    world.device.any_version = true;
+    assert!(world.give(&Event::Cancelled));
+    world.until(|world| world.sets.last() == Some(&Command::RollBack));
+    world.device.lose_power(world.now);
+    world.device.silent_until = world.now;
+    let mut world = world.on();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    while world.next() {}
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+}
+
+/// Somebody else's operation was under way when its first copy came, and is over when the second one comes.
+#[test]
+fn a_command_that_was_refused_may_come_once_more() {
+    for hot in [true, false] {
+        let command = if hot { Command::Activate } else { Command::Reset };
+        let mut world = World::upgrade().fault(command, [Fault::Doubled]);
+        if hot {
+            world.device.cannot(Capability::NeedsReset);
+        }
+        let mut world = world.begin();
+        world.until(|world| world.sets.last() == Some(&command));
+        world.device.occupy("other-1", world.now + Duration::from_secs(3));
+        let mut world = world.cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled);
+        while world.next() {}
+        let left = (world.device.running().version.as_str(), world.device.trial);
+        assert_eq!(left, ("1.0", None), "hot {hot}: {}", world.told());
+    }
 }

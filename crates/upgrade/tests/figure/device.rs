@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     SetLost,
     /// The SET arrives when nobody waits for its answer any more.
     SetLate,
+    /// The SET arrives, and a copy of it once more, late.
+    Doubled,
     /// The SET arrives, its answer does not.
     AnswerLost,
     /// The SET is refused.
@@ -107,6 +109,8 @@ pub(crate) struct Device {
     pub(crate) hides_revision: bool,
     /// It does not tell whether it takes calls.
     pub hides_admission: bool,
+    /// It rolls back whatever version is meant, unlike IAD-MIB.
+    pub any_version: bool,
     /// The image that a download brings: its version, format and digest.
     pub image: (String, u32, Digest),
 }
@@ -167,6 +171,7 @@ impl Device {
             hides_software: false,
             hides_revision: false,
             hides_admission: false,
+            any_version: false,
             image: ("2.0".into(), 1, file("2.0").digest),
         }
     }
@@ -335,6 +340,11 @@ impl Device {
             return Ok(());
         }
         assert!(id.len() <= 32, "iadOpId takes 32 characters: {id}");
+        let meant = text("operation-version");
+        let elsewhere = !meant.is_empty() && self.slots[1 - self.running].version != meant;
+        if command == Command::RollBack && elsewhere && !self.any_version {
+            return Err("inconsistentValue".into());
+        }
         let running = self.work.as_ref().filter(|work| !work.state.is_over());
         if command == Command::Abort {
             return match running.is_some_and(|work| work.id == id) {

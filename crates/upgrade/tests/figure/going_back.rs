@@ -109,3 +109,21 @@ fn by_itself_a_device_is_looked_for_as_often_as_the_policy_says_and_then_somebod
     assert!(world.question().lost, "{}", world.told());
     assert_eq!(world.run.repeats, 2);
 }
+
+/// Its trial ended by itself meanwhile, and whoever goes back from there is on the new software.
+#[test]
+fn a_roll_back_that_comes_late_does_not_leave_the_old_software_again() {
+    for guarded in [true, false] {
+        let mut world = failed().fault(Command::RollBack, [Fault::SetLate]).begin();
+        if !guarded {
+            world.device.any_version = true;
+        }
+        world.until(|world| world.sets.last() == Some(&Command::RollBack));
+        world.device.lose_power(world.now);
+        world.device.silent_until = world.now;
+        let mut world = world.on();
+        world.assert_asks(&ALL, "flash");
+        while world.next() {}
+        assert_eq!(world.device.running().version, "1.0", "guarded {guarded}: {}", world.told());
+    }
+}

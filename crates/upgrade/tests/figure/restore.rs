@@ -312,3 +312,19 @@ fn an_edit_of_settings_that_moved_meanwhile_is_asked_for_anew_and_nothing_else_i
     let world = world.answer(Answer::Edited(edited.clone()));
     world.assert_upgraded(&edited);
 }
+
+#[test]
+fn half_a_restore_of_which_nobody_was_told_does_not_become_the_original() {
+    let mut world = World::new(Goal::Restore { set: stored() }, choices())
+        .fault(Command::Restore, [Fault::Fail("not applied"), Fault::Fail("not applied")])
+        .begin()
+        .until_underway(Step::Restoring);
+    // The device took the files, and the manager was killed before it could note that.
+    let (kind, file) = stored().files.into_iter().next().unwrap();
+    world.device.damage(&kind, file, "not applied");
+    world.device.hurry(world.now);
+    world.leave_device_alone(Duration::from_secs(1));
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(world.device.running().files, world.before.1, "{}", world.told());
+}

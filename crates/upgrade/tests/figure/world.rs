@@ -306,6 +306,9 @@ impl World {
                 return self.expect(SET_GIVEN_UP, asked, Request::SetUnanswered);
             }
             Request::Set(command, writes, fault) => {
+                if fault == Some(Fault::Doubled) {
+                    self.expect(LATE, 0, Request::Set(command, writes.clone(), None));
+                }
                 let lost = fault == Some(Fault::AnswerLost);
                 let result = self.device.set(command, &writes, &self.profile, fault, self.now);
                 match result {

@@ -169,3 +169,18 @@ fn a_reset_into_other_software_is_refused_once_the_configuration_has_moved() {
     assert_eq!(world.outcome(), failed(ErrorCode::RevisionMoved));
     assert_eq!(version(&world), "1.0");
 }
+
+#[test]
+fn a_roll_back_to_software_that_the_other_buffer_does_not_hold_is_refused() {
+    let mut world = World::new(|_| {});
+    world.download(&plan("2.0"));
+    let back_to = |version: &'static str| {
+        move |changes: &mut Changes| {
+            changes.id = Some("late".to_owned());
+            changes.command = Some(Command::Rollback);
+            changes.version = Some(version.to_owned());
+        }
+    };
+    assert_eq!(world.try_set(back_to("1.0")).unwrap_err().object, Object::Version);
+    assert_eq!(world.try_set(back_to("2.0")), Ok(()));
+}

@@ -88,11 +88,10 @@ fn standby(context: &Context<'_>) -> Result<usize, String> {
         return Err("the device has one software buffer only".to_owned());
     };
     let version = &durable.operation.parameters.version;
-    let any_version = version.is_empty() || durable.operation.command == Command::Rollback;
     if !buffer.is_valid() {
         return Err("the other buffer holds no valid software".to_owned());
     }
-    if !any_version && *version != buffer.version {
+    if !version.is_empty() && *version != buffer.version {
         return Err(format!("the other buffer holds version {}", buffer.version));
     }
     Ok(target)

@@ -44,6 +44,7 @@ pub(super) fn position(varbinds: &[VarBind], object: Object) -> usize {
         Object::Sizes => Scalar::OpSizes,
         Object::Digests => Scalar::OpDigests,
         Object::Revision => Scalar::OpRevision,
+        Object::Version => Scalar::OpVersion,
         Object::SlotDevices => Scalar::OpSlotDevices,
     };
     let place = |scalar: Scalar| {

@@ -137,7 +137,6 @@ impl Device {
         let same = work.version.is_empty() || work.version == self.running().version;
         let goes_to =
             if work.command == Command::RollBack || !same { 1 - self.running } else { self.running };
-        let goes_to = if work.command == Command::RollBack && same { self.running } else { goes_to };
         if self.slots[goes_to].state != BufferState::Valid {
             return Err("the standby buffer holds no valid image");
         }
