@@ -209,6 +209,11 @@ impl FileServer {
         self.sessions.len() + self.ftp.len()
     }
 
+    /// Tickets that are open.
+    pub fn tickets(&self) -> usize {
+        self.tickets.len()
+    }
+
     /// Refusals that were not reported because too many waited.
     pub fn refusals_uncounted(&self) -> u64 {
         self.outbox.refusals_uncounted()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::director::Write;
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{ConfigurationKind, Document, OperationState, Record};
-use upgrade::run::{Goal, State, Step};
+use upgrade::run::{Goal, Outcome, Policy, State, Step};
 use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
@@ -20,7 +20,7 @@ mod device;
 mod run;
 
 pub(crate) use command::{a_ticket_serves_its_device_alone, is_set};
-pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
+pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,6 +293,9 @@ impl Checks {
             }
             State::Asking(_) => self.what_is_called_lost_is_not_in_service(place, run, unit, calm),
             State::Ended(ending) => {
+                if ending.outcome == Outcome::DeviceLost && run.choices.policy == Policy::Never {
+                    self.what_is_called_lost_is_not_in_service(place, run, unit, calm)?;
+                }
                 run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
@@ -319,6 +322,7 @@ impl Checks {
         for (place, unit) in units.iter().enumerate() {
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             device::no_device_is_left_dead(place, unit)?;
+            run::in_the_end_every_device_takes_calls(place, unit, store)?;
         }
         Ok(())
     }

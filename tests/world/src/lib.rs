@@ -28,7 +28,9 @@ mod world;
 
 pub use images::Quality;
 pub use invariants::Violation;
-pub use plan::{Cut, DevicePlan, Errand, Plan, Reaction, Trouble, UnknownTrouble, Wanted, Weights};
+pub use plan::{
+    Cut, DevicePlan, Errand, Meanwhile, Plan, Reaction, Trouble, UnknownTrouble, Wanted, Weights,
+};
 pub use random::Random;
 pub use shrink::shrink;
 pub use stage::{Nothing, Stage};

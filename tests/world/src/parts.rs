@@ -175,10 +175,8 @@ impl World {
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &bytes);
                 self.judge(checked);
                 let unit = self.units.get_mut(place).filter(|_| is_set(&bytes));
-                if let Some(by) = unit.and_then(|unit| unit.late_command.take()) {
-                    self.note(|| format!("a command to device {} is late by {by:?}", place + 1));
-                    self.put(by, Item::ToAgent { place, from, bytes });
-                    self.cancel(place);
+                let late = unit.and_then(|unit| unit.late_command.take());
+                if late.is_some_and(|number| !self.delay(number, place, from, &bytes)) {
                     continue;
                 }
                 self.send_to_device(place, move |bytes| Item::ToAgent { place, from, bytes }, bytes);

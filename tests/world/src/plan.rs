@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use iad_sim::device::Settings;
+use iad_sim::device::{Command, Settings};
 use iad_sim::fault::Fault;
 use upgrade::Protocol;
 use upgrade::run::Policy;
@@ -86,6 +86,19 @@ pub enum Reaction {
     Cancel,
     /// Nothing, until all is quiet.
     Never,
+}
+
+/// What happens while a command is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing else.
+    Nothing,
+    /// The operator cancels the run.
+    Cancel,
+    /// Another manager has the device do this.
+    Rival(Command),
+    /// The device's power fails for so long.
+    PowerCut(Duration),
 }
 
 /// Something that goes wrong.
@@ -186,7 +199,7 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
-    /// The next command to the device takes longer than anybody waits for it, and the operator cancels meanwhile.
+    /// The next command to the device takes longer than anybody waits for it, and more happens meanwhile.
     LateCommand {
         /// The device.
         device: usize,
@@ -194,6 +207,10 @@ pub enum Trouble {
         at: Duration,
         /// How much later than others it arrives.
         by: Duration,
+        /// Whether it also arrives at once: then what is late is a copy.
+        doubled: bool,
+        /// What happens as it is sent.
+        meanwhile: Meanwhile,
     },
     /// Another manager commands the device.
     Rival {

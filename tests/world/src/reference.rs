@@ -2,7 +2,8 @@
 //! code: what must have come before each thing that is told. It follows every run story by story; where the two differ,
 //! one of them is wrong.
 
-use upgrade::run::{AnswerKind, Goal, Outcome, Policy, Step, Story};
+use upgrade::operation::Cause;
+use upgrade::run::{AnswerKind, Failure, Goal, Outcome, Policy, Step, Story};
 
 /// What the stories of a run have told so far.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Reference {
     /// An activation, a restore or a roll-back failed and was not undone. Then it was not even commanded, else what it may have
     /// changed would be taken back first; whether that is so, the device tells the invariants.
     in_doubt: bool,
+    /// How often what brings the device back failed since it was last in place, or asked about.
+    failed_back: u32,
     question: Option<Vec<AnswerKind>>,
     answer: Option<AnswerKind>,
     cancelled: bool,
@@ -57,6 +60,7 @@ impl Reference {
             changed: false,
             forward: false,
             in_doubt: false,
+            failed_back: 0,
             question: None,
             answer: None,
             cancelled: false,
@@ -80,6 +84,9 @@ impl Reference {
             Story::StepDone { step, text } => self.step_is_done(*step, text),
             Story::StepFailed(failure) => {
                 self.failed = Some(failure.step);
+                let back =
+                    matches!(failure.step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp);
+                self.failed_back += u32::from(back);
                 self.in_doubt |= match self.goal {
                     Aim::Restore => failure.step == Step::Restoring,
                     Aim::RollBack => failure.step == Step::RollingBack && self.forward,
@@ -92,7 +99,7 @@ impl Reference {
                 self.repeats += 1;
                 must(self.failed.is_some(), "only what failed is repeated (H15)")
             }
-            Story::Asked { failure, answers } => self.asks(failure.as_ref().map(|one| one.step), answers),
+            Story::Asked { failure, answers } => self.asks(failure.as_ref(), answers),
             Story::Answered { answer } => {
                 let offered = self.question.take();
                 must(offered.is_some(), "an answer needs a question")?;
@@ -223,12 +230,21 @@ impl Reference {
         Ok(())
     }
 
-    fn asks(&mut self, failed: Option<Step>, answers: &[AnswerKind]) -> Result<(), &'static str> {
+    fn asks(&mut self, failure: Option<&Failure>, answers: &[AnswerKind]) -> Result<(), &'static str> {
+        let failed = failure.map(|failure| failure.step);
         let on_the_way_back = matches!(
             failed,
             Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
         );
         self.changed &= !self.in_doubt;
+        let back = matches!(failed, Some(Step::RollingBack | Step::RestoringOriginal)) && !self.in_doubt;
+        let tried =
+            self.failed_back > TRIES_BACK || failure.is_some_and(|failure| is_hopeless(&failure.cause));
+        must(
+            !self.changed || !back || tried,
+            "what brings it back is tried again before anybody is asked (H14)",
+        )?;
+        self.failed_back = 0;
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
@@ -267,6 +283,14 @@ impl Reference {
             Outcome::DeviceLost => must(self.failed.is_some() || self.begun.is_some(), "something was tried"),
         }
     }
+}
+
+/// What brings a device back is repeated so often before an operator is asked (concepts.md).
+const TRIES_BACK: u32 = 3;
+
+/// What only time, or an operator, can change.
+const fn is_hopeless(cause: &Cause) -> bool {
+    matches!(cause, Cause::Unreachable(..) | Cause::Unheeded(_) | Cause::Impossible(_) | Cause::Stopped)
 }
 
 const fn must(holds: bool, why: &'static str) -> Result<(), &'static str> {

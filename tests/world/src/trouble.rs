@@ -10,7 +10,7 @@ use tftp::{Direction, Mode, OptionList, Packet, Request};
 
 use crate::invariants::Fate;
 use crate::network::Network;
-use crate::plan::{Cut, Trouble};
+use crate::plan::{Cut, Meanwhile, Trouble};
 use crate::unit::address;
 use crate::world::{Item, MANAGER, World};
 
@@ -63,9 +63,9 @@ impl World {
             }
             Trouble::Edit { device, .. } => self.edit(device),
             Trouble::Cancel { device, .. } => self.cancel(device),
-            Trouble::LateCommand { device, by, .. } => {
+            Trouble::LateCommand { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
-                    unit.late_command = Some(by);
+                    unit.late_command = Some(number);
                 }
             }
             Trouble::Rival { device, command, .. } => self.rival(device, command),
@@ -89,7 +89,11 @@ impl World {
 
     pub(crate) fn over(&mut self, number: usize) {
         match self.plan.troubles.get(number) {
-            Some(Trouble::PowerCut { device, .. } | Trouble::PowerCutAfter { device, .. }) => {
+            Some(
+                Trouble::PowerCut { device, .. }
+                | Trouble::PowerCutAfter { device, .. }
+                | Trouble::LateCommand { device, .. },
+            ) => {
                 let device = *device;
                 self.power_on(device);
             }
@@ -118,6 +122,26 @@ impl World {
         if let Some(number) = cut {
             self.begins(number);
         }
+    }
+
+    /// A command is sent that is late; whether it is sent as usual, too.
+    pub(crate) fn delay(&mut self, number: usize, place: usize, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Some(Trouble::LateCommand { by, doubled, meanwhile, .. }) = self.plan.troubles.get(number) else {
+            return true;
+        };
+        let (by, doubled, meanwhile) = (*by, *doubled, *meanwhile);
+        self.note(|| format!("a command to device {} is late by {by:?}: {meanwhile:?}", place + 1));
+        self.put(by, Item::ToAgent { place, from, bytes: bytes.to_vec() });
+        match meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Cancel => self.cancel(place),
+            Meanwhile::Rival(command) => self.rival(place, command),
+            Meanwhile::PowerCut(lasts) => {
+                self.power_off(place);
+                self.put(lasts, Item::Over(number));
+            }
+        }
+        doubled
     }
 
     pub(crate) fn power_off(&mut self, place: usize) {

@@ -46,7 +46,7 @@ pub(crate) struct Unit {
     /// Until then all datagrams come so much later.
     pub(crate) slow: (Duration, Duration),
     /// The next command to it comes so much later, and is cancelled meanwhile.
-    pub(crate) late_command: Option<Duration>,
+    pub(crate) late_command: Option<usize>,
     /// How many things have happened to it.
     pub(crate) events: u64,
     /// After so many its power is cut, by the trouble of this number.

@@ -12,7 +12,7 @@ use upgrade::{DeviceId, Profile, Run};
 use crate::desk::Desk;
 use crate::ftp::FtpStep;
 use crate::images::images;
-use crate::invariants::{Checks, Violation, when_faults_stop_every_run_ends};
+use crate::invariants::{Checks, Violation, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 use crate::manager::{Channel, Manager, Message, Part, convert, profile};
 use crate::network::Network;
 use crate::plan::{Plan, Trouble};
@@ -330,6 +330,10 @@ impl World {
 
     fn at_the_end(&mut self) -> Result<(), Violation> {
         self.checks.replays(&self.store, &self.profile)?;
+        let tickets = self.manager.as_ref().map_or(0, |manager| manager.files.tickets());
+        if self.is_over() {
+            what_has_ended_opens_nothing(tickets)?;
+        }
         self.checks.at_the_end(&self.units, &self.store)
     }
 

@@ -89,6 +89,10 @@ impl Tickets {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// The tickets of one run.
     pub(super) fn of_run(&self, run: RunId) -> impl Iterator<Item = &Open> {
         self.open.values().filter(move |open| open.ticket.run == run)

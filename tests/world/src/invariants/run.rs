@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{Ending, Goal, Outcome, Story};
+use upgrade::run::{Ending, Goal, Outcome, State, Story};
 use upgrade::{Profile, Run, RunId};
 
 use super::device::in_force;
@@ -14,6 +14,7 @@ use super::{Checked, Checks, Violation, broken};
 use crate::images::{digest_of, kind};
 use crate::store::Store;
 use crate::unit::Unit;
+use crate::world::place_of;
 
 /// More operations than this in one run are a run that goes round in circles.
 const MOST_OPERATIONS: u32 = 300;
@@ -234,6 +235,32 @@ pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending
     match unit.device.calls() {
         Some((_, CallAdmission::Closed)) if !told => {
             broken("an_end_leaves_the_device_open_for_calls", format!("run {}: {}", run.id, ending.outcome))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whoever has heard the name of a file could still ask for it.
+pub(crate) fn what_has_ended_opens_nothing(tickets: usize) -> Checked {
+    match tickets {
+        0 => Ok(()),
+        open => broken("what_has_ended_opens_nothing", format!("{open} tickets are open in the end")),
+    }
+}
+
+/// The same in the end, when whatever was on its way has arrived.
+pub(super) fn in_the_end_every_device_takes_calls(place: usize, unit: &Unit, store: &Store) -> Checked {
+    let given_up =
+        |ending: &Ending| ending.outcome == Outcome::DeviceLost || ending.reason.contains("takes no calls");
+    let own = store.runs.values().map(|stored| &stored.run).filter(|run| place_of(run.device.id) == place);
+    let last = own.max_by_key(|run| run.id);
+    let told = last.is_none_or(|run| match &run.state {
+        State::Ended(ending) => given_up(ending),
+        _ => true,
+    });
+    match unit.device.calls() {
+        Some((_, CallAdmission::Closed)) if !told => {
+            broken("in_the_end_every_device_takes_calls", format!("device {} takes none", place + 1))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use iad_sim::device::{Command, NotificationKind};
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
-use super::{Cut, TROUBLED, Trouble};
+use super::{Cut, Meanwhile, TROUBLED, Trouble};
 use crate::random::Random;
 
 /// How often each kind of trouble is drawn: of a thousand chances. A chance that is taken gives another one, up to
@@ -162,7 +162,16 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "deaf" => Trouble::Deaf(device),
         "edit" => Trouble::Edit { device, at },
         "cancel" => Trouble::Cancel { device, at },
-        "late-command" => Trouble::LateCommand { device, at, by: random.span(1_000, 20_000) },
+        "late-command" => {
+            let by = random.span(1_000, 20_000);
+            let meanwhile = match random.below(4) {
+                0 => Meanwhile::Nothing,
+                1 => Meanwhile::Cancel,
+                2 => Meanwhile::Rival(Command::Backup),
+                _ => Meanwhile::PowerCut(random.span(100, 3_000)),
+            };
+            Trouble::LateCommand { device, at, by, doubled: random.permille(300), meanwhile }
+        }
         "rival" => {
             const COMMANDS: [Command; 3] = [Command::Reset, Command::Backup, Command::Abort];
             let command = random.one_of(&COMMANDS).copied().unwrap_or(Command::Reset);
