@@ -25,6 +25,8 @@ pub(crate) struct Reference {
     in_doubt: bool,
     /// How often what brings the device back failed since it was last in place, or asked about.
     failed_back: u32,
+    /// What failed last failed because the device was not heard, or heeded nothing.
+    silent: bool,
     question: Option<Vec<AnswerKind>>,
     answer: Option<AnswerKind>,
     cancelled: bool,
@@ -61,6 +63,7 @@ impl Reference {
             forward: false,
             in_doubt: false,
             failed_back: 0,
+            silent: false,
             question: None,
             answer: None,
             cancelled: false,
@@ -84,6 +87,7 @@ impl Reference {
             Story::StepDone { step, text } => self.step_is_done(*step, text),
             Story::StepFailed(failure) => {
                 self.failed = Some(failure.step);
+                self.silent = matches!(failure.cause, Cause::Unreachable(..) | Cause::Unheeded(_));
                 let back =
                     matches!(failure.step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp);
                 self.failed_back += u32::from(back);
@@ -280,7 +284,14 @@ impl Reference {
                 must(!self.changed, "ending leaves the old software and configuration (H16)")
             }
             Outcome::RolledBack => must(!self.changed, "rolled back is as it was (H14)"),
-            Outcome::DeviceLost => must(self.failed.is_some() || self.begun.is_some(), "something was tried"),
+            Outcome::DeviceLost => {
+                let back = Some(Step::RollingBack) == self.failed
+                    || matches!(
+                        self.failed,
+                        Some(Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
+                    );
+                must(self.changed || self.silent || back, "who is heard, and is as before, is not lost (H16)")
+            }
         }
     }
 }

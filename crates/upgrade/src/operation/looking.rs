@@ -37,17 +37,16 @@ impl Operation {
         let State::Looking { busy, refused, .. } = self.state.clone() else { return (self, Vec::new()) };
         // What was refused while something else was under way may be taken after that.
         let may_be_taken = refused.is_none() || self.superseded_by(reading).is_some();
-        let is_on_its_way = may_be_taken && self.latest_copy(around.profile, now).is_some();
+        // Of an operation that it shows the device takes no other copy.
+        let shown = reading.operation.as_ref().is_some_and(|shown| shown.id == self.id);
+        let is_on_its_way = may_be_taken && !shown && self.latest_copy(around.profile, now).is_some();
         let again = now + Limits::span(around.profile.limits.poll_s);
         let (next, effects) = self.clone().follow(reading, around, now);
+        let wait = State::Looking { silent: None, busy, next: Some(again), refused };
         match next.state {
-            State::Failed { .. } if is_on_its_way => {
-                self.waiting(State::Looking { silent: None, busy, next: Some(again), refused })
-            }
+            State::Failed { .. } | State::Underway { .. } if is_on_its_way => self.waiting(wait),
             // The device came there by itself, and would take the command yet: it might lead away again.
-            State::Done { .. } if is_on_its_way && !self.task.is_immediate() && !self.shows(reading) => {
-                self.waiting(State::Looking { silent: None, busy, next: Some(again), refused })
-            }
+            State::Done { .. } if is_on_its_way && !self.task.is_immediate() => self.waiting(wait),
             State::Done { .. } if let Some(until) = self.watched.filter(|until| now < *until) => {
                 // Where nothing shows whether it still is as wanted, it is told so once more in the end.
                 let shows = self.clone().forget_answer().is_fulfilled(reading);
@@ -57,11 +56,6 @@ impl Operation {
             }
             _ => (next, effects),
         }
-    }
-
-    /// Whether the device shows this very operation: then it takes no other copy of its SET.
-    fn shows(&self, reading: &Reading) -> bool {
-        reading.operation.as_ref().is_some_and(|shown| shown.id == self.id)
     }
 
     const fn forget_answer(mut self) -> Self {

@@ -61,13 +61,13 @@ impl Turn<'_> {
             self.count_bring_back();
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        if !self.run.calls_closed && self.late_closing().is_none() {
-            // It took calls when it was heard last, and was only watched.
-            return if self.is_reached() { self.succeed() } else { self.settle() };
-        }
         if self.is_reached() {
-            self.run.calls_closed = false;
-            let reason = format!("{}, but takes no calls: {}", self.reached(), failure.cause);
+            // Where it took calls when it was heard last, it was only watched.
+            let but = match std::mem::take(&mut self.run.calls_closed) {
+                true => "but takes no calls",
+                false => "but nobody knows whether it takes calls",
+            };
+            let reason = format!("{}, {but}: {}", self.reached(), failure.cause);
             return self.end(Outcome::Succeeded, reason);
         }
         self.run.returning = true;

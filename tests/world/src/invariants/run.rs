@@ -231,13 +231,18 @@ impl fmt::Write for Counted {
 
 /// Subscribers cannot call where a device was left closed.
 pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending, unit: &Unit) -> Checked {
-    let told = ending.outcome == Outcome::DeviceLost || ending.reason.contains("takes no calls");
     match unit.device.calls() {
-        Some((_, CallAdmission::Closed)) if !told => {
+        Some((_, CallAdmission::Closed)) if !is_told_to_take_none(ending) => {
             broken("an_end_leaves_the_device_open_for_calls", format!("run {}: {}", run.id, ending.outcome))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether people were told that the device takes no calls, or may take none.
+fn is_told_to_take_none(ending: &Ending) -> bool {
+    let said = ["takes no calls", "whether it takes calls"];
+    ending.outcome == Outcome::DeviceLost || said.iter().any(|said| ending.reason.contains(said))
 }
 
 /// Whoever has heard the name of a file could still ask for it.
@@ -250,12 +255,10 @@ pub(crate) fn what_has_ended_opens_nothing(tickets: usize) -> Checked {
 
 /// The same in the end, when whatever was on its way has arrived.
 pub(super) fn in_the_end_every_device_takes_calls(place: usize, unit: &Unit, store: &Store) -> Checked {
-    let given_up =
-        |ending: &Ending| ending.outcome == Outcome::DeviceLost || ending.reason.contains("takes no calls");
     let own = store.runs.values().map(|stored| &stored.run).filter(|run| place_of(run.device.id) == place);
     let last = own.max_by_key(|run| run.id);
     let told = last.is_none_or(|run| match &run.state {
-        State::Ended(ending) => given_up(ending),
+        State::Ended(ending) => is_told_to_take_none(ending),
         _ => true,
     });
     match unit.device.calls() {
