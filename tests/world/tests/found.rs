@@ -38,6 +38,8 @@ found! {
     a_command_that_arrived_after_another_came_in_between_was_carried_out_after_the_end: 1795310082004310 of 5;
     a_command_to_take_no_calls_that_came_once_more_after_the_end_left_them_out_for_good: 1795311486000027 of 5;
     who_had_cancelled_a_run_could_not_give_its_device_up: 1795312183015754 of 5;
+    a_ticket_that_was_used_up_was_opened_again: 1795318642017823 of 5;
+    an_activation_that_was_never_commanded_was_taken_for_one: 1795315901005032 of 5;
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl FileServer {
         let Some(owner) = owner else { return };
         let news = match outcome {
             Ok((size, sha256)) => {
-                self.tickets.remove(&owner.name);
+                self.tickets.use_up(&owner.name);
                 News::Done { size, sha256 }
             }
             Err(cause) => {

@@ -170,7 +170,7 @@ impl FileServer {
     /// Tells of the end of a transfer. Its ticket is used up, or free again.
     fn conclude(&mut self, id: TransferId, owner: Owner, news: News, receives: bool) {
         if let News::Done { .. } = news {
-            self.tickets.remove(&owner.name);
+            self.tickets.use_up(&owner.name);
         } else {
             if receives {
                 self.outbox.ask_storage(ToStorage::Discard { transfer: id });

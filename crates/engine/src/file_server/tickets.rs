@@ -16,6 +16,8 @@ const MAX_NAME: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
     open: BTreeMap<TicketName, Open>,
+    /// Used up, and not yet expired: an order to open one again was on its way, and is late.
+    used: BTreeSet<TicketName>,
     expiries: BTreeSet<(Time, TicketName)>,
 }
 
@@ -31,6 +33,9 @@ impl Tickets {
     /// Opens a ticket. One of that name which differs is replaced and returned, but where only the time differs: then
     /// it lasts for that time, and a transfer that runs on it goes on.
     pub(super) fn open(&mut self, ticket: Ticket) -> Option<Open> {
+        if self.used.contains(&ticket.name) {
+            return None;
+        }
         if let Some(open) = self.open.get_mut(&ticket.name)
             && open.ticket == (Ticket { expires: open.ticket.expires, ..ticket.clone() })
         {
@@ -45,7 +50,14 @@ impl Tickets {
         replaced
     }
 
-    /// Ends a ticket: it is used up or withdrawn.
+    /// Ends a ticket for good: it is used up.
+    pub(super) fn use_up(&mut self, name: &TicketName) {
+        if self.open.remove(name).is_some() {
+            self.used.insert(name.clone());
+        }
+    }
+
+    /// Ends a ticket that is withdrawn.
     pub(super) fn remove(&mut self, name: &TicketName) -> Option<Open> {
         let open = self.open.remove(name)?;
         self.expiries.remove(&(open.ticket.expires, name.clone()));
@@ -54,12 +66,16 @@ impl Tickets {
 
     /// Ends one ticket whose time is over.
     pub(super) fn expire(&mut self, now: Duration) -> Option<Open> {
-        let (expires, name) = self.expiries.first()?;
-        if Duration::from(*expires) > now {
-            return None;
+        loop {
+            let (expires, name) = self.expiries.first().cloned()?;
+            if Duration::from(expires) > now {
+                return None;
+            }
+            if !self.used.remove(&name) {
+                return self.remove(&name);
+            }
+            self.expiries.remove(&(expires, name));
         }
-        let name = name.clone();
-        self.remove(&name)
     }
 
     pub(super) fn next_expiry(&self) -> Option<Duration> {

@@ -276,6 +276,25 @@ fn a_ticket_expires_used_or_not() {
     assert_eq!(world.refusals(), [Refusal::UnknownName]);
 }
 
+/// Found by the deterministic world: an order to open it again was on its way while its transfer ended.
+#[test]
+fn a_ticket_that_was_used_up_is_not_opened_again() {
+    let mut world = World::new();
+    let image = bytes(100, 2);
+    world.offer("image1", &image);
+    world.read(DEVICE, "image1", &fast());
+    world.run_for(SECOND);
+    assert!(matches!(world.news("image1").last(), Some(News::Done { .. })));
+    world.offer("image1", &image);
+    assert_eq!(world.server.tickets(), 0);
+    world.read(SAME_DEVICE_ANOTHER_PORT, "image1", &fast());
+    world.run_for(SECOND);
+    assert_eq!(world.refusals(), [Refusal::UnknownName]);
+    world.run_for(SECOND * 3600);
+    world.offer("image1", &image);
+    assert_eq!(world.server.tickets(), 1, "its name is forgotten with its time");
+}
+
 #[test]
 fn a_ticket_opened_again_is_ready_again_and_its_transfer_goes_on() {
     let mut world = World::new();
