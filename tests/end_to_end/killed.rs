@@ -367,7 +367,8 @@ async fn b09_killed_at_everything_that_is_told() {
         lives += 1;
     }
     assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
-    assert!(lives >= 10, "{lives}");
+    // Several may be told before it is killed, so that how often that is depends on the machine.
+    assert!(lives >= 5, "{lives}");
     let after = laboratory.look().await;
     assert_eq!(after.version, "2.0");
     assert_eq!(configuration(&after).len(), configuration(&before).len());
