@@ -292,11 +292,6 @@ impl Operation {
             && (*deadline, *watched) == (other.deadline, other.watched)
     }
 
-    /// Whether the device has asked for, or sent, any of its files.
-    pub fn has_begun(&self) -> bool {
-        self.transfers.iter().any(|transfer| transfer.seen != Seen::Nothing)
-    }
-
     /// Whether it, or the operation that it repeats, may have written to the device.
     pub(crate) const fn may_have_written(&self) -> bool {
         self.commanded || self.is_repeat()

@@ -74,23 +74,23 @@ async fn one_connection_serves_one_file_after_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_common_client_is_served_in_passive_and_in_active_mode() {
     let world = world().await;
-    for active in [false, true] {
-        world.readable("image", &bytes(PIECE + 1)).await;
-        world.writable("backup", 1000).await;
+    for (active, image, backup) in [(false, "image1", "backup1"), (true, "image2", "backup2")] {
+        world.readable(image, &bytes(PIECE + 1)).await;
+        world.writable(backup, 1000).await;
         let mut client = AsyncFtpStream::connect(world.address).await.unwrap();
         if active {
             client = client.active_mode(Duration::from_secs(60));
         }
         client.login(RUN.to_string(), PASSWORD.to_owned()).await.unwrap();
         client.transfer_type(FileType::Binary).await.unwrap();
-        assert_eq!(client.size("image").await.unwrap(), PIECE + 1);
-        let mut download = client.retr_as_stream("image").await.unwrap();
+        assert_eq!(client.size(image).await.unwrap(), PIECE + 1);
+        let mut download = client.retr_as_stream(image).await.unwrap();
         let mut read = Vec::new();
         download.read_to_end(&mut read).await.unwrap();
         download.finish().await.unwrap();
         assert!(read == bytes(PIECE + 1), "active: {active}");
-        assert_eq!(client.put_file("backup", &mut bytes(900).as_slice()).await.unwrap(), 900);
-        assert!(matches!(world.end("backup").await, News::Done { size: 900, .. }));
+        assert_eq!(client.put_file(backup, &mut bytes(900).as_slice()).await.unwrap(), 900);
+        assert!(matches!(world.end(backup).await, News::Done { size: 900, .. }));
         client.quit().await.unwrap();
     }
 }

@@ -88,13 +88,12 @@ impl Reference {
             Story::StepFailed(failure) => {
                 self.failed = Some(failure.step);
                 self.silent = matches!(failure.cause, Cause::Unreachable(..) | Cause::Unheeded(_));
-                let back =
-                    matches!(failure.step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp);
-                self.failed_back += u32::from(back);
+                self.failed_back +=
+                    u32::from(is_way_back(failure.step) && failure.step != Step::OpeningCalls);
                 self.in_doubt |= match self.goal {
                     Aim::Restore => failure.step == Step::Restoring,
                     Aim::RollBack => failure.step == Step::RollingBack && self.forward,
-                    Aim::Upgrade => failure.step == Step::Activating,
+                    Aim::Upgrade => failure.step == Step::Activating && failure.cause == Cause::RevisionMoved,
                     Aim::Backup | Aim::Reset => false,
                 };
                 Ok(())
@@ -236,10 +235,7 @@ impl Reference {
 
     fn asks(&mut self, failure: Option<&Failure>, answers: &[AnswerKind]) -> Result<(), &'static str> {
         let failed = failure.map(|failure| failure.step);
-        let on_the_way_back = matches!(
-            failed,
-            Some(Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
-        );
+        let on_the_way_back = failed.is_some_and(is_way_back);
         self.changed &= !self.in_doubt;
         let back = matches!(failed, Some(Step::RollingBack | Step::RestoringOriginal)) && !self.in_doubt;
         let tried =
@@ -285,11 +281,7 @@ impl Reference {
             }
             Outcome::RolledBack => must(!self.changed, "rolled back is as it was (H14)"),
             Outcome::DeviceLost => {
-                let back = Some(Step::RollingBack) == self.failed
-                    || matches!(
-                        self.failed,
-                        Some(Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
-                    );
+                let back = self.failed.is_some_and(is_way_back);
                 must(self.changed || self.silent || back, "who is heard, and is as before, is not lost (H16)")
             }
         }
@@ -298,6 +290,11 @@ impl Reference {
 
 /// What brings a device back is repeated so often before an operator is asked (concepts.md).
 const TRIES_BACK: u32 = 3;
+
+/// What brings a device back, or keeps what is found there before that.
+const fn is_way_back(step: Step) -> bool {
+    matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::BackingUp | Step::OpeningCalls)
+}
 
 /// What only time, or an operator, can change.
 const fn is_hopeless(cause: &Cause) -> bool {

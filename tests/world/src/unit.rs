@@ -45,7 +45,7 @@ pub(crate) struct Unit {
     pub(crate) deaf_until: Duration,
     /// Until then all datagrams come so much later.
     pub(crate) slow: (Duration, Duration),
-    /// The next command to it comes so much later, and is cancelled meanwhile.
+    /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
     /// How many things have happened to it.
     pub(crate) events: u64,

@@ -148,7 +148,7 @@ impl Operation {
         let State::Underway { next, moved, whole, done_at, .. } = self.state else { return Err(Rejected) };
         let over = |limit: Option<Time>| limit.is_some_and(|limit| now >= limit);
         if over(self.deadline) {
-            let began = self.before.as_ref().map_or(moved, |before| before.pulse.at);
+            let began = self.sent_at.unwrap_or(moved);
             Ok(self.fail(Cause::TimeLimit((now - began).as_secs())))
         } else if over(done_at.map(|at| at + Limits::span(around.profile.limits.evidence_s))) {
             let missing = self.missing();

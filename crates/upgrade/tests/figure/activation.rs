@@ -75,8 +75,8 @@ fn an_activation_that_goes_wrong_is_rolled_back_before_anybody_is_asked() {
         (Fault::Fail("the new software did not start"), "did not start"),
         (Fault::PowerLoss, "restart"),
         (Fault::Refuse, "refused"),
-        (Fault::Hang, "the time was up"),
-        (Fault::Pretend, "the time was up"),
+        (Fault::Hang, "the time was up after 600 s"),
+        (Fault::Pretend, "the time was up after 600 s"),
     ];
     for (fault, why) in cases {
         let world = World::upgrade().fault(Command::Reset, [fault.clone()]).play();

@@ -112,7 +112,7 @@ fn a_device_that_gets_on_but_never_ends_is_over_its_time() {
         world.give(&Event::Bytes { name: name.clone(), bytes });
         assert!(world.next());
     }
-    assert!(world.failures()[0].contains("the time was up after"), "{:?}", world.failures());
+    assert!(world.failures()[0].contains("the time was up after 600 s"), "{:?}", world.failures());
     assert!(world.now >= begun + Duration::from_secs(599), "it counts from the SET");
 }
 
