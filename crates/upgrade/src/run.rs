@@ -75,6 +75,10 @@ pub struct Run {
     /// back.
     #[serde(default)]
     pub untouched: Option<String>,
+    /// What is kept of the configuration of the software on trial: what was restored there, or was backed up since. None
+    /// while that is not in place, or can no longer be had.
+    #[serde(default)]
+    pub on_trial: Option<ConfigurationSet>,
     /// Who converts it, where it must be converted.
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
@@ -252,6 +256,7 @@ impl Run {
             backup: None,
             replaced: None,
             untouched: None,
+            on_trial: None,
             conversion: None,
             converted: None,
             loaded: None,
@@ -336,6 +341,7 @@ impl Run {
             backup,
             replaced,
             untouched,
+            on_trial,
             conversion,
             converted,
             loaded,
@@ -363,6 +369,7 @@ impl Run {
             && *backup == other.backup
             && *replaced == other.replaced
             && *untouched == other.untouched
+            && *on_trial == other.on_trial
             && *conversion == other.conversion
             && *converted == other.converted
             && *loaded == other.loaded

@@ -4,10 +4,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::director::Write;
+use engine::director::{Told, Write};
 use engine::file_server::{Report, TransferId};
-use iad_sim::device::{ConfigurationKind, Document, OperationState, Record};
-use upgrade::run::{Goal, Outcome, Policy, State, Step};
+use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
+use upgrade::run::{Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
@@ -38,6 +38,8 @@ pub(crate) enum Fate {
     Owed,
     /// They are written over, and backed up before that.
     Kept,
+    /// They stay where the software on trial is confirmed; else they are backed up before it is left.
+    OnTrial,
 }
 
 type Checked = Result<(), Violation>;
@@ -90,6 +92,8 @@ struct Known {
     edited: Option<Digest>,
     /// A person changed settings while it was brought back.
     edited_meanwhile: Option<Digest>,
+    /// A person changed settings on software on trial.
+    edited_on_trial: Option<Digest>,
     /// Its run that asks, and not because the device is lost.
     asking: Option<RunId>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
@@ -124,6 +128,7 @@ impl Checks {
                 rotted: false,
                 edited: None,
                 edited_meanwhile: None,
+                edited_on_trial: None,
                 asking: None,
                 sent: 0,
                 sent_before: 0,
@@ -171,11 +176,14 @@ impl Checks {
         let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
         let Some(stored) = store.open_runs().find(own) else { return Some(Fate::Owed) };
         let run = &stored.run;
+        let is_busy = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
+        if durable.boot.trial.is_some() {
+            return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
+        }
         // Nobody changes settings while they are written, or of software that the device is not meant to run.
         let before = run.old.as_ref().map(|old| old.version.as_str());
         let is_elsewhere =
             before.is_some() && before != durable.active().map(|active| active.version.as_str());
-        let is_busy = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
         if is_elsewhere || is_busy {
             return None;
         }
@@ -208,6 +216,12 @@ impl Checks {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
         let now = device::in_force(unit.device.durable());
         known.edited = edited_part(&now);
+        if fate == Fate::OnTrial {
+            known.edited_on_trial = known.edited;
+            known.history.extend(known.edited);
+            known.ever.extend(known.edited);
+            return;
+        }
         let owed = known.owed.clone();
         known.owe(place, now, &mut self.owners);
         match fate {
@@ -222,6 +236,7 @@ impl Checks {
                 known.edited_meanwhile = known.edited;
                 known.owed = owed;
             }
+            Fate::OnTrial => {}
         }
     }
 
@@ -248,6 +263,11 @@ impl Checks {
         command::an_operation_is_started_once(unit)?;
         self.a_command_is_due(place, unit, store, now)?;
         if let Some(known) = self.devices.get_mut(place) {
+            // Where it left by itself, nobody could fetch them before that.
+            let left = known.on_trial_since.is_some() && durable.boot.trial.is_none();
+            if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
+                known.forgive_trial();
+            }
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }
         let asking = self.devices.get(place).and_then(|known| known.asking);
@@ -278,6 +298,19 @@ impl Checks {
                 // Nothing had to be restored: the settings of today stay.
                 known.owe(place, now, &mut self.owners);
             }
+        }
+        let failed = |told: &Told| matches!(&told.story, Story::StepFailed(failure) if failure.step == Step::BackingUp);
+        if run.on_trial.is_none() && write.stories.iter().any(failed) {
+            known.forgive_trial();
+        }
+        if let State::Ended(ending) = &run.state {
+            let durable = unit.device.durable();
+            if known.holds_edit_of_trial(durable) {
+                known.owe(place, device::in_force(durable), &mut self.owners);
+            } else if ending.outcome == Outcome::DeviceLost {
+                known.forgive_trial();
+            }
+            known.edited_on_trial = None;
         }
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
@@ -325,6 +358,20 @@ impl Checks {
             run::in_the_end_every_device_takes_calls(place, unit, store)?;
         }
         Ok(())
+    }
+}
+
+impl Known {
+    /// Whether what a person changed on trial is in force.
+    fn holds_edit_of_trial(&self, durable: &Durable) -> bool {
+        self.edited_on_trial.is_some() && self.edited_on_trial == edited_part(&device::in_force(durable))
+    }
+
+    /// What a person changed on trial could not be backed up.
+    fn forgive_trial(&mut self) {
+        if let Some(edited) = self.edited_on_trial.take() {
+            self.history.remove(&edited);
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Reference {
     touched: bool,
     /// Other software, or other settings, were put in force, and not taken back.
     changed: bool,
+    /// The new software was watched with its configuration, and was not left since: that may be changed there.
+    watched: bool,
     /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
     forward: bool,
     /// An activation, a restore or a roll-back failed and was not undone. Then it was not even commanded, else what it may have
@@ -60,6 +62,7 @@ impl Reference {
             failed: None,
             touched: false,
             changed: false,
+            watched: false,
             forward: false,
             in_doubt: false,
             failed_back: 0,
@@ -167,7 +170,10 @@ impl Reference {
                 must(next, "restoring comes after what makes it needed, or is wanted for itself (H19)")?;
                 self.changed = true;
             }
-            Step::Soaking => must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?,
+            Step::Soaking => {
+                must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?;
+                self.watched = true;
+            }
             Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
             Step::RollingBack => {
                 // Where it has gone there by itself no call is cut off, and what is left to do follows.
@@ -213,8 +219,11 @@ impl Reference {
         Ok(())
     }
 
+    /// What is found on the device is backed up before it is written over, or before the software on trial is left (H2).
     fn spares(&self) -> bool {
-        matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp)) && self.has_gone_back()
+        let original = matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp));
+        let leaves_trial = self.watched && (self.failed.is_some() || self.cancelled);
+        (original && self.has_gone_back()) || leaves_trial
     }
 
     fn has_gone_back(&self) -> bool {
@@ -227,6 +236,7 @@ impl Reference {
         let goes_back = step == Step::RollingBack && self.done == [Step::Preflight];
         let never_left = goes_back && !text.is_empty();
         self.done.push(step);
+        self.watched &= step != Step::RollingBack;
         if step == Step::RestoringOriginal || never_left {
             self.changed = false;
         }

@@ -182,16 +182,17 @@ impl World {
         }
     }
 
-    /// Somebody changes a setting at a device that runs the software it is meant to run.
+    /// Somebody changes a setting at a device, on the software that it is meant to run or on what is watched there.
     fn edit(&mut self, place: usize) {
         let fate = self.checks.fate_of_an_edit(place, &self.units, &self.store);
         let Some((unit, fate)) = self.units.get_mut(place).zip(fate) else { return };
-        let meant = unit.device.power() == Power::Running && unit.device.durable().boot.trial.is_none();
         let value = match fate {
             Fate::Owed => "yes",
             Fate::Kept => "meanwhile",
+            Fate::OnTrial => "on-trial",
         };
-        if meant && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value.into())]) {
+        let runs = unit.device.power() == Power::Running;
+        if runs && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value.into())]) {
             self.note(|| format!("device {}: a person changes settings: {fate:?}", place + 1));
             self.checks.edited(place, &self.units, fate);
             self.settle(place);

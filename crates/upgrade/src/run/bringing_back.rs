@@ -18,7 +18,7 @@ impl Turn<'_> {
             (Goal::RollBack, Some(old)) if !self.run.returning => {
                 (old.standby_version.unwrap_or_default(), self.backed_up_revision())
             }
-            (_, Some(old)) => (old.version, 0),
+            (_, Some(old)) => (old.version, self.revision_on_trial()),
             (_, None) => return Err(Rejected),
         };
         self.begin(Step::RollingBack, Task::RollBack { version, revision })
@@ -27,7 +27,17 @@ impl Turn<'_> {
     /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).
     pub(super) fn go_back(&mut self) -> Result<(), Rejected> {
         self.run.returning = true;
-        self.roll_back()
+        let still_there = self.run.last.version.as_deref() == self.run.target_version();
+        let outdated = |known: &ConfigurationSet| known.is_outdated_by(&self.run.last.configuration);
+        match still_there && self.run.on_trial.as_ref().is_some_and(outdated) {
+            true => self.spare(),
+            false => self.roll_back(),
+        }
+    }
+
+    /// The revision up to which the configuration of the software on trial is kept; 0: none that matters is known.
+    fn revision_on_trial(&self) -> u32 {
+        self.run.on_trial.as_ref().and_then(|known| known.revision).unwrap_or(0)
     }
 
     /// By what the device shows it is known that it never began a restore which was the goal: its SET may have been lost.
@@ -47,8 +57,9 @@ impl Turn<'_> {
         self.begin(Step::RestoringOriginal, Task::Restore { set, over, unless, repeats: false })
     }
 
-    /// Something else is found where the original belongs: what is left of this run, or a person's work while the device
-    /// was out of reach. It is backed up before it is written over.
+    /// Something else is found than this run left there: where the original belongs it is what is left of this run, or a
+    /// person's work while the device was out of reach; on trial, a person's work while it was watched. It is backed up
+    /// before it is written over, or left.
     fn spare(&mut self) -> Result<(), Rejected> {
         let kinds = self.run.backed_up().into_keys().collect();
         self.begin(Step::BackingUp, Task::Backup { kinds, have: None })
@@ -59,6 +70,10 @@ impl Turn<'_> {
         let set =
             ConfigurationSet { format: held.format, revision: held.revision, files: operation.written() };
         self.effects.push(Effect::Keep(set.clone()));
+        if self.run.on_trial.is_some() {
+            self.run.on_trial = Some(set);
+            return self.roll_back();
+        }
         self.run.replaced = Some(set);
         self.restore_original()
     }
@@ -77,6 +92,10 @@ impl Turn<'_> {
     /// What brings the device back failed. It is tried again by itself, under any policy: a question would find the device
     /// on the wrong software. What only time or an operator can change is asked about.
     pub(super) fn not_brought_back(&mut self, failure: Failure) -> Result<(), Rejected> {
+        let moved = failure.cause == Cause::RevisionMoved;
+        if self.run.on_trial.is_some() && (moved || failure.step == Step::BackingUp) {
+            return self.not_kept_on_trial(&failure);
+        }
         let other_found = failure.step == Step::RestoringOriginal && failure.cause == Cause::RevisionMoved;
         if other_found && self.run.replaced.is_none() {
             return self.spare();
@@ -86,6 +105,16 @@ impl Turn<'_> {
         }
         self.count_bring_back();
         if other_found { self.spare() } else { self.bring_back() }
+    }
+
+    /// The settings on trial moved, or could not be backed up. The device is not left on software that failed for that.
+    fn not_kept_on_trial(&mut self, failure: &Failure) -> Result<(), Rejected> {
+        if failure.cause == Cause::RevisionMoved && self.is_worth_another_try(&failure.cause) {
+            self.count_bring_back();
+            return self.spare();
+        }
+        self.run.on_trial = None;
+        self.roll_back()
     }
 
     pub(super) fn is_worth_another_try(&self, cause: &Cause) -> bool {

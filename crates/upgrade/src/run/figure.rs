@@ -27,6 +27,9 @@ impl Turn<'_> {
                 return self.fail(step, Cause::NotSo("no file came".into()));
             }
         }
+        if step == Step::RollingBack {
+            self.run.on_trial = None;
+        }
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
             self.note_calls(operation, reading);
         }

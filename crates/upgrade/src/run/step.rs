@@ -258,6 +258,7 @@ impl Turn<'_> {
         let old = self.run.old.as_ref().map(|old| old.version.as_str());
         match step {
             Step::Converting | Step::Restoring => self.run.target_version().or(old),
+            Step::BackingUp if self.run.on_trial.is_some() => self.run.target_version(),
             // What is loaded goes where nothing runs: on any other version that is where the old software is kept.
             Step::BackingUp | Step::Downloading | Step::RestoringOriginal => old,
             _ => None,

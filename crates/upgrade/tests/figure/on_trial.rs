@@ -1,0 +1,114 @@
+//! What a person changes on software on trial is backed up before the device goes back: the next download writes over it.
+
+use upgrade::StoredFile;
+use upgrade::profile::Command;
+use upgrade::run::{Answer, AnswerKind, Outcome, Step};
+
+use crate::device::Fault;
+use crate::world::World;
+
+const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+
+/// The file that a person changes at the device now.
+fn edited(world: &mut World) -> StoredFile {
+    world.device.edit();
+    *world.device.running().files.values().next_back().unwrap()
+}
+
+fn is_kept(world: &World, file: &StoredFile) -> bool {
+    world.kept.iter().any(|set| set.files.values().any(|kept| kept == file))
+}
+
+/// The second upgrade loads over what was changed during the first.
+fn is_kept_and_upgraded_after_all(mut world: World, file: StoredFile, why: &str) {
+    world.assert_asks(&ALL, why);
+    assert!(is_kept(&world, &file), "{}", world.told());
+    assert_eq!(world.kept.len(), 2, "{}", world.told());
+    world.device.healthy = true;
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+#[test]
+fn settings_changed_while_it_is_watched_are_backed_up_before_it_goes_back() {
+    for hides_revision in [false, true] {
+        let mut world = World::upgrade();
+        world.device.hides_revision = hides_revision;
+        let mut world = world.begin().until_step(Step::Soaking);
+        let file = edited(&mut world);
+        world.device.healthy = false;
+        is_kept_and_upgraded_after_all(world.on(), file, "bad health");
+    }
+}
+
+#[test]
+fn settings_changed_after_the_last_look_are_found_out_by_their_revision() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]);
+    world = world.begin().until_step(Step::RollingBack);
+    let file = edited(&mut world);
+    is_kept_and_upgraded_after_all(world.on(), file, "flash");
+
+    // The SET is on its way already.
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).begin();
+    world.until(|world| world.run.current_step() == Some(Step::RollingBack) && world.run.is_commanding());
+    let file = edited(&mut world);
+    is_kept_and_upgraded_after_all(world.on(), file, "flash");
+}
+
+#[test]
+fn who_cancels_while_it_is_watched_loses_no_settings_either() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let file = edited(&mut world);
+    let world = world.cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert!(is_kept(&world, &file), "{}", world.told());
+}
+
+#[test]
+fn a_backup_that_fails_does_not_keep_the_device_on_trial() {
+    for fault in [Fault::Refuse, Fault::Fail("flash"), Fault::Hang, Fault::PowerLoss] {
+        let mut world = World::upgrade().begin().until_step(Step::Soaking);
+        edited(&mut world);
+        world.device.healthy = false;
+        let mut world = world.fault(Command::Backup, vec![fault.clone()]).on();
+        world.assert_asks(&ALL, "bad health");
+        assert!(world.failures().iter().any(|failure| failure.starts_with("backing up failed")), "{fault:?}");
+        world.device.healthy = true;
+        let world = world.answer(Answer::Again);
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn settings_that_never_rest_do_not_keep_the_device_on_trial() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]);
+    world = world.begin().until_step(Step::RollingBack);
+    while !matches!(world.run.state, upgrade::run::State::Asking(_)) {
+        if world.run.current_step() == Some(Step::RollingBack) && world.run.is_commanding() {
+            world.device.edit();
+        }
+        assert!(world.next(), "{}", world.told());
+    }
+    world.assert_asks(&ALL, "flash");
+    assert_eq!(world.kept.len(), 4, "the original, and three times what was changed: {}", world.told());
+}
+
+#[test]
+fn a_manager_killed_while_it_keeps_them_goes_on() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let file = edited(&mut world);
+    world.device.healthy = false;
+    world = world.until_step(Step::BackingUp);
+    world.kill_manager();
+    is_kept_and_upgraded_after_all(world.on(), file, "bad health");
+}
+
+#[test]
+fn settings_changed_while_it_is_watched_stay_where_the_software_is_confirmed() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let file = edited(&mut world);
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert!(world.device.running().files.values().any(|held| *held == file));
+    assert!(world.ending().reason.ends_with("its configuration is another one than was restored"));
+}
