@@ -192,6 +192,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// Once new software is watched on trial, somebody changes the configuration there.
+    EditOnTrial {
+        /// At which device.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// So long after it began.
+        after: Duration,
+    },
     /// An operator cancels whatever run the device is in.
     Cancel {
         /// Of which device.

@@ -62,6 +62,11 @@ impl World {
                 self.put(lasts, Item::Over(number));
             }
             Trouble::Edit { device, .. } => self.edit(device),
+            Trouble::EditOnTrial { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.edit_on_trial = Some(number);
+                }
+            }
             Trouble::Cancel { device, .. } => self.cancel(device),
             Trouble::LateCommand { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
@@ -98,6 +103,10 @@ impl World {
                 self.power_on(device);
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
+            Some(Trouble::EditOnTrial { device, .. }) => {
+                let device = *device;
+                self.edit(device);
+            }
             _ => {}
         }
     }
@@ -105,6 +114,7 @@ impl World {
     /// Something has happened to a device: trouble that waited for it strikes.
     pub(crate) fn strike(&mut self, place: usize) {
         let is_quiet = self.is_quiet();
+        self.edit_on_trial(place);
         let Some(unit) = self.units.get_mut(place) else { return };
         unit.events += 1;
         let cut = unit.cuts.remove(&unit.events).filter(|_| !is_quiet);
@@ -121,6 +131,22 @@ impl World {
         }
         if let Some(number) = cut {
             self.begins(number);
+        }
+    }
+
+    fn edit_on_trial(&mut self, place: usize) {
+        let waits = self.units.get(place).and_then(|unit| unit.edit_on_trial);
+        let Some(Trouble::EditOnTrial { after, .. }) =
+            waits.and_then(|number| self.plan.troubles.get(number))
+        else {
+            return;
+        };
+        let after = *after;
+        if self.checks.fate_of_an_edit(place, &self.units, &self.store) == Some(Fate::OnTrial)
+            && let Some(unit) = self.units.get_mut(place)
+            && let Some(number) = unit.edit_on_trial.take()
+        {
+            self.put(after, Item::Over(number));
         }
     }
 
@@ -175,6 +201,7 @@ impl World {
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
                 unit.rots = false;
+                unit.edit_on_trial = None;
                 unit.device.faults_mut().clear(None);
             }
             self.power_on(place);

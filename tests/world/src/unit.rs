@@ -45,6 +45,8 @@ pub(crate) struct Unit {
     pub(crate) deaf_until: Duration,
     /// Until then all datagrams come so much later.
     pub(crate) slow: (Duration, Duration),
+    /// The number of the trouble that changes its configuration once that is on trial.
+    pub(crate) edit_on_trial: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
     /// How many things have happened to it.
@@ -104,6 +106,7 @@ impl Unit {
             unheard_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
             slow: (Duration::ZERO, Duration::ZERO),
+            edit_on_trial: None,
             late_command: None,
             events: 0,
             cuts: BTreeMap::new(),

@@ -211,6 +211,7 @@ impl World {
                 | Trouble::Partition { at, .. }
                 | Trouble::DiskFull { at, .. }
                 | Trouble::Edit { at, .. }
+                | Trouble::EditOnTrial { at, .. }
                 | Trouble::Cancel { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }

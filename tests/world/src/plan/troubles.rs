@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 14] = [
+const OF_DEVICES: [(&str, u64); 15] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -67,6 +67,7 @@ const OF_DEVICES: [(&str, u64); 14] = [
     ("slow", 60),
     ("deaf", 70),
     ("edit", 80),
+    ("edit-on-trial", 80),
     ("cancel", 80),
     ("late-command", 40),
     ("rival", 80),
@@ -140,6 +141,9 @@ fn moment(random: &mut Random) -> Duration {
     if random.permille(700) { random.span(0, 120_000) } else { random.upto(TROUBLED) }
 }
 
+/// About as long as new software is watched.
+const ON_TRIAL: Duration = Duration::from_secs(12);
+
 fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) -> Trouble {
     let at = moment(random);
     match name {
@@ -161,6 +165,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         }
         "deaf" => Trouble::Deaf(device),
         "edit" => Trouble::Edit { device, at },
+        "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
         "cancel" => Trouble::Cancel { device, at },
         "late-command" => {
             let by = random.span(1_000, 20_000);
