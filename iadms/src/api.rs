@@ -32,7 +32,7 @@ pub use self::doctor::{Check, Finding};
 pub use self::images::NewImage;
 pub use self::profiles::{ProfileSummary, ProfileText};
 pub use self::refused::Refused;
-pub use self::runs::{AnswerRequest, Begun, StartRuns, Wanted};
+pub use self::runs::{AnswerRequest, AnswerRun, Begun, StartRuns, Wanted};
 pub use self::socket::{SocketError, bind};
 use crate::daemon::{Handle, Status};
 use crate::files::Files;

@@ -84,7 +84,7 @@ async fn h21_an_edited_configuration_that_lacks_a_kind_is_not_taken() {
     laboratory.question(run).await;
     let mut edited = edited(&laboratory, run).await;
     edited.pop_first();
-    let answer = laboratory.manager().handle.answer(run, Answer::Edited(edited)).await;
+    let answer = laboratory.try_answer(run, Answer::Edited(edited)).await;
     assert!(answer.is_err(), "one of each kind that was backed up is needed");
     assert_eq!(laboratory.question(run).await.failure, None, "it goes on asking");
 }

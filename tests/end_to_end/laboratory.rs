@@ -252,7 +252,16 @@ impl Laboratory {
     }
 
     pub(crate) async fn answer(&self, run: RunId, answer: Answer) {
-        self.manager().handle.answer(run, answer).await.expect("an answer that is taken");
+        self.try_answer(run, answer).await.expect("an answer that is taken");
+    }
+
+    /// Answers what it asks now.
+    pub(crate) async fn try_answer(&self, run: RunId, answer: Answer) -> Result<(), Refusal> {
+        let asked_at = match self.run(run).await.state {
+            State::Asking(question) => question.asked_at,
+            state => panic!("it asks nothing: {state:?}"),
+        };
+        self.manager().handle.answer(run, asked_at, answer).await
     }
 
     /// What was told of a run and is kept, in order.

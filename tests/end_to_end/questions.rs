@@ -133,14 +133,30 @@ async fn h08_an_answer_that_was_not_asked_for_changes_nothing() {
     let laboratory = Laboratory::new().await;
     cut_backups_short(&laboratory, 1).await;
     let run = laboratory.back_up().await;
-    laboratory.question(run).await;
+    let asked_at = laboratory.question(run).await.asked_at;
     let image = laboratory.image(&plan("2.0")).into();
-    let refusal = laboratory.manager().handle.answer(run, Answer::OtherImage(image)).await;
+    let refusal = laboratory.try_answer(run, Answer::OtherImage(image)).await;
     assert_eq!(refusal.expect_err("a refusal").code, RefusalCode::Conflict);
     assert!(matches!(laboratory.run(run).await.state, State::Asking(_)));
     laboratory.answer(run, Answer::End).await;
-    let late = laboratory.manager().handle.answer(run, Answer::Again).await;
+    let late = laboratory.manager().handle.answer(run, asked_at, Answer::Again).await;
     assert_eq!(late.expect_err("a refusal").code, RefusalCode::Unknown, "it is over");
+}
+
+#[tokio::test]
+async fn h08_an_answer_to_one_question_is_none_to_the_next() {
+    let laboratory = Laboratory::new().await;
+    cut_backups_short(&laboratory, 2).await;
+    let run = laboratory.back_up().await;
+    let first = laboratory.question(run).await.asked_at;
+    laboratory.answer(run, Answer::Again).await;
+    let asks_again =
+        |run: &upgrade::run::Run| matches!(&run.state, State::Asking(question) if question.asked_at != first);
+    laboratory.until(run, asks_again).await;
+    let late = laboratory.manager().handle.answer(run, first, Answer::End).await;
+    assert_eq!(late.expect_err("a refusal").code, RefusalCode::Conflict);
+    laboratory.answer(run, Answer::Again).await;
+    assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]

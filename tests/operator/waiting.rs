@@ -97,6 +97,23 @@ fn h21_an_operator_edits_the_configuration_and_hands_it_back() {
 }
 
 #[test]
+fn what_was_edited_from_an_older_backup_is_not_taken() {
+    let laboratory = that_fails("2");
+    assert_eq!(laboratory.run(&["upgrade", DEVICE, "--image", "new", "--wait"]).code, Some(4));
+    let folders = ["older", "todays"].map(|name| laboratory.folder().join(name));
+    let [older, todays] = folders.each_ref().map(|folder| folder.to_str().unwrap());
+    laboratory.succeed(&["run", "export", "1", older]);
+    laboratory.simulator(&["device", "set-config", DEVICE, "subscriber.1.forward=+15550042"]);
+    assert_eq!(laboratory.run(&["run", "answer", "1", "again", "--wait"]).code, Some(4));
+    is_refused(
+        &laboratory.run(&["run", "answer", "1", "edited", older]),
+        &["before the settings of IAD-000001 changed", "iadms run export 1 DIR"],
+    );
+    laboratory.succeed(&["run", "export", "1", todays]);
+    laboratory.succeed(&["run", "answer", "1", "edited", todays]);
+}
+
+#[test]
 fn a_command_that_waits_outlives_the_daemon_it_waits_for() {
     let mut laboratory =
         Laboratory::with(&Setup { devices: &["--calls", "1", "--call-time", "1h"], ..Setup::default() });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, State as Standing};
-use upgrade::{Kind, Protocol, RunId, StoredFile};
+use upgrade::{Digest, Kind, Protocol, RunId, StoredFile, Time};
 
 use super::files::blocking;
 use super::images::whole;
@@ -64,6 +64,16 @@ pub struct Begun {
     pub refused: Option<Refusal>,
 }
 
+/// A question is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerRun {
+    /// When the question was asked that is answered; none: whichever is open.
+    #[serde(default)]
+    pub asked_at: Option<Time>,
+    /// How.
+    pub answer: AnswerRequest,
+}
+
 /// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,6 +89,9 @@ pub enum AnswerRequest {
     Edited {
         /// One of each kind that was backed up.
         files: BTreeMap<Kind, StoredFile>,
+        /// The files of the backup that were edited, where that is known.
+        #[serde(default)]
+        of: Option<BTreeMap<Kind, Digest>>,
     },
     /// No more.
     End,
@@ -172,13 +185,17 @@ pub(super) async fn events(
 pub(super) async fn answer(
     State(api): State<Api>,
     Path(run): Path<u64>,
-    Body(request): Body<AnswerRequest>,
+    Body(AnswerRun { asked_at, answer: request }): Body<AnswerRun>,
 ) -> Result<Body<()>, Refused> {
     let record = open_run(&api, run).await?;
     let Standing::Asking(question) = &record.run.state else {
         let error = format!("run {run} of {} asks nothing now", record.run.device.name);
         return Err(Refused::conflict(error, format!("see how it goes: `iadms run show {run}`")));
     };
+    if asked_at.is_some_and(|asked_at| asked_at != question.asked_at) {
+        let error = format!("run {run} of {} asks something else by now", record.run.device.name);
+        return Err(Refused::conflict(error, format!("see what it asks: `iadms run show {run}`")));
+    }
     if !question.answers.contains(&request.kind()) {
         let error = format!("run {run} of {} cannot take that answer", record.run.device.name);
         return Err(Refused::conflict(error, format!("see which it takes: `iadms run show {run}`")));
@@ -187,7 +204,19 @@ pub(super) async fn answer(
         AnswerRequest::Again => Answer::Again,
         AnswerRequest::End => Answer::End,
         AnswerRequest::Image { name } => Answer::OtherImage(image(&api, &name).await?.into()),
-        AnswerRequest::Edited { files } => {
+        AnswerRequest::Edited { files, of } => {
+            let held = record.run.backed_up();
+            let is_todays =
+                |(kind, digest): (&Kind, &Digest)| held.get(kind).is_some_and(|file| file.digest == *digest);
+            if of.is_some_and(|of| !of.iter().all(is_todays)) {
+                let error = format!(
+                    "the files were exported before the settings of {} changed: they were backed up again since",
+                    record.run.device.name
+                );
+                let next =
+                    format!("export them into another folder, `iadms run export {run} DIR`, and edit those");
+                return Err(Refused::conflict(error, next));
+            }
             for (kind, file) in &files {
                 let (storage, digest) = (api.files.clone(), file.digest);
                 let size = blocking(move || storage.verify(digest)).await?;
@@ -210,7 +239,7 @@ pub(super) async fn answer(
             Answer::Edited(files)
         }
     };
-    Ok(Body(api.handle.answer(RunId(run), answer).await?))
+    Ok(Body(api.handle.answer(RunId(run), question.asked_at, answer).await?))
 }
 
 pub(super) async fn cancel(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<()>, Refused> {

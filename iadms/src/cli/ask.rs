@@ -8,7 +8,7 @@ use upgrade::run::{AnswerKind, Goal, Run, State};
 use upgrade::{Image, RunId};
 
 use super::{Context, Failure, files, output};
-use crate::api::AnswerRequest;
+use crate::api::{AnswerRequest, AnswerRun};
 use crate::store::{RunRecord, StoredImage};
 
 /// Asks here what the run asks, and gives it the answer. False: nobody wants to answer now.
@@ -41,6 +41,7 @@ pub(super) async fn ask(context: &Context, run: RunId) -> Result<bool, Failure> 
         }
         let Some(kind) = choose(question.answers.clone()).await? else { return Ok(false) };
         let Some(answer) = answer(context, &record.run, kind).await? else { continue };
+        let answer = AnswerRun { asked_at: Some(question.asked_at), answer };
         match context.client.post::<()>(&format!("/runs/{run}/answer"), &answer).await {
             Ok(()) => return Ok(true),
             Err(failure) => output::note(&failure.to_string()),
@@ -98,7 +99,7 @@ async fn edited(context: &Context, run: &Run) -> Result<Option<AnswerRequest>, F
     let Some(backup) = &run.backup else { return Ok(None) };
     let kinds: Vec<_> = backup.files.keys().cloned().collect();
     let editor = std::env::var("VISUAL").or_else(|_| std::env::var("EDITOR")).unwrap_or_default();
-    let files = if editor.is_empty() {
+    let answer = if editor.is_empty() {
         output::note(&format!("To get the files: iadms run export {} DIR", run.id));
         let asking = || Input::<String>::new().with_prompt("Folder with the edited files").interact_text();
         let folder = PathBuf::from(prompt(asking).await?);
@@ -110,12 +111,12 @@ async fn edited(context: &Context, run: &Run) -> Result<Option<AnswerRequest>, F
                 "check the folder for temporary files",
             )
         })?;
-        let paths = files::export(context, backup, folder.path()).await?;
+        let paths = files::export_to_edit(context, backup, folder.path()).await?;
         edit(editor, folder.path(), paths).await?;
         files::hand_in(context, folder.path(), &kinds).await
     };
-    match files {
-        Ok(files) => Ok(Some(AnswerRequest::Edited { files })),
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
         Err(failure) => {
             output::note(&failure.to_string());
             Ok(None)

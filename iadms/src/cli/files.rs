@@ -1,13 +1,17 @@
 //! Configuration files between the daemon and an operator's folder: one file for each kind, named as the kind.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use upgrade::{ConfigurationSet, Kind, StoredFile};
+use upgrade::{ConfigurationSet, Digest, Kind};
 
 use super::{Context, Failure};
+use crate::api::AnswerRequest;
+
+/// Beside exported files: of which backup they are.
+const ORIGIN: &str = ".iadms-exported";
 
 /// Writes the files of a configuration into `folder`, which is made where it is missing. No file is written over. They
 /// hold secrets: only their owner may read them.
@@ -25,28 +29,49 @@ pub(super) async fn export(
     let mut paths = Vec::with_capacity(set.files.len());
     for (kind, file) in &set.files {
         let path = folder.join(file_name(kind)?);
-        let bytes = context.client.fetch(file).await?;
-        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let mut opened = opened.map_err(|error| cannot_write(&path, &error))?;
-        if let Err(error) = opened.write_all(&bytes).and_then(|()| opened.sync_all()) {
-            // Half a configuration would be taken for a whole one.
-            let _ = std::fs::remove_file(&path);
-            return Err(cannot_write(&path, &error));
-        }
+        write_new(&path, &context.client.fetch(file).await?)?;
         paths.push(path);
     }
     Ok(paths)
 }
 
+/// The same, to be edited and handed in again: a file beside them tells of which backup they are.
+///
+/// # Errors
+///
+/// As for [`export`].
+pub(super) async fn export_to_edit(
+    context: &Context,
+    backup: &ConfigurationSet,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Failure> {
+    let paths = export(context, backup, folder).await?;
+    let of: BTreeMap<_, _> = backup.files.iter().map(|(kind, file)| (kind, file.digest)).collect();
+    let told = serde_json::to_vec(&of).map_err(|error| cannot_write(&folder.join(ORIGIN), &error.into()))?;
+    write_new(&folder.join(ORIGIN), &told)?;
+    Ok(paths)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut opened = opened.map_err(|error| cannot_write(path, &error))?;
+    if let Err(error) = opened.write_all(bytes).and_then(|()| opened.sync_all()) {
+        // Half a configuration would be taken for a whole one.
+        let _ = std::fs::remove_file(path);
+        return Err(cannot_write(path, &error));
+    }
+    Ok(())
+}
+
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    if error.kind() == std::io::ErrorKind::AlreadyExists {
+    if error.kind() == ErrorKind::AlreadyExists {
         let error = format!("{} is there already, and no file is written over", path.display());
         return Failure::new(error, "give a folder that is new or empty");
     }
     Failure::file("write", path, error)
 }
 
-/// Hands the daemon one file of each kind out of `folder`.
+/// Hands the daemon one file of each kind out of `folder`, for the answer `edited`.
 ///
 /// # Errors
 ///
@@ -55,7 +80,8 @@ pub(super) async fn hand_in(
     context: &Context,
     folder: &Path,
     kinds: &[Kind],
-) -> Result<BTreeMap<Kind, StoredFile>, Failure> {
+) -> Result<AnswerRequest, Failure> {
+    let of = origin(folder)?;
     // All are looked at before the first is sent.
     let mut opened = Vec::with_capacity(kinds.len());
     for kind in kinds {
@@ -77,11 +103,22 @@ pub(super) async fn hand_in(
     for (kind, file) in opened {
         files.insert(kind, context.client.upload(file).await?);
     }
-    Ok(files)
+    Ok(AnswerRequest::Edited { files, of })
+}
+
+/// The digests of the files that were exported into the folder; none where they come from elsewhere.
+fn origin(folder: &Path) -> Result<Option<BTreeMap<Kind, Digest>>, Failure> {
+    let path = folder.join(ORIGIN);
+    let unreadable = |error: std::io::Error| Failure::file("read", &path, &error);
+    match std::fs::read(&path) {
+        Ok(told) => serde_json::from_slice(&told).map(Some).map_err(|error| unreadable(error.into())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 fn cannot_read(kind: &Kind, path: &Path, error: &std::io::Error) -> Failure {
-    if error.kind() == std::io::ErrorKind::NotFound {
+    if error.kind() == ErrorKind::NotFound {
         let error = format!("there is no {}: the edited {kind} was expected there", path.display());
         return Failure::new(error, "put one file for each kind there, the unchanged ones too");
     }

@@ -73,6 +73,8 @@ pub enum Command {
     Answer {
         /// The run.
         run: RunId,
+        /// When the question was asked.
+        asked_at: Time,
         /// The answer.
         answer: Answer,
         /// Once it is committed.
@@ -270,9 +272,9 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// The run is unknown, asks nothing, or not this.
-    pub async fn answer(&self, run: RunId, answer: Answer) -> Result<(), Refusal> {
-        self.ask(|reply| Command::Answer { run, answer, reply }).await
+    /// The run is unknown, asks nothing, or not this; or that question, which was asked then, is over.
+    pub async fn answer(&self, run: RunId, asked_at: Time, answer: Answer) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Answer { run, asked_at, answer, reply }).await
     }
 
     /// Ends a run, with the device as it was before.

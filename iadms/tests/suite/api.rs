@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use iadms::api::{
-    self, AnswerRequest, Api, Begun, ChangedDevice, NewDevices, NewImage, Problem, SocketError, StartRuns,
-    Wanted,
+    self, AnswerRequest, AnswerRun, Api, Begun, ChangedDevice, NewDevices, NewImage, Problem, SocketError,
+    StartRuns, Wanted,
 };
 use iadms::cli::{Client, Lines};
 use iadms::daemon::{Command, Receiving, Refusal, RefusalCode, Status, Told, Trap, channel};
@@ -18,7 +18,7 @@ use iadms::store::{RunRecord, Store};
 use tempfile::TempDir;
 use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, Policy, Question, State, Step, Story};
-use upgrade::{Kind, Run, RunId, StoredFile};
+use upgrade::{ConfigurationSet, Digest, Kind, Run, RunId, StoredFile, Time};
 
 use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
 
@@ -111,10 +111,10 @@ fn with_status(mut house: House) -> (House, tokio::task::JoinHandle<Vec<Command>
                     let (reply, _) = tokio::sync::oneshot::channel();
                     others.push(Command::Start { device, goal, choices, protocol, reply });
                 }
-                Command::Answer { run, answer, reply } => {
+                Command::Answer { run, asked_at, answer, reply } => {
                     let _ = reply.send(Ok(()));
                     let (reply, _) = tokio::sync::oneshot::channel();
-                    others.push(Command::Answer { run, answer, reply });
+                    others.push(Command::Answer { run, asked_at, answer, reply });
                     break;
                 }
                 other => others.push(other),
@@ -335,12 +335,19 @@ async fn an_answer_that_is_not_asked_for_is_refused_with_what_there_is() {
     let device = add_device(&house.store, "iad-1").await;
     let going = run(1, device, "iad-1");
     commit(&house.store, &[write(going.clone(), 1)]).await.unwrap();
-    let answer = async |house: &House, answer: AnswerRequest| {
+    let answer_to = async |house: &House, asked_at: Option<Time>, answer: AnswerRequest| {
+        let answer = AnswerRun { asked_at, answer };
         house.client.post::<()>("/runs/1/answer", &answer).await.unwrap_err().error
     };
+    let answer = async |house: &House, answer: AnswerRequest| answer_to(house, None, answer).await;
     assert_eq!(answer(&house, AnswerRequest::Again).await, "run 1 of iad-1 asks nothing now");
     commit(&house.store, &[write(asking(going.clone(), &[AnswerKind::End]), 2)]).await.unwrap();
     assert_eq!(answer(&house, AnswerRequest::Again).await, "run 1 of iad-1 cannot take that answer");
+    // Whoever answers was asked something before.
+    assert_eq!(
+        answer_to(&house, Some(Time::from_millis(1)), AnswerRequest::End).await,
+        "run 1 of iad-1 asks something else by now"
+    );
     commit(&house.store, &[write(ended(going), 3)]).await.unwrap();
     assert_eq!(answer(&house, AnswerRequest::End).await, "run 1 of iad-1 is over: succeeded");
     let cancelled = house.client.post::<()>("/runs/1/cancel", &()).await.unwrap_err();
@@ -356,16 +363,30 @@ async fn an_answer_that_is_not_asked_for_is_refused_with_what_there_is() {
 async fn edited_files_reach_the_run_once_they_are_stored_whole() {
     let (house, played) = with_status(house().await);
     let device = add_device(&house.store, "iad-1").await;
-    commit(&house.store, &[write(asking(run(1, device, "iad-1"), &[AnswerKind::Edited]), 1)]).await.unwrap();
-    let stored = house.files.add(&mut &b"edited"[..]).unwrap();
     let kind = Kind("user-data".into());
-    let lie =
-        AnswerRequest::Edited { files: BTreeMap::from([(kind.clone(), StoredFile { size: 7, ..stored })]) };
+    let held = house.files.add(&mut &b"before"[..]).unwrap();
+    let mut asks = asking(run(1, device, "iad-1"), &[AnswerKind::Edited]);
+    asks.backup = Some(ConfigurationSet {
+        files: BTreeMap::from([(kind.clone(), held)]),
+        ..ConfigurationSet::default()
+    });
+    commit(&house.store, &[write(asks, 1)]).await.unwrap();
+    let stored = house.files.add(&mut &b"edited"[..]).unwrap();
+    let edited = |files: &BTreeMap<Kind, StoredFile>, of| {
+        let answer = AnswerRequest::Edited { files: files.clone(), of };
+        AnswerRun { asked_at: None, answer }
+    };
+    let lie = edited(&BTreeMap::from([(kind.clone(), StoredFile { size: 7, ..stored })]), None);
     assert!(
         house.client.post::<()>("/runs/1/answer", &lie).await.unwrap_err().error.contains("6 bytes, not 7")
     );
-    let files = BTreeMap::from([(kind, stored)]);
-    house.client.post::<()>("/runs/1/answer", &AnswerRequest::Edited { files: files.clone() }).await.unwrap();
+    let files = BTreeMap::from([(kind.clone(), stored)]);
+    // They were edited from what was backed up before.
+    let old = edited(&files, Some(BTreeMap::from([(kind.clone(), Digest([9; 32]))])));
+    let refused = house.client.post::<()>("/runs/1/answer", &old).await.unwrap_err().error;
+    assert!(refused.contains("before the settings of iad-1 changed"), "{refused}");
+    let todays = edited(&files, Some(BTreeMap::from([(kind, held.digest)])));
+    house.client.post::<()>("/runs/1/answer", &todays).await.unwrap();
     let asked = played.await.unwrap();
     assert!(matches!(&asked[..], [Command::Answer { answer: Answer::Edited(given), .. }] if *given == files));
 }

@@ -193,7 +193,8 @@ impl World {
         };
         let id = run.id;
         self.note(|| format!("operator: run {id} is answered {:?}", answer.kind()));
-        self.send_input(Channel::Operator, Input::Operator { run: id, answer });
+        let asked_at = question.asked_at;
+        self.send_input(Channel::Operator, Input::Operator { run: id, asked_at, answer });
         // The word may be lost with the manager: then it is said again.
         self.put(Duration::from_secs(30), Item::Operator(place));
     }

@@ -13,7 +13,7 @@ use iad_sim::fault::Fault;
 use iad_sim::net::DeviceView;
 use upgrade::image::{Converter, ImageFile, Manifest};
 use upgrade::profile::Server;
-use upgrade::run::{Answer, Beginning, Choices, Goal, Story, Subject};
+use upgrade::run::{Answer, Beginning, Choices, Goal, State, Story, Subject};
 use upgrade::{ConfigurationSet, Image, Kind, Profile, Protocol, Run, RunId, StoredFile, Time};
 
 use crate::images::digest_of;
@@ -125,9 +125,13 @@ impl Stage {
         Some(id)
     }
 
-    /// Answers the question of a run.
+    /// Answers the question that a run asks now, if it does.
     pub fn answer(&mut self, run: RunId, answer: Answer) {
-        self.world.send_input(Channel::Operator, Input::Operator { run, answer });
+        if let Some(State::Asking(question)) = self.world.store.runs.get(&run).map(|stored| &stored.run.state)
+        {
+            let asked_at = question.asked_at;
+            self.world.send_input(Channel::Operator, Input::Operator { run, asked_at, answer });
+        }
     }
 
     /// Cancels a run.

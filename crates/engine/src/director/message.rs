@@ -49,6 +49,8 @@ pub enum Input {
     Operator {
         /// Which run's.
         run: RunId,
+        /// When that question was asked: it is no answer to another one.
+        asked_at: Time,
         /// How.
         answer: Answer,
     },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use upgrade::operation::Seen;
 use upgrade::profile::{Limits, NotificationKind};
-use upgrade::run::{self, Event, Story};
+use upgrade::run::{self, Event, State, Story};
 use upgrade::{RunId, StoredFile, Time};
 
 use super::{Convert, Director, Effect, Entry, Input, Told, Transaction, Turn, Write};
@@ -46,7 +46,7 @@ impl<'a> Working<'a> {
             Input::Gap => self.gap(),
             Input::Report(report) => self.report(report),
             Input::Converted { run, result } => self.give(*run, &Event::Converted(result.clone())),
-            Input::Operator { run, answer } => self.give_operator(*run, &Event::Answered(answer.clone())),
+            Input::Operator { run, asked_at, answer } => self.operator_answers(*run, *asked_at, answer),
             Input::Cancel(run) => self.give_operator(*run, &Event::Cancelled),
             Input::StopOperation(run) => self.give_operator(*run, &Event::StopOperation),
             Input::Hindered => {
@@ -150,6 +150,16 @@ impl<'a> Working<'a> {
     fn give_operator(&mut self, run: RunId, event: &Event) {
         let heeded = self.step(run, event);
         self.heeded.push(heeded);
+    }
+
+    /// While an operator thought about it, the question may have been answered, and another one asked.
+    fn operator_answers(&mut self, run: RunId, asked_at: Time, answer: &upgrade::run::Answer) {
+        let asks = |entry: &Entry| matches!(&entry.run.state, State::Asking(question) if question.asked_at == asked_at);
+        if self.entry(run).is_some_and(|entry| asks(entry)) {
+            self.give_operator(run, &Event::Answered(answer.clone()));
+        } else {
+            self.heeded.push(false);
+        }
     }
 
     fn give(&mut self, run: RunId, event: &Event) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use upgrade::RunId;
 
-use crate::api::AnswerRequest;
+use crate::api::{self, AnswerRequest};
 use crate::cli::{Context, Exit, Failure, files, follow, narrate, output};
 use crate::store::{RunRecord, ToldStory};
 
@@ -55,14 +55,16 @@ impl AnswerRun {
                     let next = format!("see `iadms run show {run}`");
                     return Err(Failure::new(format!("run {run} has no backup that could be edited"), next));
                 }
-                AnswerRequest::Edited { files: files::hand_in(context, &folder, &kinds).await? }
+                files::hand_in(context, &folder, &kinds).await?
             }
         };
         // What was told until now is known; what is followed begins with the answer.
         let told: Vec<ToldStory> = context.client.get(&format!("/runs/{run}/stories")).await?;
         let last = told.last().map_or(0, |told| told.n);
+        let word = narrate::answer_word(answer.kind());
+        let answer = api::AnswerRun { asked_at: None, answer };
         context.client.post::<()>(&format!("/runs/{run}/answer"), &answer).await?;
-        output::note(&format!("run {run} was answered: {}", narrate::answer_word(answer.kind())));
+        output::note(&format!("run {run} was answered: {word}"));
         if self.wait { follow::follow(context, &[(run, last)]).await } else { Ok(Exit::Success) }
     }
 }

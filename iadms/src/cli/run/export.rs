@@ -24,7 +24,7 @@ impl Export {
             let next = format!("see `iadms run show {}`", self.run);
             return Err(Failure::new(format!("run {} has no backup yet", self.run), next));
         };
-        for path in files::export(context, backup, &self.folder).await? {
+        for path in files::export_to_edit(context, backup, &self.folder).await? {
             output::line(&path.display().to_string())?;
         }
         Ok(Exit::Success)

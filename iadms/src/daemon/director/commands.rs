@@ -43,9 +43,9 @@ impl Loop {
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 }
             }
-            Command::Answer { run, answer, reply } => {
+            Command::Answer { run, asked_at, answer, reply } => {
                 batch.asked.push((run, reply));
-                batch.inputs.push(Input::Operator { run, answer });
+                batch.inputs.push(Input::Operator { run, asked_at, answer });
             }
             Command::Cancel { run, reply } => {
                 batch.asked.push((run, reply));

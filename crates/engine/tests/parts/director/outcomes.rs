@@ -1,5 +1,6 @@
 //! What the device, the file server, the converter and the operator say, and what comes of it.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use engine::commander::{Answer, Outcome};
@@ -8,7 +9,7 @@ use engine::file_server::News;
 use upgrade::image::{Converter, Image, ImageFile, Manifest};
 use upgrade::operation::Seen;
 use upgrade::run::{Answer as UpgradeAnswer, Event, Goal, Outcome as End, State, Step};
-use upgrade::{Digest, RunId, StoredFile, TicketName, Value};
+use upgrade::{Digest, RunId, StoredFile, TicketName, Time, Value};
 
 use crate::run;
 
@@ -143,12 +144,13 @@ fn an_operator_stops_what_is_under_way_and_answers() {
     world.set("operation-state", Value::Integer(6));
     let looked = world.answer();
     world.give(vec![looked]);
-    assert!(
-        matches!(world.director.run(RUN).map(|run| &run.state), Some(State::Asking(_))),
-        "{:?}",
-        world.failures()
-    );
-    let turn = world.give(vec![Input::Operator { run: RUN, answer: UpgradeAnswer::End }]);
+    let Some(State::Asking(question)) = world.director.run(RUN).map(|run| run.state.clone()) else {
+        panic!("it asks nothing: {:?}", world.failures())
+    };
+    let end = |asked_at| Input::Operator { run: RUN, asked_at, answer: UpgradeAnswer::End };
+    let turn = world.give(vec![end(question.asked_at + Duration::from_millis(1))]);
+    assert_eq!(turn.heeded, [false], "that is no answer to this question");
+    let turn = world.give(vec![end(question.asked_at)]);
     assert_eq!(turn.heeded, [true]);
     assert!(turn.transaction.writes[0].run.is_over());
 }
@@ -156,7 +158,7 @@ fn an_operator_stops_what_is_under_way_and_answers() {
 #[test]
 fn an_operator_is_told_what_meant_nothing() {
     let mut world = World::new();
-    let again = Input::Operator { run: RUN, answer: upgrade::run::Answer::Again };
+    let again = Input::Operator { run: RUN, asked_at: Time::default(), answer: UpgradeAnswer::Again };
     let turn = world.give(vec![again, Input::StopOperation(RUN), Input::Cancel(RunId(99))]);
     assert_eq!(turn.heeded, [false, false, false]);
     // The first of two is heeded, whatever becomes of the second.
