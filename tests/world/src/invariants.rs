@@ -176,11 +176,14 @@ impl Checks {
         let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
         let Some(stored) = store.open_runs().find(own) else { return Some(Fate::Owed) };
         let run = &stored.run;
-        let is_busy = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
+        // Nobody changes settings while they are written, or while the software changes.
+        let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
+        let at_work = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
+        let is_busy = at_work && !reads;
         if durable.boot.trial.is_some() {
             return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
         }
-        // Nobody changes settings while they are written, or of software that the device is not meant to run.
+        // Nor those of software that the device is not meant to run.
         let before = run.old.as_ref().map(|old| old.version.as_str());
         let is_elsewhere =
             before.is_some() && before != durable.active().map(|active| active.version.as_str());
@@ -322,6 +325,7 @@ impl Checks {
         run::a_run_is_bounded(run, store)?;
         match &run.state {
             State::Asking(question) if !question.lost => {
+                Self::a_question_leaves_the_device_open_for_calls(place, run, unit)?;
                 self.a_question_finds_the_device_as_it_was(place, run, durable)
             }
             State::Asking(_) => self.what_is_called_lost_is_not_in_service(place, run, unit, calm),

@@ -48,6 +48,19 @@ impl Checks {
         })
     }
 
+    /// A question may stay open for days, and subscribers want to make calls meanwhile.
+    pub(super) fn a_question_leaves_the_device_open_for_calls(
+        place: usize,
+        run: &Run,
+        unit: &Unit,
+    ) -> Checked {
+        if !matches!(unit.device.calls(), Some((_, CallAdmission::Closed))) {
+            return Ok(());
+        }
+        let what = format!("run {} of device {}", run.id, place + 1);
+        broken("a_question_leaves_the_device_open_for_calls", what)
+    }
+
     /// Who is told that a device is lost drives there. Long after all trouble is over, one that answers and is as it was
     /// before is not.
     pub(super) fn what_is_called_lost_is_not_in_service(
@@ -91,8 +104,10 @@ impl Checks {
 
     fn is_as_before(&self, place: usize, run: &Run, durable: &Durable) -> Result<(), String> {
         let Some(known) = self.devices.get(place) else { return Ok(()) };
-        // Before the backup nothing was asked of it: what it runs is its own doing.
-        let Some(old) = run.old.as_ref().filter(|_| run.backup.is_some()) else { return Ok(()) };
+        // Before the backup, or the reset, nothing was asked of it: what it runs is its own doing.
+        let was_reset = matches!(run.goal, Goal::Reset) && durable.operation.id.starts_with(&run.prefix());
+        let asked = run.backup.is_some() || was_reset;
+        let Some(old) = run.old.as_ref().filter(|_| asked) else { return Ok(()) };
         runs(durable, &old.version)?;
         same(&known.owed, &in_force(durable))
     }
