@@ -211,8 +211,17 @@ impl Reading {
 
     /// The configuration of the software that runs, of the kinds for which the device tells digest and size.
     pub fn running_configuration(&self) -> ConfigurationSet {
-        let running = self.running().map(|buffer| buffer.index);
-        let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == running);
+        self.configuration_in(self.running().map(|buffer| buffer.index))
+    }
+
+    /// The same of this version, in whichever buffer.
+    pub fn configuration_of(&self, version: &str) -> ConfigurationSet {
+        let buffer = self.buffers.iter().find(|buffer| buffer.version == version);
+        self.configuration_in(buffer.map(|buffer| buffer.index))
+    }
+
+    fn configuration_in(&self, buffer: Option<u32>) -> ConfigurationSet {
+        let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == buffer);
         let files: BTreeMap<_, _> = entries()
             .filter_map(|entry| {
                 let file = StoredFile { digest: entry.digest?, size: entry.size? };

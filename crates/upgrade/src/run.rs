@@ -75,6 +75,10 @@ pub struct Run {
     /// back.
     #[serde(default)]
     pub untouched: Option<String>,
+    /// What the device showed of the configuration of the old software while it ran other software that it took by itself:
+    /// nothing of this run has changed that.
+    #[serde(default)]
+    pub aside: Option<ConfigurationSet>,
     /// What is kept of the configuration of the software on trial: what was restored there, or was backed up since. None
     /// while that is not in place, or can no longer be had.
     #[serde(default)]
@@ -256,6 +260,7 @@ impl Run {
             backup: None,
             replaced: None,
             untouched: None,
+            aside: None,
             on_trial: None,
             conversion: None,
             converted: None,
@@ -341,6 +346,7 @@ impl Run {
             backup,
             replaced,
             untouched,
+            aside,
             on_trial,
             conversion,
             converted,
@@ -369,7 +375,7 @@ impl Run {
             && *backup == other.backup
             && *replaced == other.replaced
             && *untouched == other.untouched
-            && *on_trial == other.on_trial
+            && (*aside == other.aside && *on_trial == other.on_trial)
             && *conversion == other.conversion
             && *converted == other.converted
             && *loaded == other.loaded

@@ -96,6 +96,10 @@ struct Known {
     edited_on_trial: Option<Digest>,
     /// Its run that asks, and not because the device is lost.
     asking: Option<RunId>,
+    /// The buffer that it was to start from when that was looked at last.
+    selected: usize,
+    /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8).
+    left_while_asked: Option<RunId>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -130,6 +134,8 @@ impl Checks {
                 edited_meanwhile: None,
                 edited_on_trial: None,
                 asking: None,
+                selected: unit.device.durable().boot.selected,
+                left_while_asked: None,
                 sent: 0,
                 sent_before: 0,
             };
@@ -255,6 +261,11 @@ impl Checks {
             return Ok(());
         };
         let durable = unit.device.durable();
+        let at_work = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
+        if known.selected != durable.boot.selected && !at_work {
+            known.left_while_asked = known.asking.take();
+        }
+        known.selected = durable.boot.selected;
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
             known.held = device::held(durable);
@@ -319,6 +330,11 @@ impl Checks {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,
         };
+        if known.asking.is_some() && known.left_while_asked == known.asking {
+            known.asking = None;
+            return self.the_figure_is_that_of_the_requirements(write);
+        }
+        known.left_while_asked = None;
         let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
         self.the_figure_is_that_of_the_requirements(write)?;

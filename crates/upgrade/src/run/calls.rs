@@ -37,6 +37,9 @@ impl Turn<'_> {
     pub(super) fn calls_opened(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let reached = self.is_reached();
         self.run.calls_closed = false;
+        if reached && let Some((step, cause)) = self.left_what_was_reached(reading) {
+            return self.fail(step, cause);
+        }
         if !reached && self.slid(reading).is_some() {
             return self.slid_by_itself(reading);
         }

@@ -17,7 +17,9 @@ impl Turn<'_> {
         operation: &Operation,
         reading: &Reading,
     ) -> Result<(), Rejected> {
-        self.tell(Story::StepDone { step, text: found(operation) });
+        let untouched = step == Step::RollingBack && self.is_back_untouched(reading);
+        let text = if untouched { "with the settings it had all along".into() } else { found(operation) };
+        self.tell(Story::StepDone { step, text });
         if step == Step::BackingUp && self.run.returning {
             return self.keep_replaced(operation, reading);
         }
@@ -67,6 +69,7 @@ impl Turn<'_> {
 
             // Where nothing was ever made to run, nothing was changed either: today's settings stay.
             (Step::RollingBack, _) if self.run.activated.is_none() && !operation.commanded => self.settle(),
+            (Step::RollingBack, _) if untouched => self.settle(),
             (Step::RollingBack, _) if self.run.returning => self.restore_original(),
             (Step::RollingBack, _) => self.rolled_back(reading),
             (Step::RestoringOriginal | Step::Stopping, _) => self.settle(),

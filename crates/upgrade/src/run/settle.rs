@@ -25,6 +25,7 @@ impl Turn<'_> {
         self.run.activated = None;
         self.run.replaced = None;
         self.run.untouched = None;
+        self.run.aside = None;
         self.run.on_trial = None;
         self.run.bring_backs = 0;
         if self.may_refuse_calls() {

@@ -31,6 +31,35 @@ impl Turn<'_> {
         (running != wanted).then(cause)
     }
 
+    /// It runs other software, and not because of this run: the settings of the old software are what they were.
+    pub(super) fn note_aside(&mut self, reading: &Reading) {
+        let Some(old) = self.run.old.as_ref().filter(|_| self.run.activated.is_none()) else { return };
+        let held = reading.configuration_of(&old.version);
+        if reading.running().is_some_and(|buffer| buffer.version != old.version) && !held.files.is_empty() {
+            self.run.aside = Some(held);
+        }
+    }
+
+    /// Whether the old software is back with the settings that it had all along, which may be later ones than were backed up.
+    pub(super) fn is_back_untouched(&self, reading: &Reading) -> bool {
+        let held = reading.running_configuration();
+        let untouched = self.run.aside.as_ref().is_some_and(|aside| aside.same_files(&held));
+        self.run.activated.is_none() && untouched
+    }
+
+    /// The goal was reached, and by itself the device left the software that it is to run since: what undoes that part of
+    /// the figure, and why.
+    pub(super) fn left_what_was_reached(&self, reading: &Reading) -> Option<(Step, Cause)> {
+        let (step, wanted) = match self.run.goal {
+            Goal::Upgrade { .. } => (Step::Confirming, self.run.target_version()?.to_owned()),
+            Goal::RollBack => (Step::RollingBack, self.run.target_version()?.to_owned()),
+            Goal::Reset => (Step::Resetting, self.run.old.as_ref()?.version.clone()),
+            Goal::Backup | Goal::Restore { .. } => return None,
+        };
+        let running = reading.running()?.version.clone();
+        (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
+    }
+
     /// By itself the device took its other software, and is without the settings that were backed up.
     /// What others did to it meanwhile stays.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {

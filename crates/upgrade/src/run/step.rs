@@ -319,6 +319,7 @@ impl Turn<'_> {
             return;
         }
         self.run.calls_closed |= self.run.told_to_close.is_some() && reading.calls_admitted == Some(false);
+        self.note_aside(reading);
         let version = reading.running().map(|buffer| buffer.version.clone());
         self.run.last = LeftWith { version, configuration: reading.running_configuration() };
     }

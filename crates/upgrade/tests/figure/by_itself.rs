@@ -28,6 +28,45 @@ fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anyb
     world.assert_upgraded(&world.before.1);
 }
 
+/// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
+#[test]
+fn settings_changed_before_it_takes_the_loaded_software_by_itself_stay() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    world.device.edit();
+    let edited = world.device.running().files.clone();
+    world.before.1.clone_from(&edited);
+    slides(&mut world.device);
+    let world = world.on();
+    world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Restore)), (1, 0), "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&edited);
+}
+
+/// Found by the deterministic world: software that was confirmed did not start once more, while it was watched that the device
+/// takes calls.
+#[test]
+fn what_left_the_software_that_was_reached_has_not_succeeded() {
+    let confirmed: [(World, Step, &str); 2] = [
+        (World::upgrade(), Step::Confirming, "confirming failed: the device runs 1.0, not 2.0"),
+        (
+            World::new(Goal::RollBack, choices()),
+            Step::Restoring,
+            "rolling back failed: the device runs 1.0, not 0.9",
+        ),
+    ];
+    for (world, last, why) in confirmed {
+        let mut world = world.begin().until_step(last);
+        // A copy of that command may still arrive.
+        world.run.told_to_close = Some(world.now);
+        let mut world = world.until_step(Step::OpeningCalls);
+        slides(&mut world.device);
+        let world = world.on();
+        assert!(world.failures().iter().any(|failure| failure == why), "{}", world.told());
+        assert_eq!(world.question().failure.as_ref().map(ToString::to_string).as_deref(), Some(why));
+    }
+}
+
 /// Found by the deterministic world: the same while an operator was asked.
 #[test]
 fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_repeat() {
@@ -85,6 +124,7 @@ fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_anew_is_brought_bac
     let mut world = world.begin().until_step(Step::Draining);
     world.device.edit();
     let edited = world.device.running().files.clone();
+    world.before.1.clone_from(&edited);
     world.device.calls = 0;
     let mut world = world.until_step(Step::BackingUp);
     slides(&mut world.device);
@@ -93,7 +133,7 @@ fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_anew_is_brought_bac
         &[AnswerKind::Again, AnswerKind::End],
         "backing up failed: the device runs 0.9, not 1.0",
     );
-    assert!(world.kept.iter().any(|kept| kept.files == edited), "what was changed is in a backup");
+    assert_eq!(world.device.running().files, edited, "what was changed stays");
 }
 
 /// An agent may be started before the rest of its device.
