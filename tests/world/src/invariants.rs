@@ -330,7 +330,9 @@ impl Checks {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,
         };
-        if known.asking.is_some() && known.left_while_asked == known.asking {
+        let waits = known.asking.is_some() || run.is_over();
+        if waits && known.left_while_asked == Some(run.id) {
+            // Nobody has looked at it since.
             known.asking = None;
             return self.the_figure_is_that_of_the_requirements(write);
         }

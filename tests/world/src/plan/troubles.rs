@@ -247,7 +247,7 @@ fn fault(random: &mut Random, weights: &Weights) -> Fault {
         }
         // Software that never starts again is lost whoever commands it: only what was loaded may fail so.
         FaultKind::BootLoop | FaultKind::BootHang => {
-            fault.times = 1;
+            fault.times = if random.permille(800) { 1 } else { 3 };
         }
         FaultKind::LoseNotification | FaultKind::DoubleNotification | FaultKind::DelayNotification => {
             fault.notification = random.one_of(&NOTIFICATIONS).copied();
