@@ -83,7 +83,8 @@ impl Turn<'_> {
         let failed = self.run.stranded.as_ref().map(|failure| failure.step);
         let only_calls = failed == Some(Step::OpeningCalls) && self.run.activated.is_none();
         match self.run.goal {
-            _ if only_calls => self.settle(),
+            // It is looked at: for long it was not heard.
+            _ if only_calls => self.begin(Step::OpeningCalls, Task::OpenCalls),
             Goal::Restore { .. } => self.restore_original(),
             _ => self.roll_back(),
         }

@@ -47,6 +47,8 @@ impl Turn<'_> {
         if moved && self.run.drifts > 0 && !self.run.cancelled {
             // The settings moved while calls were kept out: they are backed up anew.
             self.run.failure = None;
+            self.run.stranded = None;
+            self.run.returning = false;
             return self.back_up();
         }
         if reached { self.succeed() } else { self.settle_after(true) }

@@ -96,7 +96,7 @@ const FAULTS: [(FaultKind, u64); 20] = [
     (FaultKind::FlashError, 10),
     (FaultKind::ConversionFails, 10),
     (FaultKind::ApplyFails, 10),
-    (FaultKind::BootLoop, 20),
+    (FaultKind::BootLoop, 40),
     (FaultKind::BootHang, 20),
     (FaultKind::Unhealthy, 10),
     (FaultKind::FalseProgress, 10),
@@ -245,9 +245,10 @@ fn fault(random: &mut Random, weights: &Weights) -> Fault {
             fault.percent = percent;
             fault.for_ms = random.permille(600).then(|| random.between(500, 200_000));
         }
-        // Software that never starts again is lost whoever commands it: only what was loaded may fail so.
+        // Three times in a row, and the device takes its other software. What never starts again is lost whoever commands it.
         FaultKind::BootLoop | FaultKind::BootHang => {
-            fault.times = if random.permille(800) { 1 } else { 3 };
+            fault.times = if random.permille(500) { 1 } else { 3 };
+            fault.skip = u32::try_from(random.below(4)).unwrap_or(0);
         }
         FaultKind::LoseNotification | FaultKind::DoubleNotification | FaultKind::DelayNotification => {
             fault.notification = random.one_of(&NOTIFICATIONS).copied();
