@@ -40,6 +40,8 @@ found! {
     who_had_cancelled_a_run_could_not_give_its_device_up: 1795312183015754 of 5;
     a_ticket_that_was_used_up_was_opened_again: 1795318642017823 of 5;
     an_activation_that_was_never_commanded_was_taken_for_one: 1795315901005032 of 5;
+    settings_changed_before_a_device_left_its_software_by_itself_were_restored_over: 5005582 of 5;
+    nobody_looked_at_a_device_that_was_long_not_heard_before_a_question: 4005057 of 5;
 }
 
 #[test]
