@@ -94,6 +94,11 @@ macro_rules! matrix {
 
 matrix! {
     preflight: PHASE;
+    configuring_server: Phase {
+        step: Step::Working("configuring-server"),
+        moment: Moment::Commanded(Command::ConfigureServer, 0),
+        ..PHASE
+    };
     backing_up: Phase {
         step: Step::Working("backing-up"),
         moment: Moment::Commanded(Command::Backup, 2),
@@ -122,11 +127,23 @@ matrix! {
         time_limit: Some("download"),
         ..PHASE
     };
+    closing_calls: Phase {
+        step: Step::Working("closing-calls"),
+        moment: Moment::Commanded(Command::CloseCalls, 0),
+        ..PHASE
+    };
     holding: Phase { step: Step::State("holding"), moment: Moment::Holding, ..PHASE };
     draining: Phase {
         step: Step::State("draining"),
         moment: Moment::Calls,
         devices: &["--calls", "2", "--call-time", "1h"],
+        ..PHASE
+    };
+    opening_calls: Phase {
+        step: Step::Working("opening-calls"),
+        moment: Moment::CallsLetIn,
+        devices: &["--calls", "2", "--call-time", "1h"],
+        repeated: &["backup"],
         ..PHASE
     };
     activating: Phase {

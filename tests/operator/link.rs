@@ -10,22 +10,45 @@ use tests::process::LIMIT;
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 
-/// A command of IAD-MIB `iadOpCommand`, by its number there.
+/// The commands by which the link knows a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in the MIB")]
 pub(crate) enum Command {
-    Backup = 1,
-    Download = 2,
-    Reset = 4,
-    Rollback = 5,
-    Convert = 6,
-    Restore = 7,
-    Confirm = 8,
+    ConfigureServer,
+    Backup,
+    Download,
+    CloseCalls,
+    Reset,
+    Rollback,
+    Convert,
+    Restore,
+    Confirm,
+    OpenCalls,
 }
 
-/// The end of the varbind that gives a command, but for the command: the name `iadOpCommand.0`, and the head of an INTEGER.
-const GIVES_COMMAND: [u8; 17] =
-    [0x06, 0x0d, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x81, 0xfd, 0x59, 0x01, 0x01, 0x05, 0x02, 0x00, 0x02, 0x01];
+impl Command {
+    /// The end of the varbind that gives it: the last parts of the object's name under the IAD-MIB, and the head of the value,
+    /// or all of it.
+    const fn varbind(self) -> ([u8; 4], &'static [u8]) {
+        const COMMAND: [u8; 4] = [1, 5, 2, 0];
+        const CALL_ADMISSION: [u8; 4] = [1, 1, 7, 0];
+        const SERVER_ADDRESS: [u8; 4] = [1, 4, 2, 0];
+        match self {
+            Self::ConfigureServer => (SERVER_ADDRESS, &[0x04]),
+            Self::Backup => (COMMAND, &[0x02, 1, 1]),
+            Self::Download => (COMMAND, &[0x02, 1, 2]),
+            Self::Reset => (COMMAND, &[0x02, 1, 4]),
+            Self::Rollback => (COMMAND, &[0x02, 1, 5]),
+            Self::Convert => (COMMAND, &[0x02, 1, 6]),
+            Self::Restore => (COMMAND, &[0x02, 1, 7]),
+            Self::Confirm => (COMMAND, &[0x02, 1, 8]),
+            Self::OpenCalls => (CALL_ADMISSION, &[0x02, 1, 1]),
+            Self::CloseCalls => (CALL_ADMISSION, &[0x02, 1, 2]),
+        }
+    }
+}
+
+/// The head of a name of the IAD-MIB (1.3.6.1.4.1.32473.1) with four more parts (X.690 section 8.19).
+const NAME: [u8; 11] = [0x06, 0x0d, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x81, 0xfd, 0x59, 0x01];
 
 /// The operation code of DATA (RFC 1350 section 5).
 const DATA: [u8; 2] = [0, 3];
@@ -211,7 +234,7 @@ impl Shared {
 }
 
 fn gives(bytes: &[u8], command: Command) -> bool {
-    let given = bytes.windows(GIVES_COMMAND.len() + 1);
-    let wanted = [GIVES_COMMAND.as_slice(), &[command as u8]].concat();
-    given.into_iter().any(|window| window == wanted)
+    let (object, value) = command.varbind();
+    let wanted = [NAME.as_slice(), &object, value].concat();
+    bytes.windows(wanted.len()).any(|window| window == wanted)
 }

@@ -27,6 +27,8 @@ pub(super) enum Moment {
     /// The old configuration is being brought back, which someone changed at the device as soon as that ran its old
     /// software again.
     OriginalMoved,
+    /// Calls are let in again, since someone changed the configuration at the device while they were waited for.
+    CallsLetIn,
     /// The operator is asked what to do about a failure.
     Asked,
 }
@@ -93,6 +95,15 @@ impl Trial {
             Moment::Soaking => {
                 self.watch().step_begun("soaking");
                 self.laboratory.link().cut();
+            }
+            Moment::CallsLetIn => {
+                self.watch().step_begun("draining");
+                self.laboratory.simulator(&["device", "set-config", DEVICE, "touched=yes"]);
+                self.before = self.laboratory.device();
+                self.laboratory.link().cut_after(Command::OpenCalls, 0);
+                self.laboratory.simulator(&["device", "calls", "0", DEVICE]);
+                self.laboratory.link().is_cut();
+                self.watch().step_begun("opening-calls");
             }
             Moment::OriginalMoved => {
                 self.laboratory.link().is_cut();
