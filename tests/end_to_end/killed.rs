@@ -351,16 +351,15 @@ async fn b09_killed_at_everything_that_is_told() {
     // What a device does takes far longer than killing and starting, so that no such step is missed.
     const LASTING: [Step; 5] =
         [Step::Downloading, Step::Activating, Step::Converting, Step::Restoring, Step::Soaking];
-    let second = Duration::from_secs(1);
-    let slow = impatient().flash(50_000).profile("[limits]\nevidence_s = 4\nsoak_s = 1\n").device(|device| {
-        device.timing =
-            Timing { boot: second, activate: second, convert: second, apply: second, ..device.timing };
+    let span = Duration::from_secs(2);
+    let slow = impatient().flash(50_000).profile("[limits]\nevidence_s = 4\nsoak_s = 2\n").device(|device| {
+        device.timing = Timing { boot: span, activate: span, convert: span, apply: span, ..device.timing };
     });
     let mut laboratory = Laboratory::with(slow).await;
     let before = laboratory.look().await;
     let run = laboratory.upgrade(&laboratory.image(&Plan { format: 2, ..plan("2.0") })).await;
+    let mut told = 0;
     while !laboratory.run(run).await.is_over() {
-        let told = laboratory.stories(run).await.len();
         let mut news = laboratory.manager().handle.watch();
         let next = async {
             // What it tells of having started again is not counted.
@@ -369,6 +368,7 @@ async fn b09_killed_at_everything_that_is_told() {
             }
         };
         bounded("the next story", next).await;
+        told = laboratory.stories(run).await.len();
         laboratory.kill().await;
         laboratory.start_again().await;
     }

@@ -79,8 +79,8 @@ pub struct Run {
     /// nothing of this run has changed that.
     #[serde(default)]
     pub aside: Option<ConfigurationSet>,
-    /// What is kept of the configuration of the software on trial: what was restored there, or was backed up since. None
-    /// while that is not in place, or can no longer be had.
+    /// The configuration of the software on trial, as far as it is kept or nobody's work: what it came with, what was restored
+    /// there, what was backed up since. None where nothing is on trial, or no more of it can be had.
     #[serde(default)]
     pub on_trial: Option<ConfigurationSet>,
     /// Who converts it, where it must be converted.

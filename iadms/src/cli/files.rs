@@ -24,8 +24,7 @@ pub(super) async fn export(
     set: &ConfigurationSet,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| Failure::file("make the folder", folder, &error))?;
+    make(folder)?;
     let mut paths = Vec::with_capacity(set.files.len());
     for (kind, file) in &set.files {
         let path = folder.join(file_name(kind)?);
@@ -45,11 +44,22 @@ pub(super) async fn export_to_edit(
     backup: &ConfigurationSet,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let paths = export(context, backup, folder).await?;
+    let origin = folder.join(ORIGIN);
     let of: BTreeMap<_, _> = backup.files.iter().map(|(kind, file)| (kind, file.digest)).collect();
-    let told = serde_json::to_vec(&of).map_err(|error| cannot_write(&folder.join(ORIGIN), &error.into()))?;
-    write_new(&folder.join(ORIGIN), &told)?;
-    Ok(paths)
+    let told = serde_json::to_vec(&of).map_err(|error| cannot_write(&origin, &error.into()))?;
+    make(folder)?;
+    // It comes first: files without it would be taken for whatever is backed up by then.
+    write_new(&origin, &told)?;
+    let exported = export(context, backup, folder).await;
+    if exported.is_err() {
+        let _ = std::fs::remove_file(&origin);
+    }
+    exported
+}
+
+fn make(folder: &Path) -> Result<(), Failure> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::file("make the folder", folder, &error))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

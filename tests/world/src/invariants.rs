@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::director::{Told, Write};
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
+use upgrade::operation::Cause;
 use upgrade::run::{Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
@@ -263,7 +264,7 @@ impl Checks {
         let durable = unit.device.durable();
         let at_work = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
         if known.selected != durable.boot.selected && !at_work {
-            known.left_while_asked = known.asking.take();
+            known.left_while_asked = known.asking.take().or(known.left_while_asked);
         }
         known.selected = durable.boot.selected;
         if known.seen != durable.configurations {
@@ -313,14 +314,19 @@ impl Checks {
                 known.owe(place, now, &mut self.owners);
             }
         }
-        let failed = |told: &Told| matches!(&told.story, Story::StepFailed(failure) if failure.step == Step::BackingUp);
-        if run.on_trial.is_none() && write.stories.iter().any(failed) {
+        let kept = known.edited_on_trial.is_some_and(|digest| store.has_backup(run.device.id, digest));
+        let on_trial = unit.device.durable().boot.trial.is_some();
+        if !kept
+            && run.on_trial.is_none()
+            && write.stories.iter().any(|told| may_lose_a_trial(told, on_trial))
+        {
             known.forgive_trial();
         }
         if let State::Ended(ending) = &run.state {
             let durable = unit.device.durable();
-            if known.holds_edit_of_trial(durable) {
-                known.owe(place, device::in_force(durable), &mut self.owners);
+            if known.holds_edit_of_trial(durable) && ending.outcome == Outcome::Succeeded {
+                let edited = device::in_force(durable).remove(&ConfigurationKind::UserData);
+                known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
             } else if ending.outcome == Outcome::DeviceLost {
                 known.forgive_trial();
             }
@@ -331,12 +337,13 @@ impl Checks {
             _ => None,
         };
         let waits = known.asking.is_some() || run.is_over();
-        if waits && known.left_while_asked == Some(run.id) {
-            // Nobody has looked at it since.
+        // Nobody has looked at it since.
+        let left = waits && known.left_while_asked == Some(run.id);
+        if left {
             known.asking = None;
-            return self.the_figure_is_that_of_the_requirements(write);
+        } else {
+            known.left_while_asked = None;
         }
-        known.left_while_asked = None;
         let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
         self.the_figure_is_that_of_the_requirements(write)?;
@@ -344,7 +351,7 @@ impl Checks {
         match &run.state {
             State::Asking(question) if !question.lost => {
                 Self::a_question_leaves_the_device_open_for_calls(place, run, unit)?;
-                self.a_question_finds_the_device_as_it_was(place, run, durable)
+                if left { Ok(()) } else { self.a_question_finds_the_device_as_it_was(place, run, durable) }
             }
             State::Asking(_) => self.what_is_called_lost_is_not_in_service(place, run, unit, calm),
             State::Ended(ending) => {
@@ -353,6 +360,9 @@ impl Checks {
                 }
                 run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
+                if left {
+                    return Ok(());
+                }
                 self.an_end_leaves_the_device_in_service(place, run, ending, durable, store)
             }
             _ => Ok(()),
@@ -394,6 +404,16 @@ impl Known {
         if let Some(edited) = self.edited_on_trial.take() {
             self.history.remove(&edited);
         }
+    }
+}
+
+/// Whether a run tells that what a person changed on trial may not be fetched: the backup of it failed. That the device
+/// runs something else is no excuse while it does not.
+fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
+    let Story::StepFailed(failure) = &told.story else { return false };
+    match failure.step {
+        Step::BackingUp => !(on_trial && matches!(failure.cause, Cause::WrongVersion { .. })),
+        _ => false,
     }
 }
 

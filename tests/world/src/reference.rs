@@ -18,7 +18,7 @@ pub(crate) struct Reference {
     touched: bool,
     /// Other software, or other settings, were put in force, and not taken back.
     changed: bool,
-    /// The new software was watched with its configuration, and was not left since: that may be changed there.
+    /// The new software runs on trial, and was not left since: its configuration may be changed there.
     watched: bool,
     /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
     forward: bool,
@@ -170,10 +170,7 @@ impl Reference {
                 must(next, "restoring comes after what makes it needed, or is wanted for itself (H19)")?;
                 self.changed = true;
             }
-            Step::Soaking => {
-                must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?;
-                self.watched = true;
-            }
+            Step::Soaking => must(self.has(Step::Restoring), "health is watched once all is in place (B4)")?,
             Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
             Step::RollingBack => {
                 // Where it has gone there by itself no call is cut off, and what is left to do follows.
@@ -236,7 +233,7 @@ impl Reference {
         let goes_back = step == Step::RollingBack && self.done == [Step::Preflight];
         let never_left = goes_back && !text.is_empty();
         self.done.push(step);
-        self.watched &= step != Step::RollingBack;
+        self.watched = (self.watched || step == Step::Activating) && step != Step::RollingBack;
         if step == Step::RestoringOriginal || never_left {
             self.changed = false;
         }

@@ -6,9 +6,9 @@ use super::commanding::order;
 use super::sight::Sight;
 use super::step::Surroundings;
 use super::{Cause, Effect, Operation, State, Task};
-use crate::Time;
 use crate::profile::{Command, Limits, Scope};
 use crate::reading::Reading;
+use crate::{ConfigurationSet, Time};
 
 /// After an abort, a device is looked at this soon again, or as soon as the profile polls, if that is sooner.
 const STOPPING_LOOK: Duration = Duration::from_secs(1);
@@ -191,7 +191,9 @@ impl Operation {
             }
             (Task::Restore { set, over: Some(over), .. }, _) => {
                 let held = reading.running_configuration();
-                !set.files.keys().all(|kind| held.is_known(kind, over))
+                // Part of the look was answered before they moved.
+                let torn = |known: &ConfigurationSet| known.same_files(&held) && known.is_outdated_by(&held);
+                over.iter().any(torn) || !set.files.keys().all(|kind| held.is_known(kind, over))
             }
             _ => false,
         }

@@ -40,6 +40,24 @@ impl Turn<'_> {
         self.run.on_trial.as_ref().and_then(|known| known.revision).unwrap_or(0)
     }
 
+    /// What the software on trial came with, or was given, is nobody's work.
+    pub(super) fn note_on_trial(&mut self, reading: &Reading) {
+        if matches!(self.run.goal, Goal::Upgrade { .. }) {
+            self.run.on_trial = Some(reading.running_configuration());
+        }
+    }
+
+    /// What a person changed on trial, and came whole, is not lost with the backup that failed.
+    pub(super) fn keep_what_came(&mut self, step: Step, operation: &Operation) {
+        if step == Step::BackingUp && self.run.returning && self.run.on_trial.is_some() {
+            let files = operation.written();
+            if !files.is_empty() && files.len() == operation.transfers.len() {
+                let ConfigurationSet { format, revision, .. } = self.run.last.configuration;
+                self.effects.push(Effect::Keep(ConfigurationSet { format, revision, files }));
+            }
+        }
+    }
+
     /// By what the device shows it is known that it never began a restore which was the goal: its SET may have been lost.
     pub(super) fn note_untouched(&mut self, step: Step, operation: &Operation) {
         if step == Step::Restoring && matches!(self.run.goal, Goal::Restore { .. }) && !operation.is_repeat()
@@ -115,6 +133,7 @@ impl Turn<'_> {
             return self.spare();
         }
         self.run.on_trial = None;
+        self.run.bring_backs = 0;
         self.roll_back()
     }
 

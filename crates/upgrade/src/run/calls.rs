@@ -37,7 +37,7 @@ impl Turn<'_> {
     pub(super) fn calls_opened(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let reached = self.is_reached();
         self.run.calls_closed = false;
-        if reached && let Some((step, cause)) = self.left_what_was_reached(reading) {
+        if reached && let Some((step, cause)) = self.left_what_was_reached() {
             return self.fail(step, cause);
         }
         if !reached && self.slid(reading).is_some() {
@@ -65,6 +65,11 @@ impl Turn<'_> {
         if self.is_worth_another_try(&failure.cause) {
             self.count_bring_back();
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
+        }
+        if self.is_reached()
+            && let Some((step, cause)) = self.left_what_was_reached()
+        {
+            return self.fail(step, cause);
         }
         if self.is_reached() {
             // Where it took calls when it was heard last, it was only watched.

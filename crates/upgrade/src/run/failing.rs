@@ -11,10 +11,11 @@ impl Turn<'_> {
         // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
         let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
-        if broken_by_us && !other && !self.run.cancelled {
+        let returning = self.run.returning;
+        if broken_by_us && !other && (returning || !self.run.cancelled) {
             return self.begin(step, again(operation, &self.run));
         }
-        let returning = self.run.returning;
+        self.keep_what_came(step, operation);
         if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded && !returning {
             // Nothing else was ever made to run.
             self.run.activated = None;
@@ -55,7 +56,7 @@ impl Turn<'_> {
             Step::Stopping => return self.settle(),
             _ if self.run.returning => return self.not_brought_back(failure),
             Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
-                if cause == Cause::RevisionMoved && !self.run.cancelled =>
+                if cause == Cause::RevisionMoved && !self.run.cancelled && self.run.on_trial.is_none() =>
             {
                 return self.drift(step);
             }
@@ -111,7 +112,9 @@ impl Turn<'_> {
         let in_time = self.run.activated.is_some_and(|at| trial.is_zero() || self.now < at + trial);
         let still_there = !matches!(
             cause,
-            Cause::Restarted
+            Cause::NotSo(_)
+                | Cause::RevisionMoved
+                | Cause::Restarted
                 | Cause::Unreachable(..)
                 | Cause::Unheeded(_)
                 | Cause::WrongVersion { .. }

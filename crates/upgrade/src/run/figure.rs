@@ -29,8 +29,11 @@ impl Turn<'_> {
                 return self.fail(step, Cause::NotSo("no file came".into()));
             }
         }
-        if step == Step::RollingBack {
-            self.run.on_trial = None;
+        if step == Step::RollingBack && self.run.on_trial.take().is_some() {
+            self.run.bring_backs = 0;
+        }
+        if step == Step::Activating {
+            self.note_on_trial(reading);
         }
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
             self.note_calls(operation, reading);
@@ -169,7 +172,10 @@ impl Turn<'_> {
             return self.begin(Step::Converting, Task::Convert { kinds });
         }
         match self.run.wanted_configuration().cloned() {
-            Some(set) => self.begin(Step::Restoring, Task::restore(set, None)),
+            Some(set) => {
+                let over = self.run.on_trial.clone().map(|known| vec![known, set.clone()]);
+                self.begin(Step::Restoring, Task::restore(set, over))
+            }
             None => Err(Rejected),
         }
     }

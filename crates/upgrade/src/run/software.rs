@@ -5,6 +5,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Goal, Step};
+use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, Reading, Role};
 
@@ -16,11 +17,14 @@ impl Turn<'_> {
     /// Whether a device that runs other software than before is to be brought back: it took what this run is about.
     pub(super) fn is_to_be_brought_back(&self) -> bool {
         let concerned = match self.run.goal {
+            // Backed up or not: what would be loaded next goes over the software that it left, and its settings.
             Goal::Upgrade { .. } => true,
-            Goal::RollBack => self.run.last.version.as_deref() == self.run.target_version(),
+            Goal::RollBack => {
+                self.run.last.version.as_deref() == self.run.target_version() && self.run.backup.is_some()
+            }
             Goal::Backup | Goal::Restore { .. } | Goal::Reset => false,
         };
-        concerned && self.run.backup.is_some()
+        concerned && self.run.old.is_some()
     }
 
     /// It does not run the software of before.
@@ -49,14 +53,14 @@ impl Turn<'_> {
 
     /// The goal was reached, and by itself the device left the software that it is to run since: what undoes that part of
     /// the figure, and why.
-    pub(super) fn left_what_was_reached(&self, reading: &Reading) -> Option<(Step, Cause)> {
+    pub(super) fn left_what_was_reached(&self) -> Option<(Step, Cause)> {
         let (step, wanted) = match self.run.goal {
             Goal::Upgrade { .. } => (Step::Confirming, self.run.target_version()?.to_owned()),
             Goal::RollBack => (Step::RollingBack, self.run.target_version()?.to_owned()),
             Goal::Reset => (Step::Resetting, self.run.old.as_ref()?.version.clone()),
             Goal::Backup | Goal::Restore { .. } => return None,
         };
-        let running = reading.running()?.version.clone();
+        let running = self.run.last.version.clone()?;
         (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
     }
 
@@ -65,7 +69,7 @@ impl Turn<'_> {
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
         let held = reading.running_configuration();
-        let bare = self.run.backup.as_ref().is_some_and(|backup| !backup.same_files(&held));
+        let bare = self.settings_of_before().is_some_and(|before| !before.same_files(&held));
         let prefix = self.run.prefix();
         let ours = reading.operation.as_ref().is_none_or(|last| last.id.starts_with(&prefix));
         let on_trial = running.role == Some(Role::Trial);
@@ -76,6 +80,13 @@ impl Turn<'_> {
         };
         (taken && self.changes_software() && self.is_of_other_buffer(running))
             .then(|| self.left_the_old_software(reading))?
+    }
+
+    /// The settings that were backed up, or that an upgrade saw before it had backed them up.
+    fn settings_of_before(&self) -> Option<&ConfigurationSet> {
+        let seen = || self.run.old.as_ref().map(|old| &old.configuration);
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        self.run.backup.as_ref().or_else(|| seen().filter(|_| upgrade))
     }
 
     /// Whether it is what the other buffer held before, or was given by this run.
@@ -91,6 +102,8 @@ impl Turn<'_> {
             return self.go_back();
         }
         self.run.activated = Some(self.now);
+        self.run.returning = false;
+        self.run.stranded = None;
         self.roll_back()
     }
 

@@ -124,7 +124,7 @@ impl Turn<'_> {
 
     /// The new software is watched before it is confirmed (row B4).
     pub(super) fn soak(&mut self, reading: &Reading) -> Result<(), Rejected> {
-        self.run.on_trial = Some(reading.running_configuration());
+        self.note_on_trial(reading);
         let until = self.now + Limits::span(self.profile.limits.soak_s);
         let waiting = Waiting::default();
         self.run.state = State::Soaking { pulse: reading.pulse(), until, waiting };

@@ -28,6 +28,28 @@ fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anyb
     world.assert_upgraded(&world.before.1);
 }
 
+/// Found by the deterministic world: the backup had not come yet. What is loaded next goes over the software that it left.
+#[test]
+fn a_device_that_leaves_its_software_before_it_is_backed_up_is_brought_back_and_loses_nothing() {
+    for fault in [Fault::PowerLoss, Fault::Hang] {
+        let mut world =
+            World::upgrade().fault(Command::Backup, [fault]).begin().until_underway(Step::BackingUp);
+        // What its other buffer holds is without settings. The run has not looked at that when it asks first.
+        world.before_counts = false;
+        slides(&mut world.device);
+        let mut world = world.on();
+        for _ in 0..3 {
+            assert!(world.kept.iter().all(|kept| kept.files == world.before.1), "{}", world.told());
+            if world.run.is_over() {
+                break;
+            }
+            world = world.answer(Answer::Again);
+            world.before_counts = true;
+        }
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
 #[test]
 fn settings_changed_before_it_takes_the_loaded_software_by_itself_stay() {

@@ -228,8 +228,10 @@ fn nothing_is_loaded_without_a_whole_backup(
         operation.command,
         Command::Download | Command::Activate | Command::Convert | Command::Restore | Command::Rollback
     );
+    // What it has left by itself is still in its other buffer.
+    let back = operation.command == Command::Rollback && run.returning;
     // A reset takes no backup: it goes back to where it began.
-    let risky = risky && !matches!(run.goal, Goal::Reset);
+    let risky = risky && !back && !matches!(run.goal, Goal::Reset);
     let whole = run.backup.as_ref().is_some_and(|backup| {
         !backup.files.is_empty()
             && backup.files.values().all(|file| {
