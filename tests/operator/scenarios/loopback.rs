@@ -110,8 +110,11 @@ impl Site for Loopback {
     }
 
     fn edit(&mut self, folder: &str, format: u32) {
-        for file in std::fs::read_dir(self.laboratory.folder().join(folder)).unwrap() {
-            let path = file.unwrap().path();
+        let files =
+            std::fs::read_dir(self.laboratory.folder().join(folder)).unwrap().map(|file| file.unwrap());
+        // As a person opens DIR/*: what tells where they come from is no configuration.
+        for file in files.filter(|file| !file.file_name().to_string_lossy().starts_with('.')) {
+            let path = file.path();
             let edited = super::edited(&std::fs::read(&path).unwrap(), format);
             std::fs::write(&path, edited).unwrap();
         }
