@@ -1,8 +1,9 @@
 //! What a person changes on software on trial is backed up before the device goes back: the next download writes over it.
 
 use upgrade::StoredFile;
-use upgrade::profile::Command;
-use upgrade::run::{Answer, AnswerKind, Outcome, Step};
+use upgrade::profile::{Command, Scope};
+use upgrade::reading::OperationState;
+use upgrade::run::{Answer, AnswerKind, Event, Outcome, State, Step};
 
 use crate::device::Fault;
 use crate::world::World;
@@ -83,7 +84,7 @@ fn a_backup_that_fails_does_not_keep_the_device_on_trial() {
 fn settings_that_never_rest_do_not_keep_the_device_on_trial() {
     let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]);
     world = world.begin().until_step(Step::RollingBack);
-    while !matches!(world.run.state, upgrade::run::State::Asking(_)) {
+    while !matches!(world.run.state, State::Asking(_)) {
         if world.run.current_step() == Some(Step::RollingBack) && world.run.is_commanding() {
             world.device.edit();
         }
@@ -111,4 +112,56 @@ fn settings_changed_while_it_is_watched_stay_where_the_software_is_confirmed() {
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert!(world.device.running().files.values().any(|held| *held == file));
     assert!(world.ending().reason.ends_with("its configuration is another one than was restored"));
+}
+
+/// What the new software came with is nobody's work; what is found there instead is.
+#[test]
+fn settings_changed_before_they_are_restored_over_are_backed_up() {
+    let mut world = World::upgrade().begin().until_step(Step::Restoring);
+    let file = edited(&mut world);
+    is_kept_and_upgraded_after_all(world.on(), file, "the configuration was changed in between");
+}
+
+/// Found by the deterministic world: nobody had seen that it was restored already.
+#[test]
+fn settings_changed_while_the_manager_was_down_are_not_restored_over() {
+    let mut world = World::upgrade().begin().until_underway(Step::Restoring);
+    world.until(|world| world.device.work.as_ref().is_some_and(|work| work.state == OperationState::Done));
+    let file = edited(&mut world);
+    world.kill_manager();
+    is_kept_and_upgraded_after_all(world.on(), file, "restoring failed");
+}
+
+#[test]
+fn a_manager_killed_after_a_cancel_keeps_them_too() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let file = edited(&mut world);
+    world.run.last.configuration = world.device.reading(Scope::Whole, world.now).running_configuration();
+    assert!(world.give(&Event::Cancelled));
+    world = world.until_underway(Step::BackingUp);
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert!(is_kept(&world, &file), "{}", world.told());
+}
+
+/// What was counted for settings that moved is not counted for the way back.
+#[test]
+fn settings_that_never_rest_leave_the_way_back_its_own_tries() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]);
+    world = world.begin().until_step(Step::RollingBack);
+    let mut refused = false;
+    while !matches!(world.run.state, State::Asking(_)) {
+        if world.run.current_step() == Some(Step::RollingBack) && world.run.is_commanding() {
+            world.device.edit();
+        }
+        if world.kept.len() == 4 && !std::mem::replace(&mut refused, true) {
+            world = world.fault(Command::Restore, [Fault::Refuse]);
+            let kind = world.before.1.keys().next().unwrap().clone();
+            world.device.slots[0].files.insert(kind, crate::device::file("damaged"));
+        }
+        assert!(world.next(), "{}", world.told());
+    }
+    world.assert_asks(&ALL, "flash");
+    assert!(refused);
 }
