@@ -137,6 +137,7 @@ fn a_manager_killed_after_a_cancel_keeps_them_too() {
     let mut world = World::upgrade().begin().until_step(Step::Soaking);
     let file = edited(&mut world);
     world.run.last.configuration = world.device.reading(Scope::Whole, world.now).running_configuration();
+    let mut world = world.fault(Command::Backup, [Fault::Fail("the transfer broke off")]);
     assert!(world.give(&Event::Cancelled));
     world = world.until_underway(Step::BackingUp);
     world.kill_manager();
