@@ -229,6 +229,9 @@ pub struct Old {
     pub capabilities: std::collections::BTreeSet<crate::reading::Capability>,
     /// The version in the other buffer.
     pub standby_version: Option<String>,
+    /// The operation that it showed, whose ever that was.
+    #[serde(default)]
+    pub operation: Option<String>,
 }
 
 /// What failed.

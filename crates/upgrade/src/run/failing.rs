@@ -68,8 +68,8 @@ impl Turn<'_> {
                 self.preflight()
             }
             // By itself it has taken what was loaded: the old software is what its settings are for.
-            Step::Preflight | Step::BackingUp
-                if self.is_to_be_brought_back() && matches!(cause, Cause::WrongVersion { .. }) =>
+            Step::Preflight | Step::ConfiguringServer | Step::BackingUp
+                if self.is_to_be_brought_back() && self.has_left(step, &cause) =>
             {
                 self.go_back()
             }

@@ -252,6 +252,7 @@ fn old(reading: &Reading) -> Old {
             .standby()
             .map(|buffer| buffer.version.clone())
             .filter(|version| !version.is_empty()),
+        operation: reading.operation.as_ref().map(|shown| shown.id.clone()),
     }
 }
 

@@ -27,6 +27,13 @@ impl Turn<'_> {
         concerned && self.run.old.is_some()
     }
 
+    /// Whether a part of the figure failed on other software than before.
+    pub(super) fn has_left(&self, failed: Step, cause: &Cause) -> bool {
+        let old = self.run.old.as_ref().map(|old| old.version.as_str());
+        let elsewhere = failed != Step::Preflight && self.run.last.version.as_deref() != old;
+        elsewhere || matches!(cause, Cause::WrongVersion { .. })
+    }
+
     /// It does not run the software of before.
     pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
         let wanted = &self.run.old.as_ref()?.version;
@@ -71,7 +78,9 @@ impl Turn<'_> {
         let held = reading.running_configuration();
         let bare = self.settings_of_before().is_some_and(|before| !before.same_files(&held));
         let prefix = self.run.prefix();
-        let ours = reading.operation.as_ref().is_none_or(|last| last.id.starts_with(&prefix));
+        let seen = self.run.old.as_ref().and_then(|old| old.operation.as_deref());
+        let is_ours = |last: &str| last.starts_with(&prefix) || Some(last) == seen;
+        let ours = reading.operation.as_ref().is_none_or(|last| is_ours(&last.id));
         let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use upgrade::profile::Command;
+use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Goal, Outcome, Step};
 
 use crate::device::{Device, Fault, file};
@@ -48,6 +49,29 @@ fn a_device_that_leaves_its_software_before_it_is_backed_up_is_brought_back_and_
         }
         world.assert_upgraded(&world.before.1);
     }
+}
+
+/// Found by the deterministic world: the image that is wanted was loaded by an earlier run, and what the device shows of operations
+/// is that run's. What slid to it bare is not upgraded.
+#[test]
+fn a_device_that_slides_to_what_is_wanted_is_not_there_already() {
+    let mut world = World::upgrade();
+    let (digest, standby) = (world.device.image.2, 1 - world.device.running);
+    let slot = &mut world.device.slots[standby];
+    (slot.version, slot.digest) = ("2.0".into(), Some(digest));
+    world.device.occupy("of an earlier run", world.now);
+    world.device.work.as_mut().unwrap().state = OperationState::Done;
+    world = world.begin().until_step(Step::ConfiguringServer);
+    slides(&mut world.device);
+    world.device.silent_until = world.now + Duration::from_secs(600);
+    let mut world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    world.device.silent_until = world.now;
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
 }
 
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
