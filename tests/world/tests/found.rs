@@ -41,6 +41,7 @@ found! {
     a_ticket_that_was_used_up_was_opened_again: 1795318642017823 of 5;
     an_activation_that_was_never_commanded_was_taken_for_one: 1795315901005032 of 5;
     settings_changed_before_a_device_left_its_software_by_itself_were_restored_over: 5005582 of 5;
+    what_slid_back_to_software_that_had_its_settings_was_asked_about: 1795330500007609 of 5;
     nobody_looked_at_a_device_that_was_long_not_heard_before_a_question: 4005057 of 5;
 }
 

@@ -1,7 +1,7 @@
 //! Calls are kept out before a restart, and let in again on every way out (row B6).
 
 use super::step::{Rejected, Turn};
-use super::{Failure, Outcome, Step};
+use super::{Failure, Goal, Outcome, Step};
 use crate::Time;
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::Limits;
@@ -40,7 +40,10 @@ impl Turn<'_> {
         if reached && let Some((step, cause)) = self.left_what_was_reached() {
             return self.fail(step, cause);
         }
-        if !reached && self.slid(reading).is_some() {
+        // Where it had gone back from, an upgrade may have left the settings: it slid there all the same.
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        let left = self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade));
+        if !reached && left.is_some() {
             return self.slid_by_itself(reading);
         }
         let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);
