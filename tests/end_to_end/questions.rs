@@ -139,6 +139,7 @@ async fn h08_an_answer_that_was_not_asked_for_changes_nothing() {
     assert_eq!(refusal.expect_err("a refusal").code, RefusalCode::Conflict);
     assert!(matches!(laboratory.run(run).await.state, State::Asking(_)));
     laboratory.answer(run, Answer::End).await;
+    laboratory.end(run).await;
     let late = laboratory.manager().handle.answer(run, asked_at, Answer::Again).await;
     assert_eq!(late.expect_err("a refusal").code, RefusalCode::Unknown, "it is over");
 }

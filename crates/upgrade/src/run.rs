@@ -31,7 +31,7 @@ pub use self::beginning::{Beginning, Choices, Goal, Subject};
 pub use self::event::{Effect, Event};
 pub use self::question::{Answer, AnswerKind, Policy, Question};
 pub use self::step::Rejected;
-pub use self::story::{Ending, LeftWith, Outcome, Story};
+pub use self::story::{Closing, Ending, LeftWith, Outcome, Story};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::operation::{Cause, Operation};
 use crate::profile::{ConvertedBy, Server};
@@ -112,8 +112,9 @@ pub struct Run {
     /// The device has carried out operations of this run that are not known here: what is stored is a copy of before.
     #[serde(default)]
     pub outrun: bool,
-    /// Whether an operator cancelled it.
-    pub cancelled: bool,
+    /// What it ends with once its device is as it was before, where somebody wants it to end short of its goal.
+    #[serde(default)]
+    pub closing: Option<Closing>,
     /// The device by the last whole look at it.
     pub last: LeftWith,
 }
@@ -163,6 +164,8 @@ pub enum State {
     },
     /// An operator is asked.
     Asking(Question),
+    /// Somebody wants it to end after a question: whether the device is still as it was before (row H16).
+    Verifying(Waiting),
     /// Over.
     Ended(Ending),
 }
@@ -278,7 +281,7 @@ impl Run {
             drifts: 0,
             bring_backs: 0,
             outrun: false,
-            cancelled: false,
+            closing: None,
             last: LeftWith::default(),
         }
     }
@@ -300,6 +303,7 @@ impl Run {
             State::Judging => Step::Judging,
             State::Holding { .. } | State::Draining { .. } => Step::Draining,
             State::Soaking { .. } => Step::Soaking,
+            State::Verifying(_) => Step::Stopping,
             State::Pausing { .. } | State::Asking(_) | State::Ended(_) => return None,
         })
     }
@@ -364,7 +368,7 @@ impl Run {
             drifts,
             bring_backs,
             outrun,
-            cancelled,
+            closing,
             last,
         } = self;
         let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
@@ -373,7 +377,7 @@ impl Run {
             && (*returning, *outrun) == (other.returning, other.outrun)
             && *activated == other.activated
             && (*calls_closed, *told_to_close) == (other.calls_closed, other.told_to_close)
-            && *cancelled == other.cancelled
+            && *closing == other.closing
             && *old == other.old
             && *backup == other.backup
             && *replaced == other.replaced
@@ -400,6 +404,11 @@ impl Run {
         matches!(self.state, State::Ended(_))
     }
 
+    /// Whether somebody wants it to end short of its goal: what is under way is stopped, and what was changed taken back.
+    pub const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
     /// The configuration that belongs on the device once the goal is reached.
     pub(crate) fn wanted_configuration(&self) -> Option<&ConfigurationSet> {
         match &self.goal {
@@ -421,7 +430,8 @@ impl State {
                 Self::Working { step, operation },
                 Self::Working { step: others, operation: others_operation },
             ) => step == others && operation.lasts_as(others_operation),
-            (Self::Preflight(waiting), Self::Preflight(others)) => waiting.silent == others.silent,
+            (Self::Preflight(waiting), Self::Preflight(others))
+            | (Self::Verifying(waiting), Self::Verifying(others)) => waiting.silent == others.silent,
             (
                 Self::Draining { limit, calls, waiting },
                 Self::Draining { limit: others_limit, calls: others_calls, waiting: others },

@@ -75,7 +75,7 @@ struct Known {
     owed: BTreeMap<ConfigurationKind, Document>,
     /// Every configuration that was ever owed, and not given up by whoever changed it.
     history: BTreeSet<Digest>,
-    /// The same, and what was given up.
+    /// Every configuration that it ever held.
     ever: BTreeSet<Digest>,
     /// The digests of what it held when that was looked at last.
     held: BTreeSet<Digest>,
@@ -99,7 +99,8 @@ struct Known {
     asking: Option<RunId>,
     /// The buffer that it was to start from when that was looked at last.
     selected: usize,
-    /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8).
+    /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
+    /// what is not about software does not bring it back.
     left_while_asked: Option<RunId>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
@@ -185,8 +186,7 @@ impl Checks {
         let run = &stored.run;
         // Nobody changes settings while they are written, or while the software changes.
         let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
-        let at_work = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
-        let is_busy = at_work && !reads;
+        let is_busy = is_at_work(durable) && !reads;
         if durable.boot.trial.is_some() {
             return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
         }
@@ -226,27 +226,26 @@ impl Checks {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
         let now = device::in_force(unit.device.durable());
         known.edited = edited_part(&now);
-        if fate == Fate::OnTrial {
-            known.edited_on_trial = known.edited;
-            known.history.extend(known.edited);
-            known.ever.extend(known.edited);
-            return;
-        }
-        let owed = known.owed.clone();
-        known.owe(place, now, &mut self.owners);
         match fate {
             Fate::Owed => {
+                let before = known.owed.clone();
+                known.owe(place, now, &mut self.owners);
                 let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
-                for given_up in owed.values().map(digest_of_document).filter(|digest| !kept.contains(digest))
-                {
-                    known.history.remove(&given_up);
+                let given_up = |digest: &Digest| !kept.contains(digest);
+                for digest in before.values().map(digest_of_document).filter(given_up) {
+                    known.history.remove(&digest);
                 }
             }
             Fate::Kept => {
+                let before = known.owed.clone();
+                known.owe(place, now, &mut self.owners);
                 known.edited_meanwhile = known.edited;
-                known.owed = owed;
+                known.owed = before;
             }
-            Fate::OnTrial => {}
+            Fate::OnTrial => {
+                known.edited_on_trial = known.edited;
+                known.history.extend(known.edited);
+            }
         }
     }
 
@@ -262,14 +261,14 @@ impl Checks {
             return Ok(());
         };
         let durable = unit.device.durable();
-        let at_work = matches!(durable.operation.state, OperationState::Waiting | OperationState::Running);
-        if known.selected != durable.boot.selected && !at_work {
+        if known.selected != durable.boot.selected && !is_at_work(durable) {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
         }
         known.selected = durable.boot.selected;
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
             known.held = device::held(durable);
+            known.ever.extend(&known.held);
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             self.no_configuration_is_on_another_device(place, durable)?;
         }
@@ -336,13 +335,16 @@ impl Checks {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,
         };
-        let waits = known.asking.is_some() || run.is_over();
-        // Nobody has looked at it since.
-        let left = waits && known.left_while_asked == Some(run.id);
+        // What others did to it stays, and the end says so.
+        let own = unit.device.durable().operation.id.starts_with(&run.prefix());
+        let brings_back = own && matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let waits = known.asking.is_some() || matches!(run.state, State::Verifying(_));
+        if !(waits || run.is_over()) {
+            known.left_while_asked = None;
+        }
+        let left = (waits || !brings_back) && known.left_while_asked == Some(run.id);
         if left {
             known.asking = None;
-        } else {
-            known.left_while_asked = None;
         }
         let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
@@ -411,10 +413,12 @@ impl Known {
 /// runs something else is no excuse while it does not.
 fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
     let Story::StepFailed(failure) = &told.story else { return false };
-    match failure.step {
-        Step::BackingUp => !(on_trial && matches!(failure.cause, Cause::WrongVersion { .. })),
-        _ => false,
-    }
+    let elsewhere = matches!(failure.cause, Cause::WrongVersion { .. });
+    failure.step == Step::BackingUp && !(on_trial && elsewhere)
+}
+
+const fn is_at_work(durable: &Durable) -> bool {
+    matches!(durable.operation.state, OperationState::Waiting | OperationState::Running)
 }
 
 /// The part of a configuration that persons change.

@@ -30,8 +30,8 @@ pub(crate) struct Reference {
     /// What failed last failed because the device was not heard, or heeded nothing.
     silent: bool,
     question: Option<Vec<AnswerKind>>,
-    answer: Option<AnswerKind>,
-    cancelled: bool,
+    /// What it is to end with, since somebody cancelled it or answered `end`, or nobody answered in time.
+    closing: Option<Outcome>,
     repeats: u32,
     ended: bool,
 }
@@ -68,8 +68,7 @@ impl Reference {
             failed_back: 0,
             silent: false,
             question: None,
-            answer: None,
-            cancelled: false,
+            closing: None,
             repeats: 0,
             ended: false,
         }
@@ -109,12 +108,17 @@ impl Reference {
             Story::Answered { answer } => {
                 let offered = self.question.take();
                 must(offered.is_some(), "an answer needs a question")?;
-                self.answer = *answer;
+                let closing = match answer {
+                    None => Some(Outcome::RolledBack),
+                    Some(AnswerKind::End) => Some(Outcome::EndedByOperator),
+                    Some(_) => None,
+                };
+                self.closing = self.closing.or(closing);
                 let known = answer.is_none_or(|answer| offered.is_some_and(|all| all.contains(&answer)));
                 must(known, "an answer is one of those offered (H16)")
             }
             Story::Cancelled => {
-                self.cancelled = true;
+                self.closing = self.closing.or(Some(Outcome::Cancelled));
                 Ok(())
             }
             Story::Ended(ending) => self.ends(ending.outcome),
@@ -135,7 +139,7 @@ impl Reference {
         match step {
             Step::Preflight => {
                 must(!self.changed, "a repeat begins on the device as it was (H14)")?;
-                must(self.answer != Some(AnswerKind::End), "who answers `end` gets no repeat (H16)")?;
+                must(self.closing.is_none(), "what is to end is not repeated (H8, H16)")?;
                 self.done.clear();
             }
             Step::ConfiguringServer => must(self.has(Step::Preflight), "first it is looked at (B3)")?,
@@ -175,9 +179,9 @@ impl Reference {
             Step::RollingBack => {
                 // Where it has gone there by itself no call is cut off, and what is left to do follows.
                 let there = self.begun == Some(Step::Preflight);
-                let forward = self.goal == Aim::RollBack && self.failed.is_none() && !self.cancelled;
+                let forward = self.goal == Aim::RollBack && self.failed.is_none() && self.closing.is_none();
                 let wanted = forward && (self.has(Step::Draining) || there);
-                let due = self.failed.is_some() || self.cancelled || wanted;
+                let due = self.failed.is_some() || self.closing.is_some() || wanted;
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
                 self.changed |= wanted;
                 self.forward = wanted;
@@ -196,7 +200,7 @@ impl Reference {
         let undoes =
             matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping);
         let keeps = step == Step::BackingUp && self.spares();
-        must(!self.cancelled || undoes || keeps, "what is cancelled is stopped or taken back (H8)")?;
+        must(self.closing.is_none() || undoes || keeps, "what is to end is stopped or taken back (H8)")?;
         let waits_for_return = !undoes;
         let tries_again = matches!(step, Step::Converting | Step::Restoring) || self.begun == Some(step);
         // The settings moved under it: the backup is taken anew, and nothing was changed yet. Or something else is found
@@ -219,7 +223,7 @@ impl Reference {
     /// What is found on the device is backed up before it is written over, or before the software on trial is left (H2).
     fn spares(&self) -> bool {
         let original = matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp));
-        let leaves_trial = self.watched && (self.failed.is_some() || self.cancelled);
+        let leaves_trial = self.watched && (self.failed.is_some() || self.closing.is_some());
         (original && self.has_gone_back()) || leaves_trial
     }
 
@@ -257,7 +261,7 @@ impl Reference {
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;
         if let Policy::Auto(times) = self.policy
             && failed.is_some()
-            && !self.cancelled
+            && self.closing.is_none()
         {
             must(self.repeats >= times, "first it is repeated by itself (H8)")?;
         }
@@ -275,18 +279,22 @@ impl Reference {
             Aim::RollBack => self.has(Step::RollingBack),
             Aim::Reset => self.has(Step::Resetting),
         };
+        let wanted = self.closing == Some(outcome);
         match outcome {
             Outcome::Succeeded => must(reached, "success is never inferred (H7)"),
             Outcome::Refused => must(!self.touched, "refused is what was not touched (B3)"),
             Outcome::Cancelled => {
-                must(self.cancelled, "somebody cancelled it")?;
+                must(wanted, "somebody cancelled it")?;
                 must(!self.changed, "a cancelled run leaves the device as it was (H14)")
             }
             Outcome::EndedByOperator => {
-                must(self.answer == Some(AnswerKind::End), "somebody answered `end` (H16)")?;
+                must(wanted, "somebody answered `end` (H16)")?;
                 must(!self.changed, "ending leaves the old software and configuration (H16)")
             }
-            Outcome::RolledBack => must(!self.changed, "rolled back is as it was (H14)"),
+            Outcome::RolledBack => {
+                must(wanted || self.closing.is_none(), "who wanted it to end is told so (H16)")?;
+                must(!self.changed, "rolled back is as it was (H14)")
+            }
             Outcome::DeviceLost => {
                 let back = self.failed.is_some_and(is_way_back);
                 must(self.changed || self.silent || back, "who is heard, and is as before, is not lost (H16)")

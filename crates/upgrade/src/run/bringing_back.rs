@@ -155,7 +155,7 @@ impl Turn<'_> {
         let reason = failure.to_string();
         self.run.stranded = Some(failure);
         match self.run.choices.policy {
-            Policy::Auto(times) if self.run.repeats < times && !self.run.cancelled => self.pause(),
+            Policy::Auto(times) if self.run.repeats < times && !self.run.is_closing() => self.pause(),
             Policy::Never => self.give_up(reason),
             _ => {
                 let question = self.question(true, &[AnswerKind::Again, AnswerKind::End]);

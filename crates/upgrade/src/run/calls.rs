@@ -1,7 +1,7 @@
 //! Calls are kept out before a restart, and let in again on every way out (row B6).
 
 use super::step::{Rejected, Turn};
-use super::{Failure, Goal, Outcome, Step};
+use super::{Failure, Outcome, Step};
 use crate::Time;
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::Limits;
@@ -40,14 +40,11 @@ impl Turn<'_> {
         if reached && let Some((step, cause)) = self.left_what_was_reached() {
             return self.fail(step, cause);
         }
-        // Where it had gone back from, an upgrade may have left the settings: it slid there all the same.
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        let left = self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade));
-        if !reached && left.is_some() {
+        if !reached && self.left_while_waiting(reading).is_some() {
             return self.slid_by_itself(reading);
         }
         let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);
-        if moved && self.run.drifts > 0 && !self.run.cancelled {
+        if moved && self.run.drifts > 0 && !self.run.is_closing() {
             // The settings moved while calls were kept out: they are backed up anew.
             self.run.failure = None;
             self.run.stranded = None;
@@ -60,7 +57,7 @@ impl Turn<'_> {
     /// Whether the goal is reached, and only calls are still to be let in: then nothing can be cancelled any more.
     pub(super) fn is_reached(&self) -> bool {
         let opening = self.run.current_step() == Some(Step::OpeningCalls);
-        opening && self.run.failure.is_none() && !self.run.cancelled
+        opening && self.run.failure.is_none() && !self.run.is_closing()
     }
 
     /// Calls are still not let in, or nobody knows. To whom that matters: a device is not as before while it refuses them.
@@ -69,12 +66,10 @@ impl Turn<'_> {
             self.count_bring_back();
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        if self.is_reached()
-            && let Some((step, cause)) = self.left_what_was_reached()
-        {
-            return self.fail(step, cause);
-        }
         if self.is_reached() {
+            if let Some((step, cause)) = self.left_what_was_reached() {
+                return self.fail(step, cause);
+            }
             // Where it took calls when it was heard last, it was only watched.
             let but = match std::mem::take(&mut self.run.calls_closed) {
                 true => "but takes no calls",

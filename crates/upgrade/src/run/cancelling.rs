@@ -2,17 +2,18 @@
 //! to what it was before; then the run ends.
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Goal, State, Step, Story};
+use super::{Closing, Effect, Goal, Outcome, State, Step, Story};
 use crate::operation::{Operation, Task};
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
         // Once more it gives up a device that could not be brought back since.
-        let again = self.run.cancelled && !matches!(state, State::Asking(_));
+        let again = self.run.is_closing() && !matches!(state, State::Asking(_));
         if again || self.is_reached() {
             return Err(Rejected);
         }
-        self.run.cancelled = true;
+        let (outcome, reason) = (Outcome::Cancelled, "cancelled by an operator".to_owned());
+        self.run.closing = Some(Closing { outcome, reason: reason.clone() });
         self.tell(Story::Cancelled);
         match state {
             State::Asking(question) => {
@@ -21,7 +22,7 @@ impl Turn<'_> {
                     let reason = "cancelled by an operator while the device could not be brought back";
                     return self.give_up(reason.into());
                 }
-                self.settle()
+                self.close(outcome, reason)
             }
             State::Working { step, operation } => self.cancel_operation(*step, operation),
             State::Soaking { .. } => self.go_back(),
@@ -30,7 +31,7 @@ impl Turn<'_> {
             // The device may have taken by itself what was loaded.
             State::Holding { .. } | State::Draining { .. } => self.begin(Step::Stopping, Task::Stop),
             State::Preflight(_) | State::Judging | State::Pausing { .. } => self.settle(),
-            State::Ended(_) => Err(Rejected),
+            State::Verifying(_) | State::Ended(_) => Err(Rejected),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What follows a part of the figure that failed.
 
 use super::step::{Rejected, Turn};
-use super::{Failure, Goal, Policy, Step, Story};
+use super::{Failure, Goal, Policy, State, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 
@@ -12,7 +12,7 @@ impl Turn<'_> {
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
         let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
         let returning = self.run.returning;
-        if broken_by_us && !other && (returning || !self.run.cancelled) {
+        if broken_by_us && !other && (returning || !self.run.is_closing()) {
             return self.begin(step, again(operation, &self.run));
         }
         self.keep_what_came(step, operation);
@@ -39,7 +39,7 @@ impl Turn<'_> {
             return self.settle();
         }
         let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
-        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.cancelled && !returning {
+        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.is_closing() && !returning {
             // The device may be at it still, and would take no other operation.
             self.note_failure(Failure { step, cause });
             return self.begin(Step::Stopping, Task::Stop);
@@ -53,10 +53,15 @@ impl Turn<'_> {
         self.tell(Story::StepFailed(failure.clone()));
         match step {
             Step::OpeningCalls => return self.calls_stay_closed(failure),
+            Step::Stopping if matches!(self.run.state, State::Verifying(_)) => {
+                let wanted = self.run.closing.as_ref().map(|closing| &*closing.reason).unwrap_or_default();
+                let but = format!("{wanted}, but nobody knows whether the device is as before: {cause}");
+                return self.give_up(but);
+            }
             Step::Stopping => return self.settle(),
             _ if self.run.returning => return self.not_brought_back(failure),
             Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
-                if cause == Cause::RevisionMoved && !self.run.cancelled && self.run.on_trial.is_none() =>
+                if cause == Cause::RevisionMoved && !self.run.is_closing() && self.run.on_trial.is_none() =>
             {
                 return self.drift(step);
             }
@@ -122,7 +127,7 @@ impl Turn<'_> {
         );
         let simple = matches!(self.run.conversion, None | Some(ConvertedBy::Device));
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        upgrade && in_time && still_there && simple && !self.run.cancelled && self.run.repeats < times
+        upgrade && in_time && still_there && simple && !self.run.is_closing() && self.run.repeats < times
     }
 
     pub(super) fn note_failure(&mut self, failure: Failure) {

@@ -44,7 +44,7 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.go_back();
         }
-        if self.run.cancelled && !self.run.returning && step != Step::OpeningCalls {
+        if self.run.is_closing() && !self.run.returning && step != Step::OpeningCalls {
             return self.take_back(step);
         }
         match (step, self.run.goal.clone()) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::question::{Answer, Policy};
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Goal, Outcome, Question, State, Step, Story};
+use super::{AnswerKind, Closing, Failure, Goal, Outcome, Question, State, Step, Story, Waiting};
 use crate::operation::{Cause, Task};
-use crate::profile::{ConvertedBy, Limits};
+use crate::profile::{ConvertedBy, Limits, Scope};
+use crate::reading::Reading;
 use crate::{ConfigurationSet, Time};
 
 impl Turn<'_> {
@@ -31,8 +32,8 @@ impl Turn<'_> {
         if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        if self.run.cancelled {
-            return self.end(Outcome::Cancelled, "cancelled by an operator".into());
+        if let Some(Closing { outcome, reason }) = self.run.closing.clone() {
+            return self.end(outcome, reason);
         }
         let reason = self.reason();
         match self.run.choices.policy {
@@ -109,9 +110,10 @@ impl Turn<'_> {
         self.tell(Story::Answered { answer: Some(answer.kind()) });
         match (answer, &question.failure) {
             (Answer::End, _) if question.lost => self.give_up("given up by an operator".into()),
-            (Answer::End, _) => {
-                let reason = question.failure.as_ref().map(ToString::to_string);
-                self.end(Outcome::EndedByOperator, reason.unwrap_or_else(|| "ended by an operator".into()))
+            (Answer::End, failure) => {
+                let reason = failure.as_ref().map(ToString::to_string);
+                let reason = reason.unwrap_or_else(|| "ended by an operator".into());
+                self.close(Outcome::EndedByOperator, reason)
             }
             // Nothing failed: the configuration is ready now.
             (Answer::Edited(_), None) => self.download(),
@@ -124,7 +126,33 @@ impl Turn<'_> {
         self.tell(Story::Answered { answer: None });
         let failure = question.failure.as_ref().map(|failure| format!("; {failure}")).unwrap_or_default();
         let reason = format!("nobody answered in time{failure}");
-        if question.lost { self.give_up(reason) } else { self.end(Outcome::RolledBack, reason) }
+        if question.lost { self.give_up(reason) } else { self.close(Outcome::RolledBack, reason) }
+    }
+
+    /// No question is open any more, and the run is to end. Since it was asked, perhaps days ago, the device may have taken
+    /// other software by itself.
+    pub(super) fn close(&mut self, outcome: Outcome, reason: String) -> Result<(), Rejected> {
+        self.run.closing = Some(Closing { outcome, reason });
+        self.run.state = State::Verifying(Waiting::default());
+        let text = "looking whether the device is as it was before".into();
+        self.tell(Story::StepBegun { step: Step::Stopping, text });
+        self.look(Scope::Whole);
+        Ok(())
+    }
+
+    /// The device was looked at before the end.
+    pub(super) fn verified(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        if let Some(cause) = self.left_by_itself(reading) {
+            self.note_failure(Failure { step: Step::Stopping, cause });
+            return self.go_back();
+        }
+        self.tell(Story::StepDone { step: Step::Stopping, text: String::new() });
+        if let (Some(Cause::WrongVersion { running, .. }), Some(closing)) =
+            (self.left_the_old_software(reading), &mut self.run.closing)
+        {
+            closing.reason += &format!("; the device runs {running} by now, which this run leaves as it is");
+        }
+        self.settle()
     }
 
     pub(super) fn pause(&mut self) -> Result<(), Rejected> {
@@ -140,7 +168,7 @@ impl Turn<'_> {
 
     /// The pause is over.
     pub(super) fn repeat(&mut self) -> Result<(), Rejected> {
-        if self.run.cancelled && !self.run.returning {
+        if self.run.is_closing() && !self.run.returning {
             return self.begin(Step::Stopping, Task::Stop);
         }
         self.repeat_with(&Answer::Again)

@@ -74,21 +74,43 @@ impl Turn<'_> {
     /// By itself the device took its other software, and is without the settings that were backed up.
     /// What others did to it meanwhile stays.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
-        let running = reading.running()?;
         let held = reading.running_configuration();
         let bare = self.settings_of_before().is_some_and(|before| !before.same_files(&held));
-        let prefix = self.run.prefix();
-        let seen = self.run.old.as_ref().and_then(|old| old.operation.as_deref());
-        let is_ours = |last: &str| last.starts_with(&prefix) || Some(last) == seen;
-        let ours = reading.operation.as_ref().is_none_or(|last| is_ours(&last.id));
-        let on_trial = running.role == Some(Role::Trial);
+        let on_trial = reading.running()?.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.
             true => on_trial && self.run.backup.is_some(),
-            false => !on_trial && bare && ours,
+            false => !on_trial && bare && self.shows_nothing_of_others(reading),
         };
-        (taken && self.changes_software() && self.is_of_other_buffer(running))
-            .then(|| self.left_the_old_software(reading))?
+        if taken { self.took_other_software(reading) } else { None }
+    }
+
+    /// The same, with settings or without: where the run is to end, the device is to run the software of before.
+    pub(super) fn left_by_itself(&self, reading: &Reading) -> Option<Cause> {
+        match self.run.outrun {
+            true => self.slid(reading),
+            false => self.took_other_software(reading).filter(|_| self.shows_nothing_of_others(reading)),
+        }
+    }
+
+    /// The same while nothing is under way but a wait of this run's own. An upgrade may have left its settings there, where it
+    /// went back from that before: it slid all the same.
+    pub(super) fn left_while_waiting(&self, reading: &Reading) -> Option<Cause> {
+        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
+        self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade))
+    }
+
+    fn took_other_software(&self, reading: &Reading) -> Option<Cause> {
+        let concerned = self.changes_software() && self.is_of_other_buffer(reading.running()?);
+        if concerned { self.left_the_old_software(reading) } else { None }
+    }
+
+    /// Whether the operation that it shows is one of this run, or the one that it showed before.
+    fn shows_nothing_of_others(&self, reading: &Reading) -> bool {
+        let prefix = self.run.prefix();
+        let seen = self.run.old.as_ref().and_then(|old| old.operation.as_deref());
+        let is_ours = |last: &str| last.starts_with(&prefix) || Some(last) == seen;
+        reading.operation.as_ref().is_none_or(|last| is_ours(&last.id))
     }
 
     /// The settings that were backed up, or that an upgrade saw before it had backed them up.
@@ -107,7 +129,7 @@ impl Turn<'_> {
     /// The device runs other software: it is brought back, unless that is where it is to be rolled back to. What was backed
     /// up is still missing there.
     pub(super) fn slid_by_itself(&mut self, reading: &Reading) -> Result<(), Rejected> {
-        if self.run.cancelled || !self.is_rolled_back_by_itself(reading) {
+        if self.run.is_closing() || !self.is_rolled_back_by_itself(reading) {
             return self.go_back();
         }
         self.run.activated = Some(self.now);

@@ -48,7 +48,7 @@ impl Run {
     /// When [`Self::due`] is to be asked, if ever.
     pub fn next_deadline(&self, profile: &Profile) -> Option<Time> {
         match &self.state {
-            State::Preflight(waiting) => waiting.next,
+            State::Preflight(waiting) | State::Verifying(waiting) => waiting.next,
             State::Working { operation, .. } => operation.next_deadline(profile),
             State::Holding { until } | State::Pausing { until } => Some(*until),
             State::Draining { waiting, .. } | State::Soaking { waiting, .. } => waiting.next,
@@ -121,7 +121,10 @@ impl Turn<'_> {
                 self.unheard(Step::Draining, waiting, why)
             }
             (State::Draining { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
-            (State::Draining { .. } | State::Soaking { .. }, Event::Resumed | Event::Hindered) => {
+            (
+                State::Draining { .. } | State::Soaking { .. } | State::Verifying(_),
+                Event::Resumed | Event::Hindered,
+            ) => {
                 // That it was not heard while nobody listened is no silence of the device's.
                 self.look_now(None);
                 Ok(())
@@ -134,6 +137,12 @@ impl Turn<'_> {
                 self.unheard(Step::Soaking, waiting, why)
             }
             (State::Soaking { waiting, .. }, Event::Tick) => self.look_when_due(waiting),
+
+            (State::Verifying(_), Event::Read { reading, .. }) => self.verified(reading),
+            (State::Verifying(waiting), Event::Unread { why, .. }) => {
+                self.unheard(Step::Stopping, waiting, why)
+            }
+            (State::Verifying(waiting), Event::Tick) => self.look_when_due(waiting),
 
             (State::Pausing { until }, Event::Tick) if self.now >= until => self.repeat(),
             (State::Pausing { .. }, Event::Resumed) => Ok(()),
@@ -158,6 +167,7 @@ impl Turn<'_> {
                 | State::Draining { .. }
                 | State::Soaking { .. }
                 | State::Pausing { .. }
+                | State::Verifying(_)
                 | State::Asking(_),
                 _,
             ) => Err(Rejected),
@@ -169,7 +179,7 @@ impl Turn<'_> {
         match &self.run.state {
             // At first it is refused, in its own words.
             State::Preflight(_) => self.run.old.is_some(),
-            State::Draining { .. } | State::Soaking { .. } => true,
+            State::Draining { .. } | State::Soaking { .. } | State::Verifying(_) => true,
             State::Working { operation, .. } => matches!(operation.state, operation::State::Looking { .. }),
             _ => false,
         }
@@ -220,7 +230,7 @@ impl Turn<'_> {
         self.advance(step, operation, &told)?;
         match self.run.state.clone() {
             // The cancel waited for the answer to a SET.
-            State::Working { step, operation: same } if self.run.cancelled && same.id == operation.id => {
+            State::Working { step, operation: same } if self.run.is_closing() && same.id == operation.id => {
                 self.cancel_operation(step, &same)
             }
             _ => Ok(()),
@@ -305,7 +315,7 @@ impl Turn<'_> {
         self.run.server.port = server.port();
         match self.run.state.clone() {
             State::Working { step, operation } => self.work(step, &operation, &Event::Resumed),
-            State::Preflight(_) | State::Draining { .. } | State::Soaking { .. } => {
+            State::Preflight(_) | State::Draining { .. } | State::Soaking { .. } | State::Verifying(_) => {
                 self.look_now(None);
                 Ok(())
             }

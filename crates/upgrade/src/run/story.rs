@@ -74,6 +74,15 @@ pub struct Ending {
     pub left_with: LeftWith,
 }
 
+/// What a run is to end with, once its device is as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// How.
+    pub outcome: Outcome,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

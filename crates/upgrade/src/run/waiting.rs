@@ -17,11 +17,7 @@ impl Turn<'_> {
     /// Looks again after the poll interval.
     pub(super) fn wait(&mut self, silent: Option<Time>) {
         let due = Some(self.now + Limits::span(self.profile.limits.poll_s));
-        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
-            &mut self.run.state
-        {
-            *waiting = Waiting { silent, next: due };
-        }
+        self.set_waiting(Waiting { silent, next: due });
     }
 
     /// A wait for a device that is not heard: looked for until the profile's limit.
@@ -37,12 +33,18 @@ impl Turn<'_> {
 
     /// Looks now.
     pub(super) fn look_now(&mut self, silent: Option<Time>) {
-        if let State::Preflight(waiting) | State::Draining { waiting, .. } | State::Soaking { waiting, .. } =
-            &mut self.run.state
-        {
-            *waiting = Waiting { silent, next: None };
-        }
+        self.set_waiting(Waiting { silent, next: None });
         self.look(Scope::Whole);
+    }
+
+    const fn set_waiting(&mut self, as_of_now: Waiting) {
+        if let State::Preflight(waiting)
+        | State::Verifying(waiting)
+        | State::Draining { waiting, .. }
+        | State::Soaking { waiting, .. } = &mut self.run.state
+        {
+            *waiting = as_of_now;
+        }
     }
 
     pub(super) fn look_when_due(&mut self, waiting: Waiting) -> Result<(), Rejected> {
@@ -96,14 +98,14 @@ impl Turn<'_> {
             self.wait(None);
             return Ok(());
         }
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        if let Some(cause) = self.left_the_old_software(reading).filter(|_| upgrade) {
-            return self.fail(Step::Draining, cause);
-        }
-        if self.is_rolled_back_by_itself(reading) && self.slid(reading).is_some() {
-            let text = "the device has gone there by itself".into();
-            self.tell(Story::StepDone { step: Step::Draining, text });
-            return self.slid_by_itself(reading);
+        match self.left_while_waiting(reading) {
+            Some(_) if self.is_rolled_back_by_itself(reading) => {
+                let text = "the device has gone there by itself".into();
+                self.tell(Story::StepDone { step: Step::Draining, text });
+                return self.slid_by_itself(reading);
+            }
+            Some(cause) => return self.fail(Step::Draining, cause),
+            None => {}
         }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {

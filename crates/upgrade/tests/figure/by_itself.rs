@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upgrade::profile::Command;
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, AnswerKind, Goal, Outcome, Step};
+use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
 
 use crate::device::{Device, Fault, file};
 use crate::world::{World, choices, image};
@@ -72,6 +72,62 @@ fn a_device_that_slides_to_what_is_wanted_is_not_there_already() {
     assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
     let world = world.answer(Answer::Again);
     world.assert_upgraded(&world.before.1);
+}
+
+fn let_it_pass(mut world: World) -> World {
+    assert!(world.next());
+    world.on()
+}
+
+/// Found by the deterministic world: the question was open for days, and whoever ends it is told of the old software.
+#[test]
+fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end() {
+    let limit = Choices { question_limit_ms: Some(600_000), ..choices() };
+    let upgrade = || Goal::Upgrade { image: image("2.0", 1).into() };
+    type End = fn(World) -> World;
+    let ends: [(End, Outcome); 3] = [
+        (|world| world.answer(Answer::End), Outcome::EndedByOperator),
+        (World::cancel, Outcome::Cancelled),
+        (let_it_pass, Outcome::RolledBack),
+    ];
+    for (end, outcome) in ends {
+        for silent in [0, 30] {
+            let mut world =
+                World::new(upgrade(), limit.clone()).fault(Command::Confirm, [Fault::Fail("flash")]).play();
+            world.assert_asks(&ALL, "confirming failed: the device reports: flash");
+            slides(&mut world.device);
+            world.device.silent_until = world.now + Duration::from_secs(silent);
+            let world = end(world);
+            assert_eq!(world.outcome(), outcome, "{}", world.told());
+            assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+        }
+    }
+}
+
+/// Others may be in the middle of their own work.
+#[test]
+fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_says_so() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    slides(&mut world.device);
+    world.device.occupy("of another manager", world.now);
+    world.device.work.as_mut().unwrap().state = OperationState::Done;
+    world.before_counts = false;
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
+    let reason = "confirming failed: the device reports: flash; the device runs 2.0 by now, which this run leaves as it is";
+    assert_eq!(world.ending().reason, reason);
+}
+
+/// Nobody knows whether it is as before.
+#[test]
+fn a_device_that_is_not_heard_at_the_end_of_a_question_is_lost() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.device.silent_until = world.now + Duration::from_secs(7 * 24 * 3600);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::DeviceLost, "{}", world.told());
+    let reason = "confirming failed: the device reports: flash, but nobody knows whether the device is as before: the device did not answer for 126 s (no answer)";
+    assert_eq!(world.ending().reason, reason);
 }
 
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.

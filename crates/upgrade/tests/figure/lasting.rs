@@ -1,7 +1,7 @@
 //! What must outlive the manager is committed: every difference but the latest word on a progress (row B9).
 
 use upgrade::operation::{Before, Operation, Seen, State as Stage};
-use upgrade::run::{Choices, Failure, Goal, Run, State, Step};
+use upgrade::run::{Choices, Closing, Failure, Goal, Outcome, Run, State, Step};
 use upgrade::{ConfigurationSet, Time};
 
 use crate::world::World;
@@ -45,7 +45,11 @@ fn whatever_a_run_has_come_to_lasts() {
         change(&run, |run| run.activated = later(None)),
         change(&run, |run| run.calls_closed = true),
         change(&run, |run| run.told_to_close = later(None)),
-        change(&run, |run| run.cancelled = true),
+        change(&run, |run| run.aside = Some(set.clone())),
+        change(&run, |run| run.on_trial = Some(set.clone())),
+        change(&run, |run| {
+            run.closing = Some(Closing { outcome: Outcome::Cancelled, reason: String::new() });
+        }),
         change(&run, |run| run.repeats += 1),
         change(&run, |run| run.drifts += 1),
         change(&run, |run| run.bring_backs += 1),

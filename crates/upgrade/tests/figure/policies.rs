@@ -87,9 +87,9 @@ fn a_question_that_nobody_answers_ends_at_its_time() {
         // Nobody can answer a manager that is down: the time begins anew.
         world.now = asked + Duration::from_secs(40);
         world.kill_manager();
-        world.until(|world| world.run.is_over());
+        world.until(|world| !matches!(world.run.state, State::Asking(_)));
         assert_eq!(world.now, asked + Duration::from_secs(100));
-        world
+        world.on()
     };
     let world = limited(Command::Reset, vec![Fault::FallBack]);
     assert_eq!(world.outcome(), Outcome::RolledBack);

@@ -80,7 +80,6 @@ impl Known {
         for (kind, document) in &owed {
             let digest = digest_of(document.to_text().as_bytes());
             self.history.insert(digest);
-            self.ever.insert(digest);
             // What is empty, or comes with the software, is nobody's own.
             if *kind != ConfigurationKind::DefaultParameters && !document.entries.is_empty() {
                 owners.insert(digest, place);
