@@ -336,8 +336,9 @@ impl Checks {
             _ => None,
         };
         // What others did to it stays, and the end says so.
-        let own = unit.device.durable().operation.id.starts_with(&run.prefix());
-        let brings_back = own && matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let operation = &unit.device.durable().operation;
+        let theirs = operation.state == OperationState::Done && !operation.id.starts_with(&run.prefix());
+        let brings_back = !theirs && matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack);
         let waits = known.asking.is_some() || matches!(run.state, State::Verifying(_));
         if !(waits || run.is_over()) {
             known.left_while_asked = None;

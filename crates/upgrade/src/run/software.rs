@@ -7,7 +7,7 @@ use super::step::{Rejected, Turn};
 use super::{Goal, Step};
 use crate::ConfigurationSet;
 use crate::operation::Cause;
-use crate::reading::{Buffer, Reading, Role};
+use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 
 impl Turn<'_> {
     pub(super) const fn changes_software(&self) -> bool {
@@ -105,12 +105,16 @@ impl Turn<'_> {
         if concerned { self.left_the_old_software(reading) } else { None }
     }
 
-    /// Whether the operation that it shows is one of this run, or the one that it showed before.
+    /// Whether the operation that it shows is one of this run, or the one that it showed before, or came to nothing: what
+    /// failed, and be it a restart, is no reason to run other software.
     fn shows_nothing_of_others(&self, reading: &Reading) -> bool {
         let prefix = self.run.prefix();
         let seen = self.run.old.as_ref().and_then(|old| old.operation.as_deref());
-        let is_ours = |last: &str| last.starts_with(&prefix) || Some(last) == seen;
-        reading.operation.as_ref().is_none_or(|last| is_ours(&last.id))
+        let is_ours = |shown: &OperationReading| {
+            let failed = matches!(shown.state, OperationState::Failed | OperationState::Aborted);
+            failed || shown.id.starts_with(&prefix) || Some(&*shown.id) == seen
+        };
+        reading.operation.as_ref().is_none_or(is_ours)
     }
 
     /// The settings that were backed up, or that an upgrade saw before it had backed them up.

@@ -104,6 +104,24 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
     }
 }
 
+/// Found by the deterministic world: another manager reset the device, which came up with its other software.
+#[test]
+fn what_others_failed_at_is_no_reason_for_other_software() {
+    for answer in [Answer::Again, Answer::End] {
+        let mut world = World::upgrade().fault(Command::Reset, [Fault::FallBack]).play();
+        slides(&mut world.device);
+        world.device.occupy("of another manager", world.now);
+        let work = world.device.work.as_mut().unwrap();
+        (work.state, work.due) = (OperationState::Failed, None);
+        let mut world = world.answer(answer);
+        if !world.run.is_over() {
+            world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+            world = world.answer(Answer::Again);
+            world.assert_upgraded(&world.before.1);
+        }
+    }
+}
+
 /// Others may be in the middle of their own work.
 #[test]
 fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_says_so() {
