@@ -9,6 +9,10 @@ use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 
+/// The word of a profile for a restart after which the other buffer's software runs, since what was to run did not start
+/// (IAD-MIB `iadSysBootReason`).
+const FALLBACK: &str = "fallback";
+
 impl Turn<'_> {
     pub(super) const fn changes_software(&self) -> bool {
         matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
@@ -106,7 +110,7 @@ impl Turn<'_> {
     }
 
     /// Whether the operation that it shows is one of this run, or the one that it showed before, or came to nothing: what
-    /// failed, and be it a restart, is no reason to run other software.
+    /// failed, and be it a restart, is no reason to run other software. Nor is any where the device says that it fell back.
     fn shows_nothing_of_others(&self, reading: &Reading) -> bool {
         let prefix = self.run.prefix();
         let seen = self.run.old.as_ref().and_then(|old| old.operation.as_deref());
@@ -114,7 +118,8 @@ impl Turn<'_> {
             let failed = matches!(shown.state, OperationState::Failed | OperationState::Aborted);
             failed || shown.id.starts_with(&prefix) || Some(&*shown.id) == seen
         };
-        reading.operation.as_ref().is_none_or(is_ours)
+        let fell_back = reading.boot_reason.as_deref() == Some(FALLBACK);
+        fell_back || reading.operation.as_ref().is_none_or(is_ours)
     }
 
     /// The settings that were backed up, or that an upgrade saw before it had backed them up.

@@ -106,16 +106,23 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
 
 /// Found by the deterministic world: another manager reset the device, which came up with its other software.
 #[test]
-fn what_others_failed_at_is_no_reason_for_other_software() {
-    for answer in [Answer::Again, Answer::End] {
+fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
+    for (answer, state, boot_reason) in [
+        (Answer::Again, OperationState::Failed, None),
+        (Answer::End, OperationState::Failed, None),
+        (Answer::Again, OperationState::Done, Some("fallback")),
+        (Answer::End, OperationState::Done, Some("fallback")),
+    ] {
         let mut world = World::upgrade().fault(Command::Reset, [Fault::FallBack]).play();
         slides(&mut world.device);
+        world.device.boot_reason = boot_reason;
         world.device.occupy("of another manager", world.now);
         let work = world.device.work.as_mut().unwrap();
-        (work.state, work.due) = (OperationState::Failed, None);
+        (work.state, work.due) = (state, None);
         let mut world = world.answer(answer);
         if !world.run.is_over() {
             world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+            world.device.boot_reason = None;
             world = world.answer(Answer::Again);
             world.assert_upgraded(&world.before.1);
         }

@@ -111,6 +111,8 @@ pub(crate) struct Device {
     pub hides_admission: bool,
     /// It rolls back whatever version is meant, unlike IAD-MIB.
     pub any_version: bool,
+    /// Why it says that it restarted last.
+    pub boot_reason: Option<&'static str>,
     /// The image that a download brings: its version, format and digest.
     pub image: (String, u32, Digest),
 }
@@ -172,6 +174,7 @@ impl Device {
             hides_revision: false,
             hides_admission: false,
             any_version: false,
+            boot_reason: None,
             image: ("2.0".into(), 1, file("2.0").digest),
         }
     }
@@ -256,6 +259,7 @@ impl Device {
             revision: (!self.hides_revision).then_some(self.revision),
             server_address: Some(self.server.0.clone()),
             server_port: Some(self.server.1),
+            boot_reason: self.boot_reason.map(str::to_owned),
             ..progress
         }
     }
