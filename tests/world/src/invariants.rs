@@ -261,7 +261,8 @@ impl Checks {
             return Ok(());
         };
         let durable = unit.device.durable();
-        if known.selected != durable.boot.selected && !is_at_work(durable) {
+        let other_runs = known.selected != durable.boot.selected;
+        if other_runs && !is_at_work(durable) {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
         }
         known.selected = durable.boot.selected;
@@ -278,7 +279,7 @@ impl Checks {
         self.a_command_is_due(place, unit, store, now)?;
         if let Some(known) = self.devices.get_mut(place) {
             // Where it left by itself, nobody could fetch them before that.
-            let left = known.on_trial_since.is_some() && durable.boot.trial.is_none();
+            let left = other_runs || (known.on_trial_since.is_some() && durable.boot.trial.is_none());
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
                 known.forgive_trial();
             }

@@ -43,8 +43,8 @@ impl Turn<'_> {
         if !reached && self.left_while_waiting(reading).is_some() {
             return self.slid_by_itself(reading);
         }
-        let moved = self.run.failure.as_ref().is_some_and(|failure| failure.cause == Cause::RevisionMoved);
-        if moved && self.run.drifts > 0 && !self.run.is_closing() {
+        let moved = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
+        if self.run.failure.as_ref() == Some(&moved) && self.run.drifts > 0 && !self.run.is_closing() {
             // The settings moved while calls were kept out: they are backed up anew.
             self.run.failure = None;
             self.run.stranded = None;

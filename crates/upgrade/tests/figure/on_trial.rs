@@ -56,6 +56,23 @@ fn settings_changed_after_the_last_look_are_found_out_by_their_revision() {
     is_kept_and_upgraded_after_all(world.on(), file, "flash");
 }
 
+/// Found by the deterministic world: what moved here moved on trial, and an earlier drift was long backed up anew.
+#[test]
+fn settings_changed_before_a_restore_on_trial_are_no_drift() {
+    let mut world = World::upgrade();
+    world.device.keeps_admission = true;
+    let mut world = world.begin().until_step(Step::Draining);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    let mut world = world.until_step(Step::BackingUp).until_step(Step::Restoring);
+    let file = edited(&mut world);
+    let world = world.on();
+    world.assert_asks(&ALL, "restoring failed: the configuration was changed in between");
+    assert!(is_kept(&world, &file), "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
 #[test]
 fn who_cancels_while_it_is_watched_loses_no_settings_either() {
     let mut world = World::upgrade().begin().until_step(Step::Soaking);
