@@ -83,6 +83,10 @@ pub struct Run {
     /// there, what was backed up since. None where nothing is on trial, or no more of it can be had.
     #[serde(default)]
     pub on_trial: Option<ConfigurationSet>,
+    /// The same of the software that this run loaded, when that was left last, or was loaded: then empty, since nobody worked on
+    /// it. None where nobody knows what is found there.
+    #[serde(default)]
+    pub left_there: Option<ConfigurationSet>,
     /// Who converts it, where it must be converted.
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
@@ -268,6 +272,7 @@ impl Run {
             untouched: None,
             aside: None,
             on_trial: None,
+            left_there: None,
             conversion: None,
             converted: None,
             loaded: None,
@@ -355,6 +360,7 @@ impl Run {
             untouched,
             aside,
             on_trial,
+            left_there,
             conversion,
             converted,
             loaded,
@@ -382,7 +388,7 @@ impl Run {
             && *backup == other.backup
             && *replaced == other.replaced
             && *untouched == other.untouched
-            && (*aside == other.aside && *on_trial == other.on_trial)
+            && (*aside == other.aside && *on_trial == other.on_trial && *left_there == other.left_there)
             && *conversion == other.conversion
             && *converted == other.converted
             && *loaded == other.loaded

@@ -95,6 +95,10 @@ struct Known {
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
     edited_on_trial: Option<Digest>,
+    /// The same on software that it left by itself then: they stay there until something else is loaded over it.
+    left_behind: Option<Digest>,
+    /// People were told that it takes no calls, or may take none, and no run has stopped them since.
+    calls_given_up: bool,
     /// Its run that asks, and not because the device is lost.
     asking: Option<RunId>,
     /// The buffer that it was to start from when that was looked at last.
@@ -135,6 +139,8 @@ impl Checks {
                 edited: None,
                 edited_meanwhile: None,
                 edited_on_trial: None,
+                left_behind: None,
+                calls_given_up: false,
                 asking: None,
                 selected: unit.device.durable().boot.selected,
                 left_while_asked: None,
@@ -278,10 +284,9 @@ impl Checks {
         command::an_operation_is_started_once(unit)?;
         self.a_command_is_due(place, unit, store, now)?;
         if let Some(known) = self.devices.get_mut(place) {
-            // Where it left by itself, nobody could fetch them before that.
             let left = other_runs || (known.on_trial_since.is_some() && durable.boot.trial.is_none());
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
-                known.forgive_trial();
+                known.left_behind = known.edited_on_trial.take();
             }
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }
@@ -348,13 +353,21 @@ impl Checks {
         if left {
             known.asking = None;
         }
+        let stops_calls =
+            |told: &Told| matches!(told.story, Story::StepBegun { step: Step::ClosingCalls, .. });
+        known.calls_given_up &= !write.stories.iter().any(stops_calls);
+        known.calls_given_up |=
+            matches!(&run.state, State::Ended(ending) if run::is_told_to_take_none(ending));
+        let given_up = known.calls_given_up;
         let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
         self.the_figure_is_that_of_the_requirements(write)?;
         run::a_run_is_bounded(run, store)?;
         match &run.state {
             State::Asking(question) if !question.lost => {
-                Self::a_question_leaves_the_device_open_for_calls(place, run, unit)?;
+                if !given_up {
+                    Self::a_question_leaves_the_device_open_for_calls(place, run, unit)?;
+                }
                 if left { Ok(()) } else { self.a_question_finds_the_device_as_it_was(place, run, durable) }
             }
             State::Asking(_) => self.what_is_called_lost_is_not_in_service(place, run, unit, calm),
@@ -362,7 +375,9 @@ impl Checks {
                 if ending.outcome == Outcome::DeviceLost && run.choices.policy == Policy::Never {
                     self.what_is_called_lost_is_not_in_service(place, run, unit, calm)?;
                 }
-                run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
+                if !given_up {
+                    run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
+                }
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 if left {
                     return Ok(());
@@ -391,7 +406,9 @@ impl Checks {
         for (place, unit) in units.iter().enumerate() {
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             device::no_device_is_left_dead(place, unit)?;
-            run::in_the_end_every_device_takes_calls(place, unit, store)?;
+            if !self.devices.get(place).is_some_and(|known| known.calls_given_up) {
+                run::in_the_end_every_device_takes_calls(place, unit, store)?;
+            }
         }
         Ok(())
     }

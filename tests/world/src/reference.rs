@@ -220,11 +220,12 @@ impl Reference {
         Ok(())
     }
 
-    /// What is found on the device is backed up before it is written over, or before the software on trial is left (H2).
+    /// What is found on the device is backed up before it is written over, as new software comes up, or before it is left (H2).
     fn spares(&self) -> bool {
         let original = matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp));
         let leaves_trial = self.watched && (self.failed.is_some() || self.closing.is_some());
-        (original && self.has_gone_back()) || leaves_trial
+        let comes_up = self.watched && matches!(self.begun, Some(Step::Activating | Step::BackingUp));
+        (original && self.has_gone_back()) || leaves_trial || comes_up
     }
 
     fn has_gone_back(&self) -> bool {

@@ -47,9 +47,27 @@ impl Turn<'_> {
         }
     }
 
+    /// The new software runs, on trial. What is found there and nobody knows is backed up before anything is restored over it: the
+    /// image was found loaded, and somebody may have worked on it.
+    pub(super) fn came_up(&mut self, reading: &Reading) -> Result<(), Rejected> {
+        let found = reading.running_configuration();
+        let left = self.run.left_there.take();
+        let is_nobodys = left.as_ref().is_some_and(|left| left.files.is_empty()) || found.files.is_empty();
+        let is_kept = [left.as_ref(), self.run.wanted_configuration(), self.run.backup.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|known| known.same_files(&found));
+        if is_nobodys || is_kept {
+            self.run.on_trial = Some(found);
+            return self.convert_or_restore();
+        }
+        self.run.on_trial = Some(ConfigurationSet::default());
+        self.spare()
+    }
+
     /// What a person changed on trial, and came whole, is not lost with the backup that failed.
     pub(super) fn keep_what_came(&mut self, step: Step, operation: &Operation) {
-        if step == Step::BackingUp && self.run.returning && self.run.on_trial.is_some() {
+        if step == Step::BackingUp && self.run.on_trial.is_some() {
             let files = operation.written();
             if !files.is_empty() && files.len() == operation.transfers.len() {
                 let ConfigurationSet { format, revision, .. } = self.run.last.configuration;
@@ -83,14 +101,18 @@ impl Turn<'_> {
         self.begin(Step::BackingUp, Task::Backup { kinds, have: None })
     }
 
-    pub(super) fn keep_replaced(&mut self, operation: &Operation, reading: &Reading) -> Result<(), Rejected> {
+    pub(super) fn keep_found(&mut self, operation: &Operation, reading: &Reading) -> Result<(), Rejected> {
         let held = reading.running_configuration();
         let set =
             ConfigurationSet { format: held.format, revision: held.revision, files: operation.written() };
         self.effects.push(Effect::Keep(set.clone()));
         if self.run.on_trial.is_some() {
             self.run.on_trial = Some(set);
-            return self.roll_back();
+            return match (self.run.returning, self.run.is_closing()) {
+                (true, _) => self.roll_back(),
+                (false, true) => self.go_back(),
+                (false, false) => self.convert_or_restore(),
+            };
         }
         self.run.replaced = Some(set);
         self.restore_original()

@@ -39,7 +39,8 @@ impl Turn<'_> {
             return self.settle();
         }
         let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
-        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.is_closing() && !returning {
+        let first = !returning && self.run.on_trial.is_none();
+        if step == Step::BackingUp && operation.commanded && goes_on && !self.run.is_closing() && first {
             // The device may be at it still, and would take no other operation.
             self.note_failure(Failure { step, cause });
             return self.begin(Step::Stopping, Task::Stop);
@@ -72,6 +73,8 @@ impl Turn<'_> {
             _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already(step) => {
                 self.preflight()
             }
+            // What is found on trial is not restored over, and stays where it is.
+            Step::BackingUp if self.run.on_trial.take().is_some() => self.go_back(),
             // By itself it has taken what was loaded: the old software is what its settings are for.
             Step::Preflight | Step::ConfiguringServer | Step::BackingUp
                 if self.is_to_be_brought_back() && self.has_left(step, &cause) =>
@@ -140,7 +143,7 @@ impl Turn<'_> {
 fn again(operation: &Operation, run: &super::Run) -> Task {
     match &operation.task {
         Task::Backup { kinds, .. } => {
-            let have = run.backup.clone().filter(|_| !run.returning);
+            let have = run.backup.clone().filter(|_| !run.returning && run.on_trial.is_none());
             Task::Backup { kinds: kinds.clone(), have }
         }
         // A part of it may have been applied. What else is found there was changed since.

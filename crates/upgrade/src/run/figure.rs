@@ -20,8 +20,8 @@ impl Turn<'_> {
         let untouched = step == Step::RollingBack && self.is_back_untouched(reading);
         let text = if untouched { "with the settings it had all along".into() } else { found(operation) };
         self.tell(Story::StepDone { step, text });
-        if step == Step::BackingUp && self.run.returning {
-            return self.keep_replaced(operation, reading);
+        if step == Step::BackingUp && (self.run.returning || self.run.on_trial.is_some()) {
+            return self.keep_found(operation, reading);
         }
         if step == Step::BackingUp {
             self.keep_backup(operation, reading);
@@ -29,11 +29,12 @@ impl Turn<'_> {
                 return self.fail(step, Cause::NotSo("no file came".into()));
             }
         }
-        if step == Step::RollingBack && self.run.on_trial.take().is_some() {
-            self.run.bring_backs = 0;
+        if step == Step::Downloading && operation.commanded {
+            self.run.left_there = Some(ConfigurationSet::default());
         }
-        if step == Step::Activating {
-            self.note_on_trial(reading);
+        if step == Step::RollingBack && self.run.on_trial.is_some() {
+            self.run.left_there = self.run.on_trial.take();
+            self.run.bring_backs = 0;
         }
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {
             self.note_calls(operation, reading);
@@ -60,7 +61,7 @@ impl Turn<'_> {
 
             (Step::Downloading, _) => self.hold(),
             (Step::ClosingCalls, _) => self.drain(),
-            (Step::Activating, _) => self.convert_or_restore(),
+            (Step::Activating, _) => self.came_up(reading),
             (Step::Converting, _) => self.converted_by_device(operation),
             (Step::Restoring, Goal::Upgrade { .. }) => self.soak(reading),
             // It may have come up with its other software, which nobody asked for.

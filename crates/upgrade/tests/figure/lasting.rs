@@ -47,6 +47,7 @@ fn whatever_a_run_has_come_to_lasts() {
         change(&run, |run| run.told_to_close = later(None)),
         change(&run, |run| run.aside = Some(set.clone())),
         change(&run, |run| run.on_trial = Some(set.clone())),
+        change(&run, |run| run.left_there = Some(set.clone())),
         change(&run, |run| {
             run.closing = Some(Closing { outcome: Outcome::Cancelled, reason: String::new() });
         }),

@@ -183,3 +183,68 @@ fn settings_that_never_rest_leave_the_way_back_its_own_tries() {
     world.assert_asks(&ALL, "flash");
     assert!(refused);
 }
+
+/// By itself the device left the software on trial, and what a person had changed there.
+fn left_behind() -> (World, StoredFile) {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let file = edited(&mut world);
+    world.device.running = 0;
+    world.device.trial = None;
+    let world = world.on();
+    world.assert_asks(&ALL, "watching its health failed: the device runs 1.0, not 2.0");
+    assert!(!is_kept(&world, &file), "{}", world.told());
+    (world, file)
+}
+
+/// Found by the deterministic world: the image was found loaded, with what a person had changed there.
+#[test]
+fn settings_found_as_new_software_comes_up_are_backed_up_before_they_are_restored_over() {
+    for killed in [false, true] {
+        let (mut world, file) = left_behind();
+        assert!(world.give(&Event::Answered(Answer::Again)));
+        world = world.until_step(Step::Activating).until_underway(Step::BackingUp);
+        if killed {
+            world.kill_manager();
+        }
+        let world = world.on();
+        assert!(is_kept(&world, &file), "{}", world.told());
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn settings_found_as_new_software_comes_up_that_cannot_be_backed_up_stay_where_they_are() {
+    for fault in [Fault::Refuse, Fault::Fail("flash"), Fault::Hang, Fault::PowerLoss] {
+        let (world, file) = left_behind();
+        let restores = world.count(Command::Restore);
+        let world = world.fault(Command::Backup, [fault]).answer(Answer::Again);
+        world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "backing up failed");
+        assert_eq!(world.count(Command::Restore), restores, "{}", world.told());
+        assert!(world.device.slots[1].files.values().any(|held| *held == file), "{}", world.told());
+        let world = world.answer(Answer::Again);
+        assert!(is_kept(&world, &file), "{}", world.told());
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
+#[test]
+fn who_cancels_while_they_are_backed_up_loses_none() {
+    let (mut world, file) = left_behind();
+    assert!(world.give(&Event::Answered(Answer::Again)));
+    let world = world.until_step(Step::Activating).until_underway(Step::BackingUp).cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert!(world.device.slots[1].files.values().any(|held| *held == file), "{}", world.told());
+}
+
+/// What the software came with, or was found there and is kept, is not backed up again.
+#[test]
+fn what_is_known_of_new_software_is_not_backed_up_as_it_comes_up() {
+    let mut world =
+        World::upgrade().fault(Command::Confirm, [Fault::Fail("flash"), Fault::Fail("flash")]).play();
+    for _ in 0..2 {
+        assert_eq!(world.kept.len(), 1, "{}", world.told());
+        world = world.answer(Answer::Again);
+    }
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.kept.len(), 1, "{}", world.told());
+}

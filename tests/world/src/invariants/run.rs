@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{Ending, Goal, Outcome, State, Story};
+use upgrade::run::{Ending, Goal, Outcome, Story};
 use upgrade::{Profile, Run, RunId};
 
 use super::device::in_force;
@@ -252,7 +252,7 @@ impl fmt::Write for Counted {
 /// Subscribers cannot call where a device was left closed.
 pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending, unit: &Unit) -> Checked {
     match unit.device.calls() {
-        Some((_, CallAdmission::Closed)) if !is_told_to_take_none(ending) => {
+        Some((_, CallAdmission::Closed)) => {
             broken("an_end_leaves_the_device_open_for_calls", format!("run {}: {}", run.id, ending.outcome))
         }
         _ => Ok(()),
@@ -260,7 +260,7 @@ pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending
 }
 
 /// Whether people were told that the device takes no calls, or may take none.
-fn is_told_to_take_none(ending: &Ending) -> bool {
+pub(super) fn is_told_to_take_none(ending: &Ending) -> bool {
     let said = ["takes no calls", "whether it takes calls"];
     ending.outcome == Outcome::DeviceLost || said.iter().any(|said| ending.reason.contains(said))
 }
@@ -275,14 +275,9 @@ pub(crate) fn what_has_ended_opens_nothing(tickets: usize) -> Checked {
 
 /// The same in the end, when whatever was on its way has arrived.
 pub(super) fn in_the_end_every_device_takes_calls(place: usize, unit: &Unit, store: &Store) -> Checked {
-    let own = store.runs.values().map(|stored| &stored.run).filter(|run| place_of(run.device.id) == place);
-    let last = own.max_by_key(|run| run.id);
-    let told = last.is_none_or(|run| match &run.state {
-        State::Ended(ending) => is_told_to_take_none(ending),
-        _ => true,
-    });
+    let open = store.open_runs().any(|stored| place_of(stored.run.device.id) == place);
     match unit.device.calls() {
-        Some((_, CallAdmission::Closed)) if !told => {
+        Some((_, CallAdmission::Closed)) if !open => {
             broken("in_the_end_every_device_takes_calls", format!("device {} takes none", place + 1))
         }
         _ => Ok(()),
