@@ -71,9 +71,12 @@ impl Turn<'_> {
                 return self.fail(step, cause);
             }
             // Where it took calls when it was heard last, it was only watched.
-            let but = match std::mem::take(&mut self.run.calls_closed) {
-                true => "but takes no calls",
-                false => "but nobody knows whether it takes calls",
+            let is_unheard = matches!(failure.cause, Cause::Unreachable(..));
+            let but = match (is_unheard, std::mem::take(&mut self.run.calls_closed)) {
+                (true, true) => "but was not heard since it took no calls",
+                (true, false) => "but was not heard since, and nobody knows whether it takes calls",
+                (false, true) => "but takes no calls",
+                (false, false) => "but nobody knows whether it takes calls",
             };
             let reason = format!("{}, {but}: {}", self.reached(), failure.cause);
             return self.end(Outcome::Succeeded, reason);

@@ -142,7 +142,7 @@ impl Turn<'_> {
 
     /// The device was looked at before the end.
     pub(super) fn verified(&mut self, reading: &Reading) -> Result<(), Rejected> {
-        if let Some(cause) = self.left_by_itself(reading) {
+        if let Some(cause) = self.slid(reading) {
             self.note_failure(Failure { step: Step::Stopping, cause });
             return self.go_back();
         }

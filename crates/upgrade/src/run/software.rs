@@ -5,7 +5,6 @@
 
 use super::step::{Rejected, Turn};
 use super::{Goal, Step};
-use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 
@@ -75,38 +74,24 @@ impl Turn<'_> {
         (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
     }
 
-    /// By itself the device took its other software, and is without the settings that were backed up.
-    /// What others did to it meanwhile stays.
+    /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, and what
+    /// is on trial somebody tries by hand.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
-        let held = reading.running_configuration();
-        let bare = self.settings_of_before().is_some_and(|before| !before.same_files(&held));
-        let on_trial = reading.running()?.role == Some(Role::Trial);
+        let running = reading.running()?;
+        let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.
             true => on_trial && self.run.backup.is_some(),
-            false => !on_trial && bare && self.shows_nothing_of_others(reading),
+            false => !on_trial && self.shows_nothing_of_others(reading),
         };
-        if taken { self.took_other_software(reading) } else { None }
+        let concerned = taken && self.changes_software() && self.is_of_other_buffer(running);
+        if concerned { self.left_the_old_software(reading) } else { None }
     }
 
-    /// The same, with settings or without: where the run is to end, the device is to run the software of before.
-    pub(super) fn left_by_itself(&self, reading: &Reading) -> Option<Cause> {
-        match self.run.outrun {
-            true => self.slid(reading),
-            false => self.took_other_software(reading).filter(|_| self.shows_nothing_of_others(reading)),
-        }
-    }
-
-    /// The same while nothing is under way but a wait of this run's own. An upgrade may have left its settings there, where it
-    /// went back from that before: it slid all the same.
+    /// The same while nothing is under way but a wait of this run's own: an upgrade goes back from whatever runs then.
     pub(super) fn left_while_waiting(&self, reading: &Reading) -> Option<Cause> {
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade))
-    }
-
-    fn took_other_software(&self, reading: &Reading) -> Option<Cause> {
-        let concerned = self.changes_software() && self.is_of_other_buffer(reading.running()?);
-        if concerned { self.left_the_old_software(reading) } else { None }
     }
 
     /// Whether the operation that it shows is one of this run, or the one that it showed before, or came to nothing: what
@@ -120,13 +105,6 @@ impl Turn<'_> {
         };
         let fell_back = reading.boot_reason.as_deref() == Some(FALLBACK);
         fell_back || reading.operation.as_ref().is_none_or(is_ours)
-    }
-
-    /// The settings that were backed up, or that an upgrade saw before it had backed them up.
-    fn settings_of_before(&self) -> Option<&ConfigurationSet> {
-        let seen = || self.run.old.as_ref().map(|old| &old.configuration);
-        let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        self.run.backup.as_ref().or_else(|| seen().filter(|_| upgrade))
     }
 
     /// Whether it is what the other buffer held before, or was given by this run.

@@ -104,6 +104,27 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
     }
 }
 
+/// Found by the deterministic world: it slid to software that had its settings from before that failed, and what a person had just
+/// changed on the old software was in no backup.
+#[test]
+fn settings_changed_before_it_takes_software_that_has_its_settings_by_itself_stay() {
+    let image = image("2.1", 1);
+    for answer in [Answer::Again, Answer::OtherImage(image.into()), Answer::End] {
+        let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        slides(&mut world.device);
+        let ends = answer == Answer::End;
+        let world = world.answer(answer);
+        if ends {
+            assert_eq!(world.outcome(), Outcome::EndedByOperator);
+            continue;
+        }
+        world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+        assert_eq!(world.answer(Answer::End).outcome(), Outcome::EndedByOperator);
+    }
+}
+
 /// Found by the deterministic world: another manager reset the device, which came up with its other software.
 #[test]
 fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {

@@ -90,7 +90,9 @@ impl Checks {
         store: &Store,
     ) -> Checked {
         let judged = match ending.outcome {
-            Outcome::Succeeded => self.is_as_wanted(place, run, durable, store),
+            Outcome::Succeeded => self
+                .is_as_wanted(place, run, durable, store)
+                .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
                 self.is_as_before(place, run, durable)
             }
@@ -261,8 +263,13 @@ pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending
 
 /// Whether people were told that the device takes no calls, or may take none.
 pub(super) fn is_told_to_take_none(ending: &Ending) -> bool {
-    let said = ["takes no calls", "whether it takes calls"];
+    let said = ["takes no calls", "took no calls", "whether it takes calls"];
     ending.outcome == Outcome::DeviceLost || said.iter().any(|said| ending.reason.contains(said))
+}
+
+/// Whether people were told that nobody knows what the device runs by now.
+fn is_told_to_be_unheard(ending: &Ending) -> bool {
+    ending.outcome == Outcome::Succeeded && ending.reason.contains("was not heard since")
 }
 
 /// Whoever has heard the name of a file could still ask for it.
