@@ -79,8 +79,9 @@ pub struct Run {
     /// nothing of this run has changed that.
     #[serde(default)]
     pub aside: Option<ConfigurationSet>,
-    /// The configuration of the software on trial, as far as it is kept or nobody's work: what it came with, what was restored
-    /// there, what was backed up since. None where nothing is on trial, or no more of it can be had.
+    /// The configuration of the software on trial, or rolled back to as wanted, as far as it is kept or nobody's work: what it came
+    /// with, what was restored there, what was backed up since. None where nothing else was made to run, or no more of it can be
+    /// had.
     #[serde(default)]
     pub on_trial: Option<ConfigurationSet>,
     /// The same of the software that this run loaded, when that was left last, or was loaded: then empty, since nobody worked on

@@ -13,6 +13,7 @@ use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
 use crate::store::{Store, StoredRun};
+use crate::trouble::RIVAL;
 use crate::unit::Unit;
 use crate::world::{device_id, place_of};
 
@@ -268,7 +269,8 @@ impl Checks {
         };
         let durable = unit.device.durable();
         let other_runs = known.selected != durable.boot.selected;
-        if other_runs && !is_at_work(durable) {
+        let commanded = is_at_work(durable) && !durable.operation.id.starts_with(RIVAL);
+        if other_runs && !commanded {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
         }
         known.selected = durable.boot.selected;

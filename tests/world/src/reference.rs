@@ -223,8 +223,10 @@ impl Reference {
     /// What is found on the device is backed up before it is written over, as new software comes up, or before it is left (H2).
     fn spares(&self) -> bool {
         let original = matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp));
-        let leaves_trial = self.watched && (self.failed.is_some() || self.closing.is_some());
-        let comes_up = self.watched && matches!(self.begun, Some(Step::Activating | Step::BackingUp));
+        let came_up = self.watched || (self.forward && self.has(Step::RollingBack));
+        let leaves_trial = came_up && (self.failed.is_some() || self.closing.is_some());
+        let comes_up =
+            came_up && matches!(self.begun, Some(Step::Activating | Step::RollingBack | Step::BackingUp));
         (original && self.has_gone_back()) || leaves_trial || comes_up
     }
 

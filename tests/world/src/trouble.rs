@@ -17,6 +17,9 @@ use crate::world::{Item, MANAGER, World};
 /// Somebody in the network who is no device of ours.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
 
+/// What the other manager's ids begin with; no run of ours is called so.
+pub(crate) const RIVAL: &str = "rival-";
+
 /// Whoever asks from this port asks for what is not meant for it; no device's transfer does.
 pub(crate) const STRANGER_PORT: u16 = 2000;
 
@@ -235,7 +238,7 @@ impl World {
         match command {
             // It means whatever is under way.
             Command::Abort => changes.id = Some(unit.device.durable().operation.id.clone()),
-            _ => changes.id = Some(format!("rival-{}", now.as_millis())),
+            _ => changes.id = Some(format!("{RIVAL}{}", now.as_millis())),
         }
         if command == Command::Backup {
             changes.kinds = Some(vec![ConfigurationKind::UserData]);

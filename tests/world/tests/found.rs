@@ -47,6 +47,7 @@ found! {
     a_device_that_another_manager_had_reset_was_upgraded_from_what_it_slid_to: 910017866 of 5;
     settings_changed_on_trial_were_taken_for_an_earlier_drift: 920012184 of 5;
     what_was_changed_before_it_slid_to_software_that_had_its_settings_was_written_over: 950053568 of 5;
+    a_device_that_slid_while_calls_were_let_in_was_backed_up_on_the_way_back: 970055351 of 5;
     settings_found_as_new_software_came_up_were_restored_over: 910021869 of 5;
 }
 

@@ -47,8 +47,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The new software runs, on trial. What is found there and nobody knows is backed up before anything is restored over it: the
-    /// image was found loaded, and somebody may have worked on it.
+    /// Other software runs, because that is wanted. What is found there and nobody knows is backed up before anything is restored
+    /// over it: an image may have been found loaded, and what is rolled back to ran before.
     pub(super) fn came_up(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let found = reading.running_configuration();
         let left = self.run.left_there.take();

@@ -40,11 +40,16 @@ impl Turn<'_> {
         if reached && let Some((step, cause)) = self.left_what_was_reached() {
             return self.fail(step, cause);
         }
-        if !reached && self.left_while_waiting(reading).is_some() {
+        let moved = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
+        let moved = self.run.failure.as_ref() == Some(&moved) && self.run.drifts > 0;
+        if !reached && let Some(cause) = self.left_while_waiting(reading) {
+            if moved && !self.is_rolled_back_by_itself(reading) {
+                // What moved is not there to be backed up anew.
+                self.note_failure(Failure { step: Step::Draining, cause });
+            }
             return self.slid_by_itself(reading);
         }
-        let moved = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
-        if self.run.failure.as_ref() == Some(&moved) && self.run.drifts > 0 && !self.run.is_closing() {
+        if moved && !self.run.is_closing() {
             // The settings moved while calls were kept out: they are backed up anew.
             self.run.failure = None;
             self.run.stranded = None;

@@ -192,12 +192,8 @@ impl Turn<'_> {
         let version = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
         let reads =
             reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
-        match self.run.backup.clone() {
-            Some(set) if reads.is_some() && set.format == reads => {
-                self.begin(Step::Restoring, Task::restore(set, None))
-            }
-            _ => self.succeed(),
-        }
+        let fits = self.run.backup.as_ref().is_some_and(|set| reads.is_some() && set.format == reads);
+        if fits { self.came_up(reading) } else { self.succeed() }
     }
 
     pub(super) fn can(&self, capability: Capability) -> bool {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use upgrade::profile::{Command, ConvertedBy};
-use upgrade::run::{Answer, Event, Goal, Outcome, State, Step, Story};
+use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, State, Step, Story};
 
 use crate::device::Fault;
 use crate::world::{World, all_converted, choices, image};
@@ -103,6 +103,25 @@ fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_dev
     assert!(world.device.admitted);
     let world = world.answer(Answer::End);
     assert_eq!(world.outcome(), Outcome::EndedByOperator);
+}
+
+/// Found by the deterministic world: the device left its software while calls were let in, and what had moved was not there to be
+/// backed up anew.
+#[test]
+fn a_device_that_slides_while_calls_are_let_in_for_a_backup_is_asked_about() {
+    let mut world = World::upgrade();
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining);
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    world.device.calls = 0;
+    let mut world = world.until_step(Step::OpeningCalls);
+    world.device.running = 1;
+    let world = world.on();
+    let all = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+    world.assert_asks(&all, "waiting to activate failed: the device runs 2.0, not 1.0");
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
         world.device.calls = 0;
         let world = world.on();
         assert_eq!(world.outcome(), Outcome::Succeeded);
-        assert_eq!(world.kept.len(), 2);
+        assert_eq!(world.kept.len(), 3, "twice today's, and what the other software had");
         assert_eq!(world.device.running().files, world.before.1);
     }
 }
@@ -80,8 +80,35 @@ fn settings_changed_right_before_the_roll_back_are_backed_up_and_come_along() {
     world.before.1 = world.device.running().files.clone();
     let world = world.on();
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
-    assert_eq!((world.kept.len(), world.count(Command::RollBack)), (2, 2));
+    assert_eq!((world.kept.len(), world.count(Command::RollBack)), (3, 2));
     assert_eq!(world.device.running().files, world.before.1);
+}
+
+/// Found by the deterministic world: that software had run, and what a person had changed there was in no backup.
+#[test]
+fn what_the_other_software_had_is_backed_up_before_todays_settings_are_restored_over_it() {
+    for killed in [false, true] {
+        let world = roll_back();
+        let theirs = world.device.slots[1].files.clone();
+        let mut world = world.begin().until_step(Step::RollingBack).until_underway(Step::BackingUp);
+        if killed {
+            world.kill_manager();
+        }
+        let world = world.on();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert!(world.kept.iter().any(|kept| kept.files == theirs), "{}", world.told());
+        assert_eq!(world.device.running().files, world.before.1);
+    }
+    for fault in [Fault::Refuse, Fault::Fail("no"), Fault::PowerLoss, Fault::Hang] {
+        let world = roll_back();
+        let theirs = world.device.slots[1].files.clone();
+        let world = world.begin().until_step(Step::RollingBack);
+        let world = world.fault(Command::Backup, [fault.clone()]).on();
+        world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "backing up failed");
+        assert_eq!(world.device.slots[1].files, theirs, "{}", world.told());
+        let world = world.answer(Answer::Again);
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{fault:?}: {}", world.told());
+    }
 }
 
 #[test]
