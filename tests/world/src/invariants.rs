@@ -274,6 +274,13 @@ impl Checks {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
         }
         known.selected = durable.boot.selected;
+        let loads = durable.operation.command == Command::Download;
+        if loads
+            && known.operation.id != durable.operation.id
+            && let Some(left) = known.left_behind.take()
+        {
+            known.history.remove(&left);
+        }
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
             known.held = device::held(durable);
@@ -288,7 +295,7 @@ impl Checks {
         if let Some(known) = self.devices.get_mut(place) {
             let left = other_runs || (known.on_trial_since.is_some() && durable.boot.trial.is_none());
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
-                known.left_behind = known.edited_on_trial.take();
+                known.left_behind = known.edited_on_trial.take().or(known.left_behind);
             }
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }

@@ -34,11 +34,6 @@ impl Checks {
             return Ok(());
         }
         let before = std::mem::replace(&mut known.operation, operation.clone());
-        if operation.command == Command::Download
-            && let Some(left) = known.left_behind.take()
-        {
-            known.history.remove(&left);
-        }
         let Some((run, number)) = run_of(&operation.id) else { return Ok(()) };
         let Some(run) = store.runs.get(&run).map(|stored| &stored.run) else {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
