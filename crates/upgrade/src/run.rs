@@ -20,6 +20,7 @@ mod software;
 mod step;
 mod story;
 mod tickets;
+mod trial;
 mod waiting;
 
 use std::collections::BTreeMap;
