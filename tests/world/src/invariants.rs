@@ -107,6 +107,8 @@ struct Known {
     /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
     /// what is not about software does not bring it back.
     left_while_asked: Option<RunId>,
+    /// The run, and the software that it found the device on: what is in force there then is owed, whoever put it there.
+    began_from: Option<(RunId, String)>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -145,6 +147,7 @@ impl Checks {
                 asking: None,
                 selected: unit.device.durable().boot.selected,
                 left_while_asked: None,
+                began_from: None,
                 sent: 0,
                 sent_before: 0,
             };
@@ -353,6 +356,14 @@ impl Checks {
         // What others did to it stays, and the end says so.
         let operation = &unit.device.durable().operation;
         let theirs = operation.state == OperationState::Done && !operation.id.starts_with(&run.prefix());
+        if let Some(old) = &run.old {
+            let first = known.began_from.as_ref().is_none_or(|(before, _)| *before != run.id);
+            let moved = known.began_from.as_ref().is_some_and(|(_, version)| *version != old.version);
+            if first || (moved && theirs) {
+                known.began_from = Some((run.id, old.version.clone()));
+                known.owed = device::in_force(unit.device.durable());
+            }
+        }
         let brings_back = !theirs && matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack);
         let waits = known.asking.is_some() || matches!(run.state, State::Verifying(_));
         if !(waits || run.is_over()) {
