@@ -74,15 +74,17 @@ impl Turn<'_> {
         (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
     }
 
-    /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, and what
-    /// is on trial somebody tries by hand.
+    /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, unless it
+    /// left settings that are in no backup; and what is on trial somebody tries by hand.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
         let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.
             true => on_trial && self.run.backup.is_some(),
-            false => !on_trial && self.shows_nothing_of_others(reading),
+            false => {
+                !on_trial && (self.shows_nothing_of_others(reading) || self.left_what_is_not_kept(reading))
+            }
         };
         let concerned = taken && self.changes_software() && self.is_of_other_buffer(running);
         if concerned { self.left_the_old_software(reading) } else { None }
@@ -92,6 +94,15 @@ impl Turn<'_> {
     pub(super) fn left_while_waiting(&self, reading: &Reading) -> Option<Cause> {
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade))
+    }
+
+    /// Whether the software of before has other settings than were backed up. What would be loaded next goes over them.
+    fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
+        let left = self.run.old.as_ref().map(|old| reading.configuration_of(&old.version));
+        left.is_some_and(|left| {
+            let kept = self.run.backup.as_ref().is_some_and(|backup| backup.same_files(&left));
+            !kept && !left.files.is_empty()
+        })
     }
 
     /// Whether the operation that it shows is one of this run, or the one that it showed before, or came to nothing: what

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upgrade::profile::Command;
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
+use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, State, Step};
 
 use crate::device::{Device, Fault, file};
 use crate::world::{World, choices, image};
@@ -150,6 +150,22 @@ fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
     }
 }
 
+/// Found by the deterministic world: what would be loaded next goes over the only copy of what a person changed.
+#[test]
+fn what_others_made_of_the_device_does_not_stay_where_it_left_settings_that_are_in_no_backup() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    slides(&mut world.device);
+    world.device.occupy("of another manager", world.now);
+    let work = world.device.work.as_mut().unwrap();
+    (work.state, work.due) = (OperationState::Done, None);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
 /// Others may be in the middle of their own work.
 #[test]
 fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_says_so() {
@@ -174,6 +190,22 @@ fn a_device_that_is_not_heard_at_the_end_of_a_question_is_lost() {
     assert_eq!(world.outcome(), Outcome::DeviceLost, "{}", world.told());
     let reason = "confirming failed: the device reports: flash, but nobody knows whether the device is as before: the device did not answer for 126 s (no answer)";
     assert_eq!(world.ending().reason, reason);
+}
+
+/// Found by the deterministic world: it was restarting, and came up with what was loaded.
+#[test]
+fn a_device_that_is_not_heard_when_it_is_cancelled_is_looked_for_once_something_is_loaded() {
+    for (silent, outcome) in [(60, Outcome::Cancelled), (7 * 24 * 3600, Outcome::DeviceLost)] {
+        let at = upgrade::Time::from_millis(2_000_000_000_000);
+        let held = Choices { activate_at: Some(at), ..choices() };
+        let mut world = World::new(Goal::Upgrade { image: image("2.0", 1).into() }, held).begin();
+        world.until(|world| matches!(world.run.state, State::Holding { .. }));
+        slides(&mut world.device);
+        world.device.silent_until = world.now + Duration::from_secs(silent);
+        let world = world.cancel();
+        assert_eq!(world.outcome(), outcome, "{}", world.told());
+        assert_eq!(world.count(Command::RollBack), usize::from(outcome == Outcome::Cancelled));
+    }
 }
 
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
