@@ -18,7 +18,7 @@ pub(crate) struct Reference {
     touched: bool,
     /// Other software, or other settings, were put in force, and not taken back.
     changed: bool,
-    /// The new software runs on trial, and was not left since: its configuration may be changed there.
+    /// Other software was made to run, and was not left since: its configuration may be changed there.
     watched: bool,
     /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
     forward: bool,
@@ -223,11 +223,10 @@ impl Reference {
     /// What is found on the device is backed up before it is written over, as new software comes up, or before it is left (H2).
     fn spares(&self) -> bool {
         let original = matches!(self.failed, Some(Step::RestoringOriginal | Step::BackingUp));
-        let came_up = self.watched || (self.forward && self.has(Step::RollingBack));
-        let leaves_trial = came_up && (self.failed.is_some() || self.closing.is_some());
-        let comes_up =
-            came_up && matches!(self.begun, Some(Step::Activating | Step::RollingBack | Step::BackingUp));
-        (original && self.has_gone_back()) || leaves_trial || comes_up
+        let leaves = self.watched && (self.failed.is_some() || self.closing.is_some());
+        let comes_up = self.watched
+            && matches!(self.begun, Some(Step::Activating | Step::RollingBack | Step::BackingUp));
+        (original && self.has_gone_back()) || leaves || comes_up
     }
 
     fn has_gone_back(&self) -> bool {
@@ -240,7 +239,11 @@ impl Reference {
         let goes_back = step == Step::RollingBack && self.done == [Step::Preflight];
         let never_left = goes_back && !text.is_empty();
         self.done.push(step);
-        self.watched = (self.watched || step == Step::Activating) && step != Step::RollingBack;
+        self.watched = match step {
+            Step::Activating => true,
+            Step::RollingBack => self.forward,
+            _ => self.watched,
+        };
         if step == Step::RestoringOriginal || never_left {
             self.changed = false;
         }

@@ -152,7 +152,8 @@ fn an_operator_stops_what_is_under_way_and_answers() {
     assert_eq!(turn.heeded, [false], "that is no answer to this question");
     let turn = world.give(vec![end(question.asked_at)]);
     assert_eq!(turn.heeded, [true]);
-    assert!(turn.transaction.writes[0].run.is_over());
+    let looked = world.answer();
+    assert!(world.give(vec![looked]).transaction.writes[0].run.is_over());
 }
 
 #[test]
