@@ -170,7 +170,7 @@ pub enum State {
     },
     /// An operator is asked.
     Asking(Question),
-    /// Somebody wants it to end after a question: whether the device is still as it was before (row H16).
+    /// Whether the device is as it was before: it was not looked at for long, and the run is to end, or to ask (row H16).
     Verifying(Waiting),
     /// Over.
     Ended(Ending),

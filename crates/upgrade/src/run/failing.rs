@@ -1,7 +1,7 @@
 //! What follows a part of the figure that failed.
 
 use super::step::{Rejected, Turn};
-use super::{Closing, Failure, Goal, Policy, State, Step, Story};
+use super::{Failure, Goal, Policy, State, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 
@@ -55,17 +55,11 @@ impl Turn<'_> {
         match step {
             Step::OpeningCalls => return self.calls_stay_closed(failure),
             Step::Stopping if matches!(self.run.state, State::Verifying(_)) => {
-                let wanted = self.run.closing.as_ref().map(|closing| &*closing.reason).unwrap_or_default();
-                let but = format!("{wanted}, but nobody knows whether the device is as before: {cause}");
-                return self.give_up(but);
+                return self.unverified(failure);
             }
             // It may run by itself what was loaded.
-            Step::Stopping
-                if let (Cause::Unreachable(..), Some(Closing { outcome, reason }), Some(_)) =
-                    (&cause, &self.run.closing, &self.run.loaded) =>
-            {
-                let (outcome, reason) = (*outcome, reason.clone());
-                return self.close(outcome, reason);
+            Step::Stopping if matches!(cause, Cause::Unreachable(..)) && self.run.loaded.is_some() => {
+                return self.verify();
             }
             Step::Stopping => return self.settle(),
             _ if self.run.returning => return self.not_brought_back(failure),

@@ -133,6 +133,11 @@ impl Turn<'_> {
     /// other software by itself.
     pub(super) fn close(&mut self, outcome: Outcome, reason: String) -> Result<(), Rejected> {
         self.run.closing = Some(Closing { outcome, reason });
+        self.verify()
+    }
+
+    /// Looks whether the device is as it was before. Once it is looked for, it is given time.
+    pub(super) fn verify(&mut self) -> Result<(), Rejected> {
         self.run.state = State::Verifying(Waiting::default());
         let text = "looking whether the device is as it was before".into();
         self.tell(Story::StepBegun { step: Step::Stopping, text });
@@ -140,7 +145,21 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The device was looked at before the end.
+    /// Nobody knows whether it is as it was before.
+    pub(super) fn unverified(&mut self, failure: Failure) -> Result<(), Rejected> {
+        match &self.run.closing {
+            Some(Closing { reason, .. }) => {
+                let but = "but nobody knows whether the device is as before";
+                self.give_up(format!("{reason}, {but}: {}", failure.cause))
+            }
+            None => {
+                self.run.returning = true;
+                self.strand(failure)
+            }
+        }
+    }
+
+    /// The device was looked at before the end, or a question.
     pub(super) fn verified(&mut self, reading: &Reading) -> Result<(), Rejected> {
         if let Some(cause) = self.slid(reading) {
             self.note_failure(Failure { step: Step::Stopping, cause });
@@ -152,7 +171,7 @@ impl Turn<'_> {
         {
             closing.reason += &format!("; the device runs {running} by now, which this run leaves as it is");
         }
-        self.settle()
+        self.settle_after(true)
     }
 
     pub(super) fn pause(&mut self) -> Result<(), Rejected> {

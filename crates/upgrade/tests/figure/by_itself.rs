@@ -208,6 +208,29 @@ fn a_device_that_is_not_heard_when_it_is_cancelled_is_looked_for_once_something_
     }
 }
 
+/// Found by the deterministic world: it was restarting when a backup that stood still was to be stopped.
+#[test]
+fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anybody_is_asked() {
+    for silent in [60, 7 * 24 * 3600] {
+        let mut world = World::upgrade().begin().until_step(Step::Draining);
+        world.device.edit();
+        world.before.1 = world.device.running().files.clone();
+        let mut world = world.fault(Command::Backup, [Fault::Hang]);
+        world = world.until_step(Step::BackingUp).until_step(Step::Stopping);
+        slides(&mut world.device);
+        world.device.silent_until = world.now + Duration::from_secs(silent);
+        let mut world = world.on();
+        if world.question().lost {
+            world.device.silent_until = world.now;
+            world = world.answer(Answer::Again);
+        }
+        assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
+        assert!(!world.question().lost);
+        let world = world.answer(Answer::Again);
+        world.assert_upgraded(&world.before.1);
+    }
+}
+
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
 #[test]
 fn settings_changed_before_it_takes_the_loaded_software_by_itself_stay() {
