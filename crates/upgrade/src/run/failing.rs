@@ -83,6 +83,12 @@ impl Turn<'_> {
             {
                 self.go_back()
             }
+            // Not each failure comes with a whole look, and a restart may have led to what was loaded.
+            Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls
+                if self.run.loaded.is_some() && !matches!(cause, Cause::Unreachable(..)) =>
+            {
+                self.verify()
+            }
             Step::Preflight
             | Step::ConfiguringServer
             | Step::BackingUp

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upgrade::profile::Command;
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, State, Step};
+use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, State, Step};
 
 use crate::device::{Device, Fault, file};
 use crate::world::{World, choices, image};
@@ -229,6 +229,21 @@ fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anyb
         let world = world.answer(Answer::Again);
         world.assert_upgraded(&world.before.1);
     }
+}
+
+/// Found by the deterministic world: that it had restarted was seen by a look at the operation alone.
+#[test]
+fn a_device_that_restarts_during_a_backup_is_looked_at_as_a_whole_before_anybody_is_asked() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.device.edit();
+    world.before.1 = world.device.running().files.clone();
+    assert!(world.give(&Event::Answered(Answer::Again)));
+    let mut world = world.fault(Command::Backup, [Fault::PowerLoss]).until_underway(Step::BackingUp);
+    slides(&mut world.device);
+    let world = world.on();
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
 }
 
 /// Found by the deterministic world: what was changed on the old software after the backup is what its subscribers are owed.
