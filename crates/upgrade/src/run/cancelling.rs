@@ -30,6 +30,9 @@ impl Turn<'_> {
             State::Pausing { .. } if self.run.returning => self.bring_back(),
             // The device may have taken by itself what was loaded.
             State::Holding { .. } | State::Draining { .. } => self.begin(Step::Stopping, Task::Stop),
+            State::Preflight(_) | State::Judging | State::Pausing { .. } if self.run.loaded.is_some() => {
+                self.verify()
+            }
             State::Preflight(_) | State::Judging | State::Pausing { .. } => self.settle(),
             State::Verifying(_) | State::Ended(_) => Err(Rejected),
         }

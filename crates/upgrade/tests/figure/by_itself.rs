@@ -231,6 +231,18 @@ fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anyb
     }
 }
 
+/// Found by the deterministic world: nobody had looked yet.
+#[test]
+fn a_device_that_slid_before_a_repeat_is_brought_back_where_that_is_cancelled() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    slides(&mut world.device);
+    assert!(world.give(&Event::Answered(Answer::Again)));
+    assert!(matches!(world.run.state, State::Preflight(_)), "{}", world.told());
+    let world = world.cancel();
+    assert_eq!(world.outcome(), Outcome::Cancelled);
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+}
+
 /// Found by the deterministic world: that it had restarted was seen by a look at the operation alone.
 #[test]
 fn a_device_that_restarts_during_a_backup_is_looked_at_as_a_whole_before_anybody_is_asked() {
