@@ -21,6 +21,7 @@ mod step;
 mod story;
 mod tickets;
 mod trial;
+mod verifying;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -40,8 +40,8 @@ impl Turn<'_> {
         if reached && let Some((step, cause)) = self.left_what_was_reached() {
             return self.fail(step, cause);
         }
-        let moved = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
-        let moved = self.run.failure.as_ref() == Some(&moved) && self.run.drifts > 0;
+        let drift = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
+        let moved = self.run.failure.as_ref() == Some(&drift) && self.run.drifts > 0;
         if !reached && let Some(cause) = self.left_while_waiting(reading) {
             if moved && !self.is_rolled_back_by_itself(reading) {
                 // What moved is not there to be backed up anew.

@@ -12,8 +12,8 @@ impl Turn<'_> {
         if again || self.is_reached() {
             return Err(Rejected);
         }
-        let (outcome, reason) = (Outcome::Cancelled, "cancelled by an operator".to_owned());
-        self.run.closing = Some(Closing { outcome, reason: reason.clone() });
+        let reason = "cancelled by an operator".into();
+        self.run.closing = Some(Closing { outcome: Outcome::Cancelled, reason });
         self.tell(Story::Cancelled);
         match state {
             State::Asking(question) => {
@@ -22,7 +22,7 @@ impl Turn<'_> {
                     let reason = "cancelled by an operator while the device could not be brought back";
                     return self.give_up(reason.into());
                 }
-                self.close(outcome, reason)
+                self.verify()
             }
             State::Working { step, operation } => self.cancel_operation(*step, operation),
             State::Soaking { .. } => self.go_back(),

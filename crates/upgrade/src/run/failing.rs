@@ -76,7 +76,10 @@ impl Turn<'_> {
                 self.preflight()
             }
             // What is found on trial is not restored over, and stays where it is.
-            Step::BackingUp if self.run.on_trial.take().is_some() => self.go_back(),
+            Step::BackingUp if self.run.on_trial.is_some() => {
+                self.run.on_trial = None;
+                self.go_back()
+            }
             // By itself it has taken what was loaded: the old software is what its settings are for.
             Step::Preflight | Step::ConfiguringServer | Step::BackingUp
                 if self.is_to_be_brought_back() && self.has_left(step, &cause) =>

@@ -33,7 +33,8 @@ impl Turn<'_> {
             self.run.left_there = Some(ConfigurationSet::default());
         }
         if step == Step::RollingBack && self.run.on_trial.is_some() {
-            self.run.left_there = self.run.on_trial.take();
+            // What was not looked at yet is not known.
+            self.run.left_there = self.run.on_trial.take().filter(|known| !known.files.is_empty());
             self.run.bring_backs = 0;
         }
         if matches!(step, Step::Activating | Step::RollingBack | Step::Resetting) {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::question::{Answer, Policy};
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Closing, Failure, Goal, Outcome, Question, State, Step, Story, Waiting};
+use super::{AnswerKind, Closing, Goal, Outcome, Question, State, Step, Story};
 use crate::operation::{Cause, Task};
-use crate::profile::{ConvertedBy, Limits, Scope};
-use crate::reading::Reading;
+use crate::profile::{ConvertedBy, Limits};
 use crate::{ConfigurationSet, Time};
 
 impl Turn<'_> {
@@ -127,51 +126,6 @@ impl Turn<'_> {
         let failure = question.failure.as_ref().map(|failure| format!("; {failure}")).unwrap_or_default();
         let reason = format!("nobody answered in time{failure}");
         if question.lost { self.give_up(reason) } else { self.close(Outcome::RolledBack, reason) }
-    }
-
-    /// No question is open any more, and the run is to end. Since it was asked, perhaps days ago, the device may have taken
-    /// other software by itself.
-    pub(super) fn close(&mut self, outcome: Outcome, reason: String) -> Result<(), Rejected> {
-        self.run.closing = Some(Closing { outcome, reason });
-        self.verify()
-    }
-
-    /// Looks whether the device is as it was before. Once it is looked for, it is given time.
-    pub(super) fn verify(&mut self) -> Result<(), Rejected> {
-        self.run.state = State::Verifying(Waiting::default());
-        let text = "looking whether the device is as it was before".into();
-        self.tell(Story::StepBegun { step: Step::Stopping, text });
-        self.look(Scope::Whole);
-        Ok(())
-    }
-
-    /// Nobody knows whether it is as it was before.
-    pub(super) fn unverified(&mut self, failure: Failure) -> Result<(), Rejected> {
-        match &self.run.closing {
-            Some(Closing { reason, .. }) => {
-                let but = "but nobody knows whether the device is as before";
-                self.give_up(format!("{reason}, {but}: {}", failure.cause))
-            }
-            None => {
-                self.run.returning = true;
-                self.strand(failure)
-            }
-        }
-    }
-
-    /// The device was looked at before the end, or a question.
-    pub(super) fn verified(&mut self, reading: &Reading) -> Result<(), Rejected> {
-        if let Some(cause) = self.slid(reading) {
-            self.note_failure(Failure { step: Step::Stopping, cause });
-            return self.go_back();
-        }
-        self.tell(Story::StepDone { step: Step::Stopping, text: String::new() });
-        if let (Some(Cause::WrongVersion { running, .. }), Some(closing)) =
-            (self.left_the_old_software(reading), &mut self.run.closing)
-        {
-            closing.reason += &format!("; the device runs {running} by now, which this run leaves as it is");
-        }
-        self.settle_after(true)
     }
 
     pub(super) fn pause(&mut self) -> Result<(), Rejected> {

@@ -47,8 +47,7 @@ fn settings_are_not_touched_where_nothing_was_ever_commanded() {
     world.before_counts = false;
     let mut world = world.on();
     world.device.silent_until = Time::default();
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.answer(Answer::Again);
     assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
     assert_eq!(world.device.running().files, world.before.1);
@@ -144,8 +143,7 @@ fn an_unanswered_reset_is_looked_for() {
 #[test]
 fn settings_changed_before_activation_are_backed_up_and_survive() {
     let mut world = World::upgrade().begin().until_underway(Step::Downloading);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.on();
     world.assert_upgraded(&world.before.1);
     assert_eq!(world.kept.len(), 2);
@@ -156,8 +154,7 @@ fn settings_changed_before_activation_are_backed_up_and_survive() {
 fn settings_changed_at_the_last_moment_are_refused_by_the_device_and_backed_up() {
     let mut world = World::upgrade().begin();
     world.until(|world| world.sets.last() == Some(&Command::Reset));
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.on();
     world.assert_upgraded(&world.before.1);
     assert_eq!(world.count(Command::Reset), 2);
@@ -171,13 +168,11 @@ fn settings_that_never_rest_are_asked_about() {
         assert!(world.next());
         let now = world.count(Command::Download);
         if world.run.current_step() == Some(Step::ClosingCalls) && world.device.admitted && now > 0 {
-            world.device.edit();
-            world.before.1 = world.device.running().files.clone();
+            world.edit();
             world.until(|world| world.run.current_step() != Some(Step::ClosingCalls));
         }
         if world.run.current_step() == Some(Step::Draining) {
-            world.device.edit();
-            world.before.1 = world.device.running().files.clone();
+            world.edit();
             world.until(|world| world.run.current_step() != Some(Step::Draining));
         }
     }

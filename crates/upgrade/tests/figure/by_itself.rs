@@ -111,8 +111,7 @@ fn settings_changed_before_it_takes_software_that_has_its_settings_by_itself_sta
     let image = image("2.1", 1);
     for answer in [Answer::Again, Answer::OtherImage(image.into()), Answer::End] {
         let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         slides(&mut world.device);
         let ends = answer == Answer::End;
         let world = world.answer(answer);
@@ -154,8 +153,7 @@ fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
 #[test]
 fn what_others_made_of_the_device_does_not_stay_where_it_left_settings_that_are_in_no_backup() {
     let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     slides(&mut world.device);
     world.device.occupy("of another manager", world.now);
     let work = world.device.work.as_mut().unwrap();
@@ -213,8 +211,7 @@ fn a_device_that_is_not_heard_when_it_is_cancelled_is_looked_for_once_something_
 fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anybody_is_asked() {
     for silent in [60, 7 * 24 * 3600] {
         let mut world = World::upgrade().begin().until_step(Step::Draining);
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         let mut world = world.fault(Command::Backup, [Fault::Hang]);
         world = world.until_step(Step::BackingUp).until_step(Step::Stopping);
         slides(&mut world.device);
@@ -247,8 +244,7 @@ fn a_device_that_slid_before_a_repeat_is_brought_back_where_that_is_cancelled() 
 #[test]
 fn a_device_that_restarts_during_a_backup_is_looked_at_as_a_whole_before_anybody_is_asked() {
     let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     assert!(world.give(&Event::Answered(Answer::Again)));
     let mut world = world.fault(Command::Backup, [Fault::PowerLoss]).until_underway(Step::BackingUp);
     slides(&mut world.device);

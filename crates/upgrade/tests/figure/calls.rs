@@ -95,8 +95,7 @@ fn draining_with_what_an_operator_edited() -> World {
 fn settings_that_move_while_calls_are_kept_out_leave_no_question_on_a_closed_device() {
     let mut world = draining_with_what_an_operator_edited();
     assert!(!world.device.admitted);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     world.device.calls = 0;
     let world = world.on();
     assert_eq!(world.question().failure, None, "it is to be edited anew");
@@ -112,8 +111,7 @@ fn a_device_that_slides_while_calls_are_let_in_for_a_backup_is_asked_about() {
     let mut world = World::upgrade();
     world.device.calls = 1;
     let mut world = world.begin().until_step(Step::Draining);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     world.device.calls = 0;
     let mut world = world.until_step(Step::OpeningCalls);
     world.device.running = 1;
@@ -127,8 +125,7 @@ fn a_device_that_slides_while_calls_are_let_in_for_a_backup_is_asked_about() {
 #[test]
 fn a_late_command_to_take_no_calls_leaves_no_question_on_a_closed_device() {
     let mut world = draining_with_what_an_operator_edited();
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     world.device.calls = 0;
     let mut world = world.until_step(Step::BackingUp);
     // The command came twice, and the second one late.

@@ -106,8 +106,7 @@ fn a_refused_restore_is_not_taken_back_over_what_was_changed() {
     let goal = Goal::Restore { set: stored() };
     let mut world = World::new(goal, choices()).fault(Command::Restore, [Fault::Refuse]).begin();
     world.until(|world| world.sets.last() == Some(&Command::Restore));
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.cancel();
     assert_eq!(world.outcome(), Outcome::Cancelled);
     assert_eq!(

@@ -93,8 +93,7 @@ fn what_was_edited_for_another_configuration_is_asked_for_again() {
     let edited = all_converted(&world.before.1);
     let mut world = world.play().answer(Answer::Edited(edited));
     world.assert_asks(&ALL, "flash");
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.answer(Answer::Again);
     assert_eq!(world.question().failure, None, "the edit was for the settings of before");
     assert_eq!(world.count(Command::Reset), 0);
@@ -126,8 +125,7 @@ fn settings_changed_before_a_download_failed_stay() {
         .fault(Command::Download, [Fault::Fail("the file server refused access")])
         .begin()
         .until_underway(Step::Downloading);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.on();
     world.assert_asks(&ALL, "refused access");
     assert_eq!(world.count(Command::Restore), 0, "nothing was to be restored");

@@ -62,8 +62,7 @@ fn settings_changed_before_a_restore_on_trial_are_no_drift() {
     let mut world = World::upgrade();
     world.device.keeps_admission = true;
     let mut world = world.begin().until_step(Step::Draining);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let mut world = world.until_step(Step::BackingUp).until_step(Step::Restoring);
     let file = edited(&mut world);
     let world = world.on();

@@ -61,8 +61,7 @@ fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
         world.device.calls = 2;
         world.device.hides_revision = hides_revision;
         let mut world = world.begin().until_step(Step::Draining);
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         world.device.calls = 0;
         let world = world.on();
         assert_eq!(world.outcome(), Outcome::Succeeded);
@@ -76,8 +75,7 @@ fn settings_changed_before_a_roll_back_are_backed_up_and_come_along() {
 fn settings_changed_right_before_the_roll_back_are_backed_up_and_come_along() {
     let mut world = roll_back().begin().until_step(Step::RollingBack);
     world.until(|world| world.run.is_commanding());
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.on();
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!((world.kept.len(), world.count(Command::RollBack)), (3, 2));

@@ -208,8 +208,7 @@ fn settings_that_never_rest_are_asked_about_and_nothing_is_restored_over_them() 
     let mut world = World::new(Goal::Restore { set: stored() }, choices()).begin();
     for _ in 0..4 {
         world = world.until_step(Step::Restoring);
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         world.until(|world| world.run.current_step() != Some(Step::Restoring));
     }
     let world = world.on();
@@ -224,8 +223,7 @@ fn a_restore_that_never_began_touches_nothing() {
             World::new(Goal::Restore { set: stored() }, choices()).begin().until_step(Step::Restoring);
         // Another manager's operation is under way, and somebody changes the settings meanwhile.
         world.device.occupy("of another", upgrade::Time::from_millis(u64::MAX));
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         let world = if cancelled { world.cancel() } else { world.on() };
         assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
         assert_eq!(world.device.running().files, world.before.1);
@@ -242,8 +240,7 @@ fn a_restore_that_never_arrived_is_not_taken_back_over_what_was_changed() {
             .begin()
             .until_step(Step::Restoring);
         world.until(|world| world.run.is_commanding());
-        world.device.edit();
-        world.before.1 = world.device.running().files.clone();
+        world.edit();
         world.until(|world| !world.run.is_commanding());
         world.device.silent_until = world.now + Duration::from_secs(130);
         let world = if cancelled { world.cancel() } else { world.on() };
@@ -259,8 +256,7 @@ fn a_restore_of_todays_configuration_that_never_began_touches_nothing() {
     let set = World::new(Goal::Backup, choices()).play().kept[0].clone();
     let mut world = World::new(Goal::Restore { set }, choices()).begin().until_step(Step::Restoring);
     world.device.silent_until = world.now + Duration::from_secs(130);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.on();
     assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
     assert_eq!(world.device.running().files, world.before.1);
@@ -303,8 +299,7 @@ fn a_configuration_in_another_format_is_refused() {
 fn an_edit_of_settings_that_moved_meanwhile_is_asked_for_anew_and_nothing_else_is_restored() {
     let mut world = World::upgrade().fault(Command::Restore, [Fault::Fail("not applied")]).play();
     let edited = all_converted(&world.before.1);
-    world.device.edit();
-    world.before.1 = world.device.running().files.clone();
+    world.edit();
     let world = world.answer(Answer::Edited(edited));
     assert_eq!(world.question().failure, None);
     assert_eq!(world.count(Command::Reset), 1, "the first attempt's");

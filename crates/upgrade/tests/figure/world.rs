@@ -126,6 +126,12 @@ impl World {
         self.on()
     }
 
+    /// A person changes settings at the device: they are the ones of before from now on.
+    pub(crate) fn edit(&mut self) {
+        self.device.edit();
+        self.before.1 = self.device.running().files.clone();
+    }
+
     pub(crate) fn cancel(mut self) -> Self {
         assert!(self.give(&Event::Cancelled), "{}", self.told());
         self.on()
