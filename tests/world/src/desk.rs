@@ -153,7 +153,8 @@ impl World {
             desk.question = Some(question.asked_at);
             desk.used += 1;
             let takes = self.random.span(200, 60_000);
-            return self.put(takes, Item::Operator(place));
+            self.put(takes, Item::Operator(place));
+            return self.slide(place);
         }
         let planned = answers.get(desk.used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
         let reaction = match planned {

@@ -237,6 +237,16 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// Right after a question is asked about a device that has other software that starts, its power is cut, and what it
+    /// runs does not start again: it takes the other one.
+    Slide {
+        /// Which device.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// For how long the power is cut.
+        lasts: Duration,
+    },
     /// The device's clock jumps.
     ClockJump {
         /// Whose.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use engine::datagram::Datagram;
 use engine::file_server::Port;
 use iad_sim::device::{Changes, Command, ConfigurationKind, Power};
+use iad_sim::fault::{Fault, FaultKind};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
 
 use crate::invariants::Fate;
@@ -16,6 +17,9 @@ use crate::world::{Item, MANAGER, World};
 
 /// Somebody in the network who is no device of ours.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
+
+/// After so many starts in vain a device takes its other software.
+const STARTS: u32 = 3;
 
 /// What the other manager's ids begin with; no run of ours is called so.
 pub(crate) const RIVAL: &str = "rival-";
@@ -76,6 +80,11 @@ impl World {
                     unit.late_command = Some(number);
                 }
             }
+            Trouble::Slide { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.slide = Some(number);
+                }
+            }
             Trouble::Rival { device, command, .. } => self.rival(device, command),
             Trouble::Stranger { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
@@ -100,7 +109,8 @@ impl World {
             Some(
                 Trouble::PowerCut { device, .. }
                 | Trouble::PowerCutAfter { device, .. }
-                | Trouble::LateCommand { device, .. },
+                | Trouble::LateCommand { device, .. }
+                | Trouble::Slide { device, .. },
             ) => {
                 let device = *device;
                 self.power_on(device);
@@ -153,6 +163,19 @@ impl World {
         }
     }
 
+    /// A question about a device is asked.
+    pub(crate) fn slide(&mut self, place: usize) {
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.could_run_another()) else { return };
+        let Some(number) = unit.slide.take() else { return };
+        let Some(Trouble::Slide { lasts, .. }) = self.plan.troubles.get(number) else { return };
+        let lasts = *lasts;
+        let fault = Fault { times: STARTS, ..Fault::once(FaultKind::BootLoop) };
+        unit.device.faults_mut().add(u32::try_from(number + 1).unwrap_or(u32::MAX), fault);
+        self.note(|| format!("device {}: what it runs does not start again", place + 1));
+        self.power_off(place);
+        self.put(lasts, Item::Over(number));
+    }
+
     /// A command is sent that is late; whether it is sent as usual, too.
     pub(crate) fn delay(&mut self, number: usize, place: usize, from: SocketAddr, bytes: &[u8]) -> bool {
         let Some(Trouble::LateCommand { by, doubled, meanwhile, .. }) = self.plan.troubles.get(number) else {
@@ -203,12 +226,21 @@ impl World {
                 unit.deaf_until = Duration::ZERO;
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
+                unit.slide = None;
                 unit.rots = false;
                 unit.edit_on_trial = None;
                 unit.device.faults_mut().clear(None);
             }
-            self.power_on(place);
+            self.power_cycle_what_does_not_run(place);
             self.put(Duration::from_secs(1), Item::Operator(place));
+        }
+    }
+
+    /// How a start ends that has begun is settled: whatever is about to die of one is started anew.
+    fn power_cycle_what_does_not_run(&mut self, place: usize) {
+        if self.units.get(place).is_some_and(|unit| unit.device.power() != Power::Running) {
+            self.power_off(place);
+            self.power_on(place);
         }
     }
 

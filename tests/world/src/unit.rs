@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use iad_sim::device::{BufferState, Device, Durable, Fetch, Server, ServerProtocol, TransferId, Upload};
+use iad_sim::device::{
+    Buffer, BufferState, Device, Durable, Fetch, Power, Server, ServerProtocol, TransferId, Upload,
+};
 use iad_sim::personality::iad::{IadObjects, event};
 use iad_sim::transfer::{TftpTransfer, TransferSettings};
 use snmp::Security;
 use snmp::agent::{Agent, Outcome, Settings as AgentSettings};
 use snmp::manager::{Manager, Settings as ManagerSettings, Target};
 
-use crate::images::Quality;
+use crate::images::{Quality, images};
 use crate::plan::DevicePlan;
 
 /// Where a device's agent listens.
@@ -49,6 +51,8 @@ pub(crate) struct Unit {
     pub(crate) edit_on_trial: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
+    /// What it runs does not start again once a question is asked, by this trouble.
+    pub(crate) slide: Option<usize>,
     /// How many things have happened to it.
     pub(crate) events: u64,
     /// After so many its power is cut, by the trouble of this number.
@@ -108,6 +112,7 @@ impl Unit {
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
             late_command: None,
+            slide: None,
             events: 0,
             cuts: BTreeMap::new(),
             gone: false,
@@ -122,12 +127,15 @@ impl Unit {
         self.unheard_until <= now && self.deaf_until <= now
     }
 
-    /// Whether what was selected to run is software that starts.
+    /// Whether what was selected to run is new software, and starts.
     pub(crate) fn new_software_starts(&self) -> bool {
-        let running = self.device.durable().active().map(|active| active.version.clone());
-        let starts = |made: &&crate::images::Made| !matches!(made.quality, Quality::Loops | Quality::Hangs);
-        let runs = |made: &crate::images::Made| Some(&made.image.manifest.version) == running.as_ref();
-        crate::images::images(|images| images.iter().filter(starts).any(runs))
+        self.device.durable().active().is_some_and(|active| starts(active) == Some(true))
+    }
+
+    /// Whether it runs, and has other software that starts.
+    pub(crate) fn could_run_another(&self) -> bool {
+        let standby = self.device.durable().standby().filter(|standby| standby.is_valid());
+        self.device.power() == Power::Running && standby.is_some_and(|standby| starts(standby) != Some(false))
     }
 
     /// The flash that holds the old software is broken.
@@ -261,4 +269,13 @@ impl Unit {
         });
         own.into_iter().chain(moving).chain(self.informs.next_deadline()).min()
     }
+}
+
+/// Whether software starts, if it is one of the images that are made here.
+fn starts(software: &Buffer) -> Option<bool> {
+    let starts = |quality| !matches!(quality, Quality::Loops | Quality::Hangs);
+    images(|images| {
+        let made = images.iter().find(|made| made.image.manifest.version == software.version);
+        made.map(|made| starts(made.quality))
+    })
 }

@@ -213,6 +213,7 @@ impl World {
                 | Trouble::Edit { at, .. }
                 | Trouble::EditOnTrial { at, .. }
                 | Trouble::Cancel { at, .. }
+                | Trouble::Slide { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
                 | Trouble::ClockJump { at, .. } => queue.put(BEGIN + *at, Item::Begins(number)),

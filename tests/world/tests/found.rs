@@ -3,9 +3,15 @@
 
 use world::{Plan, Weights, run};
 
+/// Kinds of trouble that no world had when these were found.
+const LATER: [&str; 1] = ["slide"];
+
 fn nothing_breaks(seed: u64, devices: usize) {
-    let verdict = run(&Plan::of(seed, devices, &Weights::default()), false);
-    assert_eq!(verdict.violation, None, "cargo xtask world --seed {seed} --devices {devices} --trace");
+    let mut weights = Weights::default();
+    LATER.iter().for_each(|name| weights.set(name, 0).unwrap());
+    let verdict = run(&Plan::of(seed, devices, &weights), false);
+    let off = LATER.map(|name| format!(" --weight {name}=0")).concat();
+    assert_eq!(verdict.violation, None, "cargo xtask world --seed {seed} --devices {devices}{off} --trace");
 }
 
 macro_rules! found {

@@ -5,6 +5,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Goal, Step};
+use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 
@@ -22,10 +23,10 @@ impl Turn<'_> {
         let concerned = match self.run.goal {
             // Backed up or not: what would be loaded next goes over the software that it left, and its settings.
             Goal::Upgrade { .. } => true,
-            Goal::RollBack => {
-                self.run.last.version.as_deref() == self.run.target_version() && self.run.backup.is_some()
-            }
-            Goal::Backup | Goal::Restore { .. } | Goal::Reset => false,
+            // A restart is with the same software.
+            Goal::Reset => true,
+            Goal::RollBack => self.run.last.version.as_deref() == self.run.target_version(),
+            Goal::Backup | Goal::Restore { .. } => false,
         };
         concerned && self.run.old.is_some()
     }
@@ -74,8 +75,9 @@ impl Turn<'_> {
         (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
     }
 
-    /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, unless it
-    /// left settings that are in no backup; and what is on trial somebody tries by hand.
+    /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, unless what
+    /// they left has settings that are in no backup, or what runs has none that matter; and what is on trial somebody tries by
+    /// hand.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
         let on_trial = running.role == Some(Role::Trial);
@@ -83,11 +85,12 @@ impl Turn<'_> {
             // The manager that went on with this run may have ended it. What is on trial it has not.
             true => on_trial && self.run.backup.is_some(),
             false => {
-                !on_trial && (self.shows_nothing_of_others(reading) || self.left_what_is_not_kept(reading))
+                let is_work = !self.left_what_is_not_kept(reading) && !self.is_bare(reading);
+                !on_trial && (self.shows_nothing_of_others(reading) || !is_work)
             }
         };
-        let concerned = taken && self.changes_software() && self.is_of_other_buffer(running);
-        if concerned { self.left_the_old_software(reading) } else { None }
+        let answers_for_it = self.changes_software() || matches!(self.run.goal, Goal::Reset);
+        if taken && answers_for_it && self.is_of_other_buffer(running) { self.left_the_old_software(reading) } else { None }
     }
 
     /// The same while nothing is under way but a wait of this run's own: an upgrade goes back from whatever runs then.
@@ -103,6 +106,14 @@ impl Turn<'_> {
             let kept = self.run.backup.as_ref().is_some_and(|backup| backup.same_files(&left));
             !kept && !left.files.is_empty()
         })
+    }
+
+    /// Whether what runs has the settings that it had when this run left it, and not the subscriber's.
+    fn is_bare(&self, reading: &Reading) -> bool {
+        let found = reading.running_configuration();
+        let is_found = |known: Option<&ConfigurationSet>| known.is_some_and(|known| known.same_files(&found));
+        let is_wanted = is_found(self.run.wanted_configuration()) || is_found(self.run.backup.as_ref());
+        !found.files.is_empty() && is_found(self.run.left_there.as_ref()) && !is_wanted
     }
 
     /// Whether the operation that it shows is one of this run, or the one that it showed before, or came to nothing: what
@@ -136,10 +147,11 @@ impl Turn<'_> {
         self.roll_back()
     }
 
-    /// Whether it took by itself what it is to be rolled back to.
+    /// Whether it took by itself what it is to be rolled back to, and today's settings, which belong there, are backed up.
     pub(super) fn is_rolled_back_by_itself(&self, reading: &Reading) -> bool {
         let running = reading.running().map(|buffer| buffer.version.as_str());
-        matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version()
+        let there = matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version();
+        there && self.run.backup.is_some()
     }
 
     /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.

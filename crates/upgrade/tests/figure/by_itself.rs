@@ -104,6 +104,24 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
     }
 }
 
+/// Found by the deterministic world: a restart is with the same software, until the run has ended.
+#[test]
+fn a_device_that_slid_after_a_failed_reset_is_brought_back_before_it_goes_on_or_ends() {
+    let asked = || {
+        let mut world = World::new(Goal::Reset, choices()).fault(Command::Reset, [Fault::Refuse]).play();
+        slides(&mut world.device);
+        world
+    };
+    let world = asked().answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!(world.device.running().version, "1.0");
+    let world = asked().answer(Answer::Again);
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the device runs 0.9, not 1.0");
+    assert_eq!(world.device.running().version, "1.0");
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+}
+
 /// Found by the deterministic world: it slid to software that had its settings from before that failed, and what a person had just
 /// changed on the old software was in no backup.
 #[test]
@@ -177,6 +195,26 @@ fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_sa
     assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
     let reason = "confirming failed: the device reports: flash; the device runs 2.0 by now, which this run leaves as it is";
     assert_eq!(world.ending().reason, reason);
+}
+
+/// Found by the deterministic world: another manager's reset hid why it ran what it had slid to, without anybody's settings.
+#[test]
+fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
+    let mut world =
+        World::upgrade().fault(Command::Restore, [Fault::Refuse]).begin().until_step(Step::Draining);
+    let standby = 1 - world.device.running;
+    let factory = world.before.1.keys().map(|kind| (kind.clone(), file("as delivered"))).collect();
+    world.device.slots[standby].files = factory;
+    let mut world = world.on();
+    world.assert_asks(&ALL, "restoring failed");
+    slides(&mut world.device);
+    world.device.occupy("of another manager", world.now);
+    let work = world.device.work.as_mut().unwrap();
+    (work.state, work.due) = (OperationState::Done, None);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("1.0", 2));
+    assert_eq!(world.device.running().files, world.before.1);
 }
 
 /// Nobody knows whether it is as before.
@@ -313,6 +351,22 @@ fn a_device_that_rolls_back_by_itself_while_somebody_is_asked_gets_todays_config
     let world = world.answer(Answer::Again);
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
+/// Found by the deterministic world: it was said to be there with its configuration of before, which nobody had backed up.
+#[test]
+fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_is_brought_back_first() {
+    let mut world =
+        World::new(Goal::RollBack, choices()).fault(Command::Backup, [Fault::Fail("broken off")]).play();
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "broken off");
+    slides(&mut world.device);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the device runs 0.9, not 1.0");
+    assert_eq!(world.device.running().version, "1.0");
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.running().version, "0.9");
     assert_eq!(world.device.running().files, world.before.1);
 }
 

@@ -13,6 +13,7 @@ use super::device::in_force;
 use super::{Checked, Checks, Violation, broken};
 use crate::images::{digest_of, kind};
 use crate::store::Store;
+use crate::trouble::RIVAL;
 use crate::unit::Unit;
 use crate::world::place_of;
 
@@ -94,7 +95,12 @@ impl Checks {
                 .is_as_wanted(place, run, durable, store)
                 .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
-                self.is_as_before(place, run, durable)
+                self.is_as_before(place, run, durable).or_else(|what| {
+                    // Where it fell back first, what another manager has done to it hides that.
+                    let others = durable.operation.id.starts_with(RIVAL);
+                    let said = others && ending.reason.contains("which this run leaves as it is");
+                    if said { self.is_as_wanted(place, run, durable, store) } else { Err(what) }
+                })
             }
             Outcome::Refused | Outcome::DeviceLost => Ok(()),
         };
