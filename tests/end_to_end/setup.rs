@@ -199,7 +199,7 @@ impl Laboratory {
 
 /// All kinds, this policy, nothing else.
 pub(crate) fn choices(policy: Policy) -> Choices {
-    Choices { kinds: Vec::new(), policy, question_limit_ms: None, activate_at: None }
+    Choices { kinds: Vec::new(), policy, question_limit_ms: None, activate_at: None, overwrite: false }
 }
 
 /// An image for the usual device, with the configuration format of the software it is delivered with.

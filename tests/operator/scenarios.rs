@@ -53,6 +53,7 @@ scenarios! {
     device_lost_and_back
     held_and_cancelled
     hot_activation
+    left_its_software_unseen
     manager_killed_during_the_download
     manager_killed_while_it_asks
     nobody_is_to_be_asked

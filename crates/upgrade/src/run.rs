@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::beginning::{Beginning, Choices, Goal, Subject};
+pub use self::beginning::{Beginning, Choices, Expected, Goal, Subject};
 pub use self::event::{Effect, Event};
 pub use self::question::{Answer, AnswerKind, Policy, Question};
 pub use self::step::Rejected;
@@ -59,6 +59,9 @@ pub struct Run {
     pub secret: String,
     /// When it began.
     pub begun: Time,
+    /// What earlier runs of the device know of it.
+    #[serde(default)]
+    pub expected: Option<Expected>,
     /// Where it stands.
     pub state: State,
     /// Operations begun so far; part of each one's id.
@@ -256,7 +259,7 @@ pub struct Failure {
 impl Run {
     /// A run at its beginning, to which [`Event::Begin`] is due.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { id, device, goal, choices, profile, server, secret, begun } = beginning;
+        let Beginning { id, device, goal, choices, profile, server, secret, begun, expected } = beginning;
         Self {
             id,
             device,
@@ -266,6 +269,7 @@ impl Run {
             server,
             secret,
             begun,
+            expected,
             state: State::Preflight(Waiting::default()),
             operations: 0,
             asked: 0,
@@ -354,6 +358,7 @@ impl Run {
             server,
             secret,
             begun,
+            expected,
             state,
             operations,
             asked: _,
@@ -400,6 +405,7 @@ impl Run {
             // The end tells it, so the log must lead to it.
             && *last == other.last
             && (*id, *begun) == (other.id, other.begun)
+            && *expected == other.expected
             && *device == other.device
             && *goal == other.goal
             && *choices == other.choices
@@ -424,6 +430,21 @@ impl Run {
             Goal::Restore { set } => Some(set),
             _ => self.converted.as_ref().or(self.backup.as_ref()),
         }
+    }
+
+    /// The version that the device is left with for the next run of it. A run that is not about software passes on what it
+    /// found, and so does one that does not know what became of the device.
+    pub fn leaves(&self) -> Option<&str> {
+        let known = match (&self.state, &self.goal) {
+            (State::Ended(ending), Goal::Upgrade { .. } | Goal::RollBack)
+                if !matches!(ending.outcome, Outcome::Refused | Outcome::DeviceLost) =>
+            {
+                ending.left_with.version.as_deref()
+            }
+            _ => None,
+        };
+        let expected = self.expected.as_ref().map(|expected| expected.version.as_str());
+        known.or(expected).or_else(|| self.old.as_ref().map(|old| old.version.as_str()))
     }
 
     /// The files of the backup, by kind.

@@ -78,6 +78,7 @@ impl Manner {
             policy: self.policy,
             question_limit_ms: self.question_limit,
             activate_at: None,
+            overwrite: false,
         }
     }
 }

@@ -23,6 +23,11 @@ pub(super) struct Upgrade {
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     at: Option<Time>,
 
+    /// Load the image even over the software that the device was left with and has gone from by itself: settings of it
+    /// that are in no backup are gone then
+    #[arg(long)]
+    overwrite: bool,
+
     #[command(flatten)]
     manner: Manner,
 }
@@ -31,6 +36,7 @@ impl Upgrade {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut choices = self.manner.choices();
         choices.activate_at = self.at;
+        choices.overwrite = self.overwrite;
         let request = StartRuns {
             devices: self.devices.names(context).await?,
             wanted: Wanted::Upgrade { image: self.image },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use upgrade::run::{Event, Run, Story};
+use upgrade::run::{Event, Expected, Run, Story};
 use upgrade::{DeviceId, Digest, RunId, Time};
 
 use super::decode::reason;
@@ -164,6 +164,22 @@ impl Store {
             Err(error) => self.unreadable_of(row, &error).map(ListedRun::Unreadable),
         };
         rows.iter().map(listed).collect()
+    }
+
+    /// What the runs of a device know of it.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be read. A run that cannot be understood knows nothing.
+    pub async fn expected(&self, device: DeviceId) -> Result<Option<Expected>, StoreError> {
+        let latest =
+            sqlx::query("SELECT id, seq, changed, state FROM run WHERE device = ? ORDER BY id DESC LIMIT 1")
+                .bind(integer(device.0));
+        let latest = latest.fetch_optional(&self.reading).await.map_err(|error| self.told(error))?;
+        let latest = latest.and_then(|row| self.run_of(&row).ok());
+        let Some(version) = latest.as_ref().and_then(|record| record.run.leaves()) else { return Ok(None) };
+        let kept = self.latest_digests(device, Expected::BACKUPS).await?;
+        Ok(Some(Expected { version: version.to_owned(), kept }))
     }
 
     /// What was told of a run after the story of number `after`, in order.

@@ -44,8 +44,13 @@ pub(crate) async fn add_device(store: &Store, name: &str) -> DeviceId {
 
 pub(crate) fn run(id: u64, device: DeviceId, name: &str) -> Run {
     let subject = Subject { id: device, name: name.into(), address: ADDRESS, unique_id: None };
-    let choices =
-        Choices { kinds: Vec::new(), policy: Policy::Ask, question_limit_ms: None, activate_at: None };
+    let choices = Choices {
+        kinds: Vec::new(),
+        policy: Policy::Ask,
+        question_limit_ms: None,
+        activate_at: None,
+        overwrite: false,
+    };
     let server = Server {
         protocol: Protocol::Tftp,
         address: ADDRESS,
@@ -62,6 +67,7 @@ pub(crate) fn run(id: u64, device: DeviceId, name: &str) -> Run {
         server,
         secret: "secret".into(),
         begun: now(),
+        expected: None,
     })
 }
 

@@ -94,6 +94,7 @@ impl Manner {
             policy: self.policy,
             question_limit_ms: self.question_limit.map(millis),
             activate_at: self.at.map(moment),
+            overwrite: false,
         }
     }
 }

@@ -90,6 +90,7 @@ impl World {
         let Some(goal) = self.goal(place, errand.wanted) else { return self.next_errand(place) };
         let seed = self.random.number();
         let protocol = self.plan.devices.get(place).map_or(Protocol::Tftp, |plan| plan.protocol);
+        let expected = self.store.expected(device_id(place));
         let unique_id = self.store.unique_ids.get(&device_id(place)).cloned();
         let name = self.units.get(place).map(|unit| unit.plan.settings.unique_id.clone()).unwrap_or_default();
         let (now, access, profile) = (self.now, self.access(place), Arc::clone(&self.profile));
@@ -113,11 +114,13 @@ impl World {
                 policy: errand.policy,
                 question_limit_ms: errand.question_limit_ms,
                 activate_at: errand.held.map(|held| Time::from(now + held)),
+                overwrite: false,
             },
             profile: profile.name.clone(),
             server: Server { protocol, address: MANAGER, port, user, password },
             secret,
             begun: Time::from(now),
+            expected,
         });
         self.checks.begun(place, &run);
         if let Some(desk) = self.desks.get_mut(place) {

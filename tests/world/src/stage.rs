@@ -99,6 +99,7 @@ impl Stage {
     pub fn begin(&mut self, goal: Goal, choices: Choices, protocol: Protocol) -> Option<RunId> {
         let world = &mut self.world;
         let (now, access, profile) = (world.now, world.access(PLACE), Arc::clone(&world.profile));
+        let expected = world.store.expected(device_id(PLACE));
         let unique_id = world.store.unique_ids.get(&device_id(PLACE)).cloned();
         let name = world.units.get(PLACE)?.plan.settings.unique_id.clone();
         let secret = format!("{:016x}", world.random.number());
@@ -118,6 +119,7 @@ impl Stage {
             server: Server { protocol, address: MANAGER, port, user, password },
             secret,
             begun: Time::from(now),
+            expected,
         });
         world.checks.begun(PLACE, &run);
         let entry = Entry::stored(run, 0, 0, profile, access);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::director::{Told, Write};
-use upgrade::run::Event;
+use upgrade::run::{Event, Expected};
 use upgrade::{ConfigurationSet, DeviceId, Digest, Run, RunId, Time};
 
 /// What survives the manager.
@@ -100,6 +100,16 @@ impl Store {
     /// The runs that are not over.
     pub(crate) fn open_runs(&self) -> impl Iterator<Item = &StoredRun> {
         self.runs.values().filter(|stored| !stored.run.is_over())
+    }
+
+    /// What the runs of a device know of it.
+    pub(crate) fn expected(&self, device: DeviceId) -> Option<Expected> {
+        let latest = self.runs.values().rfind(|stored| stored.run.device.id == device)?;
+        let version = latest.run.leaves()?.to_owned();
+        let own = self.backups.iter().rev().filter(|backup| backup.device == device);
+        let latest = own.take(usize::try_from(Expected::BACKUPS).unwrap_or(usize::MAX));
+        let kept = latest.flat_map(|backup| backup.set.files.values().map(|file| file.digest)).collect();
+        Some(Expected { version, kept })
     }
 
     /// Whether a file with this digest was sent by this device and is kept as a backup of it.

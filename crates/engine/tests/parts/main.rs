@@ -30,6 +30,7 @@ fn run(number: u64, goal: Goal) -> Run {
             policy: Policy::Ask,
             question_limit_ms: None,
             activate_at: None,
+            overwrite: false,
         },
         profile: "iad".into(),
         server: Server {
@@ -41,5 +42,6 @@ fn run(number: u64, goal: Goal) -> Run {
         },
         secret: "0123456789abcdef".into(),
         begun: Time::from_millis(1_000_000),
+        expected: None,
     })
 }

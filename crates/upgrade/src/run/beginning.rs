@@ -1,5 +1,6 @@
 //! What a run begins with: which device, what is wanted, and how.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::Policy;
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
 use crate::profile::Server;
-use crate::{DeviceId, RunId, Time};
+use crate::{DeviceId, Digest, RunId, Time};
 
 /// What a run begins with; see [`Run`](super::Run) for each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,22 @@ pub struct Beginning {
     pub secret: String,
     /// When it begins.
     pub begun: Time,
+    /// What earlier runs of the device know of it.
+    pub expected: Option<Expected>,
+}
+
+/// What earlier runs of a device know of it: it may have left its software by itself since, while nobody looked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// The version that it was left with.
+    pub version: String,
+    /// The digests of the files of its latest backups.
+    pub kept: BTreeSet<Digest>,
+}
+
+impl Expected {
+    /// So many of the latest backups are known: a run stays small however many there are.
+    pub const BACKUPS: u32 = 8;
 }
 
 /// The device of a run.
@@ -78,4 +95,8 @@ pub struct Choices {
     pub question_limit_ms: Option<u64>,
     /// Not to activate before.
     pub activate_at: Option<Time>,
+    /// Whether the image may be loaded over the software that the device was left with, and settings of it that are in no
+    /// backup.
+    #[serde(default)]
+    pub overwrite: bool,
 }

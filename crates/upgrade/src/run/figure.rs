@@ -194,7 +194,7 @@ impl Turn<'_> {
         let reads =
             reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
         let fits = self.run.backup.as_ref().is_some_and(|set| reads.is_some() && set.format == reads);
-        if fits { self.came_up(reading) } else { self.succeed() }
+        if fits && !self.has_later_settings_there() { self.came_up(reading) } else { self.succeed() }
     }
 
     pub(super) fn can(&self, capability: Capability) -> bool {

@@ -55,7 +55,9 @@ impl Turn<'_> {
             let reason = self.was_there_already(&running.version, reading);
             return self.end(Outcome::Succeeded, reason);
         }
-        self.tell(Story::StepDone { step: Step::Preflight, text: summary(reading) });
+        let left = self.left_since(reading).map(|left| format!("; it was left with {}", left.version));
+        let text = summary(reading) + left.as_deref().unwrap_or_default();
+        self.tell(Story::StepDone { step: Step::Preflight, text });
         self.set_out()
     }
 
@@ -122,6 +124,9 @@ impl Turn<'_> {
             return impossible(why.into());
         }
         if let Some(why) = self.protocol_obstacle(reading) {
+            return impossible(why);
+        }
+        if let Some(why) = self.loads_over_what_was_left(reading) {
             return impossible(why);
         }
         let why = match &self.run.goal {

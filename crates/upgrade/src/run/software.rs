@@ -4,7 +4,7 @@
 //! just loaded, untried and without its settings.
 
 use super::step::{Rejected, Turn};
-use super::{Goal, Step};
+use super::{Expected, Goal, Step};
 use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
@@ -90,7 +90,11 @@ impl Turn<'_> {
             }
         };
         let answers_for_it = self.changes_software() || matches!(self.run.goal, Goal::Reset);
-        if taken && answers_for_it && self.is_of_other_buffer(running) { self.left_the_old_software(reading) } else { None }
+        if taken && answers_for_it && self.is_of_other_buffer(running) {
+            self.left_the_old_software(reading)
+        } else {
+            None
+        }
     }
 
     /// The same while nothing is under way but a wait of this run's own: an upgrade goes back from whatever runs then.
@@ -159,5 +163,44 @@ impl Turn<'_> {
         let there = self.run.last.version.as_deref() == self.run.target_version();
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         upgrade && failed != Step::Preflight && self.run.outrun && there && self.run.activated.is_none()
+    }
+
+    /// The device left the software of the runs before, while nobody looked, or others made it. What was changed there since
+    /// the last backup cannot be fetched any more, and would be gone.
+    pub(super) fn loads_over_what_was_left(&self, reading: &Reading) -> Option<String> {
+        let Goal::Upgrade { image } = &self.run.goal else { return None };
+        if self.run.choices.overwrite || self.run.loaded.is_some() {
+            return None;
+        }
+        let expected = self.left_since(reading)?;
+        if reading.standby().is_some_and(|standby| standby.holds(image)) {
+            return None;
+        }
+        let version = &expected.version;
+        let left = reading.configuration_of(version).files;
+        let are_kept = left.values().all(|file| expected.kept.contains(&file.digest));
+        if are_kept && !left.is_empty() {
+            return None;
+        }
+        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        Some(format!(
+            "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with settings \
+             that may be in no backup, and the image would be loaded over them: bring it back first (iadms rollback), or \
+             choose to overwrite it"
+        ))
+    }
+
+    /// Whether it is back on what the runs before left it with, and had settings from before that where it was meanwhile.
+    pub(super) fn has_later_settings_there(&self) -> bool {
+        let (Some(expected), Some(backup)) = (&self.run.expected, &self.run.backup) else { return false };
+        let back = self.run.target_version() == Some(&*expected.version);
+        back && backup.files.values().all(|file| expected.kept.contains(&file.digest))
+    }
+
+    /// What the runs before left it with, where it runs other software now and could be brought back.
+    pub(super) fn left_since(&self, reading: &Reading) -> Option<&Expected> {
+        let expected = self.run.expected.as_ref()?;
+        let is = |buffer: Option<&Buffer>| buffer.is_some_and(|buffer| buffer.version == expected.version);
+        (!is(reading.running()) && is(reading.standby())).then_some(expected)
     }
 }

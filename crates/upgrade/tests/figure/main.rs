@@ -16,6 +16,7 @@ mod forged;
 mod going_back;
 mod hindered;
 mod lasting;
+mod left;
 mod on_trial;
 mod other_goals;
 mod policies;

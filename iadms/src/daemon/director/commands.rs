@@ -98,6 +98,8 @@ impl Loop {
         let secret = random_digits()?;
         let protocol = protocol.or(device.entry.protocol).or(profile.protocol).unwrap_or(Protocol::Tftp);
         let server = self.server(id, &device, protocol, &secret)?;
+        let expected =
+            self.connections.store.expected(device.id).await.map_err(|error| Refusal::from(&error))?;
         self.next_run += 1;
         let run = Run::new(Beginning {
             id,
@@ -113,6 +115,7 @@ impl Loop {
             server,
             secret,
             begun: self.clock.now(),
+            expected,
         });
         let access = access(&device, &profile);
         Ok(Entry::stored(run, 0, 0, profile, access))

@@ -47,7 +47,13 @@ pub(crate) fn stored() -> ConfigurationSet {
 }
 
 pub(crate) fn choices() -> Choices {
-    Choices { kinds: Vec::new(), policy: Policy::Ask, question_limit_ms: None, activate_at: None }
+    Choices {
+        kinds: Vec::new(),
+        policy: Policy::Ask,
+        question_limit_ms: None,
+        activate_at: None,
+        overwrite: false,
+    }
 }
 
 impl World {
@@ -90,6 +96,7 @@ impl World {
             },
             secret: "0123456789abcdef".into(),
             begun,
+            expected: None,
         });
         let before = (device.running().version.clone(), device.running().files.clone());
         Self {

@@ -1,0 +1,101 @@
+//! A device that ran other software when the run before it ended: it left that by itself, while nobody looked (row H18).
+
+use std::collections::BTreeSet;
+
+use upgrade::run::{Choices, Expected, Goal, Outcome, Step, Story};
+
+use crate::world::{World, choices, image};
+
+/// The run before left the device with what is in its other buffer now.
+fn left(goal: Goal, choices: Choices) -> World {
+    let mut world = World::new(goal, choices);
+    world.run.expected = Some(Expected { version: "0.9".into(), kept: BTreeSet::new() });
+    world
+}
+
+fn upgrade() -> Goal {
+    Goal::Upgrade { image: image("2.0", 1).into() }
+}
+
+/// Found by the deterministic world: what was changed there since the last backup was gone with the buffer.
+#[test]
+fn nothing_is_loaded_over_settings_that_it_was_left_with_and_that_are_in_no_backup() {
+    let world = left(upgrade(), choices()).play();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+    let reason = "the device was left with 0.9 and runs 1.0 by now; its other buffer holds 0.9, with settings that may be \
+                  in no backup, and the image would be loaded over them: bring it back first (iadms rollback), or choose \
+                  to overwrite it";
+    assert_eq!(world.ending().reason, reason);
+}
+
+#[test]
+fn what_is_backed_up_or_given_up_or_loaded_already_is_loaded_over() {
+    let of_backups = |mut world: World| {
+        let kept =
+            world.device.slots[1 - world.device.running].files.values().map(|file| file.digest).collect();
+        world.run.expected = Some(Expected { version: "0.9".into(), kept });
+        world
+    };
+    let loaded = |mut world: World| {
+        let (digest, standby) = (world.device.image.2, 1 - world.device.running);
+        let slot = &mut world.device.slots[standby];
+        (slot.version, slot.digest) = ("2.0".into(), Some(digest));
+        world.run.expected = Some(Expected { version: "2.0".into(), kept: BTreeSet::new() });
+        world
+    };
+    let overwritten = Choices { overwrite: true, ..choices() };
+    for world in [
+        of_backups(left(upgrade(), choices())),
+        loaded(left(upgrade(), choices())),
+        left(upgrade(), overwritten),
+    ] {
+        let world = world.play();
+        world.assert_upgraded(&world.before.1);
+        let left = world.run.expected.as_ref().map(|expected| expected.version.clone()).unwrap();
+        let text = format!("? IAD-1, version 1.0; it was left with {left}");
+        assert!(
+            world.stories.contains(&Story::StepDone { step: Step::Preflight, text }),
+            "{:?}",
+            world.stories
+        );
+        assert_eq!(world.run.leaves(), Some("2.0"));
+    }
+}
+
+#[test]
+fn a_device_that_tells_no_digests_is_not_taken_for_backed_up() {
+    let mut world = left(upgrade(), choices());
+    let standby = 1 - world.device.running;
+    world.device.slots[standby].files.clear();
+    assert_eq!(world.play().outcome(), Outcome::Refused);
+}
+
+/// What it runs meanwhile has the settings of before the upgrade, unless somebody changed them since.
+#[test]
+fn what_it_was_left_with_is_rolled_back_to_and_keeps_its_later_settings() {
+    for changed_since in [false, true] {
+        let mut world = left(Goal::RollBack, choices());
+        let files = |slot: usize| world.device.slots[slot].files.clone();
+        let (todays, theirs) = (files(world.device.running), files(1 - world.device.running));
+        assert_ne!(todays, theirs);
+        let kept = todays.values().map(|file| file.digest);
+        world.run.expected.as_mut().unwrap().kept =
+            if changed_since { BTreeSet::new() } else { kept.collect() };
+        let world = world.play();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert_eq!((world.device.running().version.as_str(), world.run.leaves()), ("0.9", Some("0.9")));
+        assert_eq!(world.device.running().files, if changed_since { todays } else { theirs });
+        // What is not in force is backed up.
+        assert_eq!(world.kept.len(), if changed_since { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_run_that_is_not_about_software_passes_on_what_it_was_left_with() {
+    let world = left(Goal::Backup, choices()).play();
+    assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("0.9")));
+    let world = World::new(Goal::Backup, choices()).play();
+    assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("1.0")));
+    let refused = left(upgrade(), choices()).play();
+    assert_eq!((refused.outcome(), refused.run.leaves()), (Outcome::Refused, Some("0.9")));
+}
