@@ -59,7 +59,10 @@ impl World {
             None => self.put(Duration::from_secs(10), Item::Operator(place)),
             Some(run) => match &run.state {
                 State::Ended(ending) if ending.outcome == Outcome::DeviceLost => self.give_up_device(place),
-                State::Ended(_) => self.next_errand(place),
+                State::Ended(_) => {
+                    self.slide(place, true);
+                    self.next_errand(place);
+                }
                 State::Asking(question) => self.react(place, &run, question),
                 _ => self.put(LOOK_AGAIN, Item::Operator(place)),
             },
@@ -157,7 +160,7 @@ impl World {
             desk.used += 1;
             let takes = self.random.span(200, 60_000);
             self.put(takes, Item::Operator(place));
-            return self.slide(place);
+            return self.slide(place, false);
         }
         let planned = answers.get(desk.used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
         let reaction = match planned {

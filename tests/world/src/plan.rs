@@ -237,13 +237,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
-    /// Right after a question is asked about a device that has other software that starts, its power is cut, and what it
-    /// runs does not start again: it takes the other one.
+    /// Right after a question is asked about a device that has other software that starts, or after a run of it has ended,
+    /// its power is cut, and what it runs does not start again: it takes the other one.
     Slide {
         /// Which device.
         device: usize,
         /// From when on.
         at: Duration,
+        /// After an end, while no run looks.
+        unseen: bool,
         /// For how long the power is cut.
         lasts: Duration,
     },

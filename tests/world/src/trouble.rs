@@ -82,7 +82,7 @@ impl World {
             }
             Trouble::Slide { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
-                    unit.slide = Some(number);
+                    unit.slides.push(number);
                 }
             }
             Trouble::Rival { device, command, .. } => self.rival(device, command),
@@ -163,12 +163,16 @@ impl World {
         }
     }
 
-    /// A question about a device is asked.
-    pub(crate) fn slide(&mut self, place: usize) {
+    /// A question about a device is asked, or a run of it has ended.
+    pub(crate) fn slide(&mut self, place: usize, ended: bool) {
         let Some(unit) = self.units.get_mut(place).filter(|unit| unit.could_run_another()) else { return };
-        let Some(number) = unit.slide.take() else { return };
-        let Some(Trouble::Slide { lasts, .. }) = self.plan.troubles.get(number) else { return };
-        let lasts = *lasts;
+        let lasts = |number: usize| match self.plan.troubles.get(number) {
+            Some(Trouble::Slide { unseen, lasts, .. }) if *unseen == ended => Some(*lasts),
+            _ => None,
+        };
+        let waits = unit.slides.iter().copied().find_map(|number| Some((number, lasts(number)?)));
+        let Some((number, lasts)) = waits else { return };
+        unit.slides.retain(|waiting| *waiting != number);
         let fault = Fault { times: STARTS, ..Fault::once(FaultKind::BootLoop) };
         unit.device.faults_mut().add(u32::try_from(number + 1).unwrap_or(u32::MAX), fault);
         self.note(|| format!("device {}: what it runs does not start again", place + 1));
@@ -226,7 +230,7 @@ impl World {
                 unit.deaf_until = Duration::ZERO;
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
-                unit.slide = None;
+                unit.slides.clear();
                 unit.rots = false;
                 unit.edit_on_trial = None;
                 unit.device.faults_mut().clear(None);

@@ -51,8 +51,8 @@ pub(crate) struct Unit {
     pub(crate) edit_on_trial: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
-    /// What it runs does not start again once a question is asked, by this trouble.
-    pub(crate) slide: Option<usize>,
+    /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
+    pub(crate) slides: Vec<usize>,
     /// How many things have happened to it.
     pub(crate) events: u64,
     /// After so many its power is cut, by the trouble of this number.
@@ -112,7 +112,7 @@ impl Unit {
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
             late_command: None,
-            slide: None,
+            slides: Vec::new(),
             events: 0,
             cuts: BTreeMap::new(),
             gone: false,

@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 16] = [
+const OF_DEVICES: [(&str, u64); 17] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -73,6 +73,7 @@ const OF_DEVICES: [(&str, u64); 16] = [
     ("rival", 80),
     ("stranger", 80),
     ("slide", 60),
+    ("slide-unseen", 40),
     ("clock-jump", 60),
     // Any fault of the device's own; which one is drawn by the weights of the faults.
     ("fault", 550),
@@ -184,7 +185,10 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             Trouble::Rival { device, at, command }
         }
         "stranger" => Trouble::Stranger { device, at },
-        "slide" => Trouble::Slide { device, at, lasts: random.span(100, 60_000) },
+        "slide" | "slide-unseen" => {
+            let unseen = name == "slide-unseen";
+            Trouble::Slide { device, at, unseen, lasts: random.span(100, 60_000) }
+        }
         "clock-jump" => Trouble::ClockJump { device, at, by: random.span(1_000, 100_000_000) },
         _ => Trouble::Device(device, fault(random, weights)),
     }
