@@ -18,6 +18,9 @@ use crate::world::{FTP_PORT, Item, MANAGER, TFTP_PORT, World, device_id};
 /// How long an operator waits before looking again at what may have been missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// So long a device that left its software is left alone.
+const LONG_AFTER: Duration = Duration::from_secs(300);
+
 /// After all trouble is over, a run is tried so often once more before it is left at that.
 const MOST_TRIES_IN_PEACE: u32 = 2;
 
@@ -60,8 +63,9 @@ impl World {
             Some(run) => match &run.state {
                 State::Ended(ending) if ending.outcome == Outcome::DeviceLost => self.give_up_device(place),
                 State::Ended(_) => {
-                    self.slide(place, true);
-                    self.next_errand(place);
+                    // Whoever comes next comes long after, and finds it answering.
+                    let slides = self.slide(place, true);
+                    self.next_errand(place, if slides { LONG_AFTER } else { Duration::ZERO });
                 }
                 State::Asking(question) => self.react(place, &run, question),
                 _ => self.put(LOOK_AGAIN, Item::Operator(place)),
@@ -77,20 +81,22 @@ impl World {
         }
     }
 
-    fn next_errand(&mut self, place: usize) {
+    fn next_errand(&mut self, place: usize, after: Duration) {
         let Some(desk) = self.desks.get_mut(place) else { return };
         desk.turn += 1;
         desk.run = None;
         desk.question = None;
         let next = self.plan.devices.get(place).and_then(|plan| plan.errands.get(desk.turn));
         if let Some(errand) = next {
-            let at = errand.at;
+            let at = errand.at + after;
             self.put(at, Item::Operator(place));
         }
     }
 
     fn ask_for(&mut self, place: usize, errand: Errand) {
-        let Some(goal) = self.goal(place, errand.wanted) else { return self.next_errand(place) };
+        let Some(goal) = self.goal(place, errand.wanted) else {
+            return self.next_errand(place, Duration::ZERO);
+        };
         let seed = self.random.number();
         let protocol = self.plan.devices.get(place).map_or(Protocol::Tftp, |plan| plan.protocol);
         let expected = self.store.expected(device_id(place));
@@ -160,7 +166,8 @@ impl World {
             desk.used += 1;
             let takes = self.random.span(200, 60_000);
             self.put(takes, Item::Operator(place));
-            return self.slide(place, false);
+            self.slide(place, false);
+            return;
         }
         let planned = answers.get(desk.used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
         let reaction = match planned {

@@ -163,21 +163,24 @@ impl World {
         }
     }
 
-    /// A question about a device is asked, or a run of it has ended.
-    pub(crate) fn slide(&mut self, place: usize, ended: bool) {
-        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.could_run_another()) else { return };
+    /// A question about a device is asked, or a run of it has ended. Whether it leaves its software for that.
+    pub(crate) fn slide(&mut self, place: usize, ended: bool) -> bool {
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.could_run_another()) else {
+            return false;
+        };
         let lasts = |number: usize| match self.plan.troubles.get(number) {
             Some(Trouble::Slide { unseen, lasts, .. }) if *unseen == ended => Some(*lasts),
             _ => None,
         };
         let waits = unit.slides.iter().copied().find_map(|number| Some((number, lasts(number)?)));
-        let Some((number, lasts)) = waits else { return };
+        let Some((number, lasts)) = waits else { return false };
         unit.slides.retain(|waiting| *waiting != number);
         let fault = Fault { times: STARTS, ..Fault::once(FaultKind::BootLoop) };
         unit.device.faults_mut().add(u32::try_from(number + 1).unwrap_or(u32::MAX), fault);
         self.note(|| format!("device {}: what it runs does not start again", place + 1));
         self.power_off(place);
         self.put(lasts, Item::Over(number));
+        true
     }
 
     /// A command is sent that is late; whether it is sent as usual, too.
