@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{ConfigurationSet, Kind, StoredFile};
-use crate::image::Image;
 use crate::object::Oid;
 use crate::{Digest, Time};
 
@@ -105,19 +104,6 @@ pub struct Buffer {
     pub capacity: Option<u64>,
     /// The configuration format its software reads.
     pub format: Option<u32>,
-}
-
-impl Buffer {
-    /// Whether it is whole software of this image's version.
-    pub(crate) fn may_hold(&self, image: &Image) -> bool {
-        let is_whole = self.state.is_none_or(|state| state == BufferState::Valid);
-        is_whole && self.version == image.manifest.version
-    }
-
-    /// Whether it is this image, by its digest.
-    pub(crate) fn holds(&self, image: &Image) -> bool {
-        self.may_hold(image) && self.digest == Some(image.digest)
-    }
 }
 
 /// The state of a software buffer.

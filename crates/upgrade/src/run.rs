@@ -432,14 +432,14 @@ impl Run {
         }
     }
 
-    /// The version that the device is left with for the next run of it. A run that is not about software passes on what it
-    /// found, and so does one that does not know what became of the device.
+    /// The version that the device is left with for the next run of it. A run that has changed nothing about that passes on
+    /// what it was told, and so does one that does not know what became of the device.
     pub fn leaves(&self) -> Option<&str> {
         let known = match (&self.state, &self.goal) {
-            (State::Ended(ending), Goal::Upgrade { .. } | Goal::RollBack)
-                if !matches!(ending.outcome, Outcome::Refused | Outcome::DeviceLost) =>
-            {
-                ending.left_with.version.as_deref()
+            (State::Ended(ending), Goal::Upgrade { .. } | Goal::RollBack) => {
+                let changed = ending.outcome == Outcome::Succeeded || self.loaded.is_some();
+                let lost = ending.outcome == Outcome::DeviceLost;
+                ending.left_with.version.as_deref().filter(|_| changed && !lost)
             }
             _ => None,
         };

@@ -23,8 +23,8 @@ pub(super) struct Upgrade {
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     at: Option<Time>,
 
-    /// Load the image even over the software that the device was left with and has gone from by itself: settings of it
-    /// that are in no backup are gone then
+    /// Load the image even over the software that the device was left with and has left by itself: its settings are gone
+    /// then, unless they are in a backup
     #[arg(long)]
     overwrite: bool,
 

@@ -29,6 +29,8 @@ const MOST_TRIES_IN_PEACE: u32 = 2;
 pub(crate) struct Desk {
     /// The errand at hand.
     pub(crate) turn: usize,
+    /// Nothing is asked for before.
+    not_before: Duration,
     /// Its run, once that was asked for.
     run: Option<RunId>,
     /// When it was asked for.
@@ -52,6 +54,10 @@ impl World {
         if self.manager.is_none() {
             return self.put(Duration::from_secs(5), Item::Operator(place));
         }
+        let early = desk.not_before.saturating_sub(self.now);
+        if !early.is_zero() {
+            return self.put(early, Item::Operator(place));
+        }
         let Some(run) = desk.run else { return self.ask_for(place, errand) };
         let (asked_for, now) = (desk.asked_for, self.now);
         match self.store.runs.get(&run).map(|stored| stored.run.clone()) {
@@ -65,6 +71,9 @@ impl World {
                 State::Ended(_) => {
                     // Whoever comes next comes long after, and finds it answering.
                     let slides = self.slide(place, true);
+                    if slides {
+                        self.more_is_wanted(place);
+                    }
                     self.next_errand(place, if slides { LONG_AFTER } else { Duration::ZERO });
                 }
                 State::Asking(question) => self.react(place, &run, question),
@@ -84,12 +93,22 @@ impl World {
     fn next_errand(&mut self, place: usize, after: Duration) {
         let Some(desk) = self.desks.get_mut(place) else { return };
         desk.turn += 1;
+        desk.not_before = self.now + after;
         desk.run = None;
         desk.question = None;
         let next = self.plan.devices.get(place).and_then(|plan| plan.errands.get(desk.turn));
         if let Some(errand) = next {
             let at = errand.at + after;
             self.put(at, Item::Operator(place));
+        }
+    }
+
+    /// Whatever became of a device, it is to be upgraded once more.
+    fn more_is_wanted(&mut self, place: usize) {
+        let quality = self.random.one_of(&[Quality::Good, Quality::TwoFiles]).copied();
+        let Some(device) = self.plan.devices.get_mut(place) else { return };
+        if let (Some(last), Some(quality)) = (device.errands.last().copied(), quality) {
+            device.errands.push(Errand { wanted: Wanted::Upgrade(quality), held: None, ..last });
         }
     }
 

@@ -192,18 +192,23 @@ impl Checks {
         let unit = units.get(place)?;
         let durable = unit.device.durable();
         let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
-        let Some(stored) = store.open_runs().find(own) else { return Some(Fate::Owed) };
+        let running = durable.active().map(|active| active.version.as_str());
+        let Some(stored) = store.open_runs().find(own) else {
+            let left = store.expected(device_id(place)).map(|expected| expected.version);
+            return (left.is_none() || left.as_deref() == running).then_some(Fate::Owed);
+        };
         let run = &stored.run;
         // Nobody changes settings while they are written, or while the software changes.
         let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
         let is_busy = is_at_work(durable) && !reads;
         if durable.boot.trial.is_some() {
-            return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
+            // What is found there and kept nowhere yet, a person would take from one who looks after it.
+            let is_kept = run.on_trial.as_ref().is_some_and(|known| !known.files.is_empty());
+            return (is_kept && !is_busy).then_some(Fate::OnTrial);
         }
         // Nor those of software that the device is not meant to run.
         let before = run.old.as_ref().map(|old| old.version.as_str());
-        let is_elsewhere =
-            before.is_some() && before != durable.active().map(|active| active.version.as_str());
+        let is_elsewhere = before.is_some() && before != running;
         if is_elsewhere || is_busy {
             return None;
         }
@@ -241,9 +246,12 @@ impl Checks {
                 let before = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
                 let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
-                let given_up = |digest: &Digest| !kept.contains(digest);
-                for digest in before.values().map(digest_of_document).filter(given_up) {
-                    known.history.remove(&digest);
+                let held = device::held(unit.device.durable());
+                let replaced = known.held.difference(&held).copied();
+                for digest in before.values().map(digest_of_document).chain(replaced) {
+                    if !kept.contains(&digest) {
+                        known.history.remove(&digest);
+                    }
                 }
             }
             Fate::Kept => {

@@ -246,6 +246,8 @@ pub enum Trouble {
         at: Duration,
         /// After an end, while no run looks.
         unseen: bool,
+        /// A person changes the configuration at the device right before.
+        changed: bool,
         /// For how long the power is cut.
         lasts: Duration,
     },

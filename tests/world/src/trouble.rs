@@ -165,19 +165,23 @@ impl World {
 
     /// A question about a device is asked, or a run of it has ended. Whether it leaves its software for that.
     pub(crate) fn slide(&mut self, place: usize, ended: bool) -> bool {
-        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.could_run_another()) else {
-            return false;
-        };
-        let lasts = |number: usize| match self.plan.troubles.get(number) {
-            Some(Trouble::Slide { unseen, lasts, .. }) if *unseen == ended => Some(*lasts),
+        let Some(unit) = self.units.get(place).filter(|unit| unit.could_run_another()) else { return false };
+        let fits = |number: &usize| match self.plan.troubles.get(*number) {
+            Some(Trouble::Slide { unseen, lasts, changed, .. }) if *unseen == ended => {
+                Some((*number, *lasts, *changed))
+            }
             _ => None,
         };
-        let waits = unit.slides.iter().copied().find_map(|number| Some((number, lasts(number)?)));
-        let Some((number, lasts)) = waits else { return false };
-        unit.slides.retain(|waiting| *waiting != number);
-        let fault = Fault { times: STARTS, ..Fault::once(FaultKind::BootLoop) };
-        unit.device.faults_mut().add(u32::try_from(number + 1).unwrap_or(u32::MAX), fault);
+        let Some((number, lasts, changed)) = unit.slides.iter().find_map(fits) else { return false };
+        if changed {
+            self.edit(place);
+        }
         self.note(|| format!("device {}: what it runs does not start again", place + 1));
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.slides.retain(|waiting| *waiting != number);
+            let fault = Fault { times: STARTS, ..Fault::once(FaultKind::BootLoop) };
+            unit.device.faults_mut().add(u32::try_from(number + 1).unwrap_or(u32::MAX), fault);
+        }
         self.power_off(place);
         self.put(lasts, Item::Over(number));
         true
@@ -255,13 +259,14 @@ impl World {
     fn edit(&mut self, place: usize) {
         let fate = self.checks.fate_of_an_edit(place, &self.units, &self.store);
         let Some((unit, fate)) = self.units.get_mut(place).zip(fate) else { return };
+        // No two devices are given the same.
         let value = match fate {
-            Fate::Owed => "yes",
-            Fate::Kept => "meanwhile",
-            Fate::OnTrial => "on-trial",
+            Fate::Owed => format!("yes-{place}"),
+            Fate::Kept => format!("meanwhile-{place}"),
+            Fate::OnTrial => format!("on-trial-{place}"),
         };
         let runs = unit.device.power() == Power::Running;
-        if runs && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value.into())]) {
+        if runs && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value)]) {
             self.note(|| format!("device {}: a person changes settings: {fate:?}", place + 1));
             self.checks.edited(place, &self.units, fate);
             self.settle(place);

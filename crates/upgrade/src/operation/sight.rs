@@ -3,7 +3,7 @@
 use super::{Operation, Task};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::operation::Cause;
-use crate::reading::{Capability, OperationState, Reading, Role};
+use crate::reading::{BufferState, Capability, OperationState, Reading, Role};
 
 /// What a whole look says.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,8 +55,11 @@ impl Operation {
                 held.files.len() == kinds.len() && of_kinds(have, kinds).same_files(&held)
             }
             Task::Download { image } => reading.standby().is_some_and(|buffer| {
+                let told = buffer.digest.is_some_and(|digest| digest == image.digest);
                 let believed = buffer.digest.is_none() && self.commanded;
-                buffer.holds(image) || (believed && buffer.may_hold(image))
+                buffer.state.is_none_or(|state| state == BufferState::Valid)
+                    && buffer.version == image.manifest.version
+                    && (told || believed)
             }),
             Task::Activate { version, .. } => {
                 reading.running().is_some_and(|buffer| buffer.version == *version)

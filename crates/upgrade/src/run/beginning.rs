@@ -95,8 +95,7 @@ pub struct Choices {
     pub question_limit_ms: Option<u64>,
     /// Not to activate before.
     pub activate_at: Option<Time>,
-    /// Whether the image may be loaded over the software that the device was left with, and settings of it that are in no
-    /// backup.
+    /// Whether the image may be loaded over the software that the device was left with and has left, and its settings.
     #[serde(default)]
     pub overwrite: bool,
 }

@@ -165,28 +165,20 @@ impl Turn<'_> {
         upgrade && failed != Step::Preflight && self.run.outrun && there && self.run.activated.is_none()
     }
 
-    /// The device left the software of the runs before, while nobody looked, or others made it. What was changed there since
-    /// the last backup cannot be fetched any more, and would be gone.
+    /// The device left the software of the runs before, while nobody looked, or others made it. What it runs may have no
+    /// subscriber's settings, or those of long ago; later ones would be loaded over.
     pub(super) fn loads_over_what_was_left(&self, reading: &Reading) -> Option<String> {
-        let Goal::Upgrade { image } = &self.run.goal else { return None };
-        if self.run.choices.overwrite || self.run.loaded.is_some() {
+        let upgrades = matches!(self.run.goal, Goal::Upgrade { .. });
+        if !upgrades || self.run.choices.overwrite || self.run.loaded.is_some() {
             return None;
         }
         let expected = self.left_since(reading)?;
-        if reading.standby().is_some_and(|standby| standby.holds(image)) {
-            return None;
-        }
         let version = &expected.version;
-        let left = reading.configuration_of(version).files;
-        let are_kept = left.values().all(|file| expected.kept.contains(&file.digest));
-        if are_kept && !left.is_empty() {
-            return None;
-        }
         let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
         Some(format!(
-            "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with settings \
-             that may be in no backup, and the image would be loaded over them: bring it back first (iadms rollback), or \
-             choose to overwrite it"
+            "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with its \
+             settings, and they would be written over: bring it back first (iadms rollback), or choose to \
+             overwrite them"
         ))
     }
 

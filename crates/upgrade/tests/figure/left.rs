@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use upgrade::run::{Choices, Expected, Goal, Outcome, Step, Story};
+use upgrade::profile::Command;
+use upgrade::run::{Answer, Choices, Expected, Goal, Outcome, Step, Story};
 
+use crate::device::Fault;
 use crate::world::{World, choices, image};
 
 /// The run before left the device with what is in its other buffer now.
@@ -19,55 +21,37 @@ fn upgrade() -> Goal {
 
 /// Found by the deterministic world: what was changed there since the last backup was gone with the buffer.
 #[test]
-fn nothing_is_loaded_over_settings_that_it_was_left_with_and_that_are_in_no_backup() {
+fn nothing_is_loaded_over_what_it_was_left_with() {
     let world = left(upgrade(), choices()).play();
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
-    let reason = "the device was left with 0.9 and runs 1.0 by now; its other buffer holds 0.9, with settings that may be \
-                  in no backup, and the image would be loaded over them: bring it back first (iadms rollback), or choose \
-                  to overwrite it";
+    let reason = "the device was left with 0.9 and runs 1.0 by now; its other buffer holds 0.9, with its settings, \
+                  and they would be written over: bring it back first (iadms rollback), or choose to overwrite them";
     assert_eq!(world.ending().reason, reason);
-}
-
-#[test]
-fn what_is_backed_up_or_given_up_or_loaded_already_is_loaded_over() {
-    let of_backups = |mut world: World| {
-        let kept =
-            world.device.slots[1 - world.device.running].files.values().map(|file| file.digest).collect();
-        world.run.expected = Some(Expected { version: "0.9".into(), kept });
-        world
-    };
-    let loaded = |mut world: World| {
-        let (digest, standby) = (world.device.image.2, 1 - world.device.running);
-        let slot = &mut world.device.slots[standby];
-        (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-        world.run.expected = Some(Expected { version: "2.0".into(), kept: BTreeSet::new() });
-        world
-    };
-    let overwritten = Choices { overwrite: true, ..choices() };
-    for world in [
-        of_backups(left(upgrade(), choices())),
-        loaded(left(upgrade(), choices())),
-        left(upgrade(), overwritten),
-    ] {
-        let world = world.play();
-        world.assert_upgraded(&world.before.1);
-        let left = world.run.expected.as_ref().map(|expected| expected.version.clone()).unwrap();
-        let text = format!("? IAD-1, version 1.0; it was left with {left}");
-        assert!(
-            world.stories.contains(&Story::StepDone { step: Step::Preflight, text }),
-            "{:?}",
-            world.stories
-        );
-        assert_eq!(world.run.leaves(), Some("2.0"));
-    }
-}
-
-#[test]
-fn a_device_that_tells_no_digests_is_not_taken_for_backed_up() {
+    // Nor is the same image tried once more, with the settings of before.
     let mut world = left(upgrade(), choices());
-    let standby = 1 - world.device.running;
-    world.device.slots[standby].files.clear();
+    let (digest, standby) = (world.device.image.2, 1 - world.device.running);
+    let slot = &mut world.device.slots[standby];
+    (slot.version, slot.digest) = ("2.0".into(), Some(digest));
+    world.run.expected = Some(Expected { version: "2.0".into(), kept: BTreeSet::new() });
     assert_eq!(world.play().outcome(), Outcome::Refused);
+}
+
+#[test]
+fn what_is_given_up_is_loaded_over() {
+    let world = left(upgrade(), Choices { overwrite: true, ..choices() }).play();
+    world.assert_upgraded(&world.before.1);
+    let text = "? IAD-1, version 1.0; it was left with 0.9".into();
+    assert!(world.stories.contains(&Story::StepDone { step: Step::Preflight, text }), "{:?}", world.stories);
+    assert_eq!(world.run.leaves(), Some("2.0"));
+}
+
+/// Both buffers hold other software by now: it cannot be brought back.
+#[test]
+fn what_is_there_no_more_is_not_loaded_over() {
+    let mut world = left(upgrade(), choices());
+    world.run.expected = Some(Expected { version: "0.8".into(), kept: BTreeSet::new() });
+    let world = world.play();
+    world.assert_upgraded(&world.before.1);
 }
 
 /// What it runs meanwhile has the settings of before the upgrade, unless somebody changed them since.
@@ -91,11 +75,14 @@ fn what_it_was_left_with_is_rolled_back_to_and_keeps_its_later_settings() {
 }
 
 #[test]
-fn a_run_that_is_not_about_software_passes_on_what_it_was_left_with() {
+fn a_run_that_changes_no_software_passes_on_what_it_was_left_with() {
     let world = left(Goal::Backup, choices()).play();
     assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("0.9")));
     let world = World::new(Goal::Backup, choices()).play();
     assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("1.0")));
+    let ended = left(upgrade(), Choices { overwrite: true, ..choices() });
+    let ended = ended.fault(Command::Backup, [Fault::Refuse]).play().answer(Answer::End);
+    assert_eq!((ended.outcome(), ended.run.leaves()), (Outcome::EndedByOperator, Some("0.9")));
     let refused = left(upgrade(), choices()).play();
     assert_eq!((refused.outcome(), refused.run.leaves()), (Outcome::Refused, Some("0.9")));
 }
