@@ -372,7 +372,7 @@ impl Checks {
                 known.owed = device::in_force(unit.device.durable());
             }
         }
-        let brings_back = !theirs && matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let brings_back = !theirs && !matches!(run.goal, Goal::Backup | Goal::Restore { .. });
         let waits = known.asking.is_some() || matches!(run.state, State::Verifying(_));
         if !(waits || run.is_over()) {
             known.left_while_asked = None;
