@@ -208,7 +208,8 @@ impl Checks {
         }
         // Nor those of software that the device is not meant to run.
         let before = run.old.as_ref().map(|old| old.version.as_str());
-        let is_elsewhere = before.is_some() && before != running;
+        let left = run.expected.as_ref().map(|expected| expected.version.as_str());
+        let is_elsewhere = [before, left].iter().any(|meant| meant.is_some() && *meant != running);
         if is_elsewhere || is_busy {
             return None;
         }

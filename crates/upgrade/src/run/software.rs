@@ -155,7 +155,7 @@ impl Turn<'_> {
     pub(super) fn is_rolled_back_by_itself(&self, reading: &Reading) -> bool {
         let running = reading.running().map(|buffer| buffer.version.as_str());
         let there = matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version();
-        there && self.run.backup.is_some()
+        there && self.run.backup.is_some() && !self.left_what_is_not_kept(reading)
     }
 
     /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.

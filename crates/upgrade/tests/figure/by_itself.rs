@@ -370,6 +370,21 @@ fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_is_brought_back_fir
     assert_eq!(world.device.running().files, world.before.1);
 }
 
+/// Found by the deterministic world: what a person had changed since the backup stayed behind.
+#[test]
+fn a_device_that_rolls_back_by_itself_with_settings_that_moved_is_brought_back_first() {
+    let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
+    world.edit();
+    let todays = world.device.running().files.clone();
+    slides(&mut world.device);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the device runs 0.9, not 1.0");
+    assert_eq!(world.device.running().files, todays);
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), &world.device.running().files), ("0.9", &todays));
+}
+
 #[test]
 fn another_image_does_not_make_what_it_slid_to_the_software_of_before() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();

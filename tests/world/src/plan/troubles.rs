@@ -187,7 +187,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "stranger" => Trouble::Stranger { device, at },
         "slide" | "slide-unseen" => {
             let unseen = name == "slide-unseen";
-            let changed = unseen && random.permille(500);
+            let changed = random.permille(500);
             Trouble::Slide { device, at, unseen, changed, lasts: random.span(100, 60_000) }
         }
         "clock-jump" => Trouble::ClockJump { device, at, by: random.span(1_000, 100_000_000) },
