@@ -166,17 +166,22 @@ impl Store {
         rows.iter().map(listed).collect()
     }
 
-    /// What the runs of a device know of it.
+    /// What the runs of a device know of it. Those of the unit that it replaced know nothing.
     ///
     /// # Errors
     ///
     /// The database cannot be read. A run that cannot be understood knows nothing.
-    pub async fn expected(&self, device: DeviceId) -> Result<Option<Expected>, StoreError> {
+    pub async fn expected(
+        &self,
+        device: DeviceId,
+        unique_id: Option<&str>,
+    ) -> Result<Option<Expected>, StoreError> {
         let latest =
             sqlx::query("SELECT id, seq, changed, state FROM run WHERE device = ? ORDER BY id DESC LIMIT 1")
                 .bind(integer(device.0));
         let latest = latest.fetch_optional(&self.reading).await.map_err(|error| self.told(error))?;
-        let latest = latest.and_then(|row| self.run_of(&row).ok());
+        let own = |record: &RunRecord| record.run.device.unique_id.as_deref() == unique_id;
+        let latest = latest.and_then(|row| self.run_of(&row).ok()).filter(own);
         let Some(version) = latest.as_ref().and_then(|record| record.run.leaves()) else { return Ok(None) };
         let kept = self.latest_digests(device, Expected::BACKUPS).await?;
         Ok(Some(Expected { version: version.to_owned(), kept }))

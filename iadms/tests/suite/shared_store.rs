@@ -1,10 +1,12 @@
 //! What every store must do, whatever is beneath it. Each test takes a store and may use it as it likes.
 
+use std::collections::BTreeSet;
+
 use engine::director::Told;
 use iadms::inventory::Community;
 use iadms::store::{NorthboundTarget, Owed, RunFilter, Store, StoreError};
 use upgrade::image::{ImageFile, Manifest};
-use upgrade::run::Story;
+use upgrade::run::{Expected, Story};
 use upgrade::{DeviceId, Digest, Image, RunId, Time};
 
 use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
@@ -141,6 +143,29 @@ pub(crate) async fn backups_are_kept_and_numbered(store: &Store) {
     assert_eq!((backup.set, backup.device.as_str(), backup.run), (configuration(), "iad-1", RunId(1)));
     assert_eq!(store.backups(Some(device), 10).await.unwrap().len(), 2);
     assert!(matches!(store.backup(3).await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_it(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    assert_eq!(store.expected(device, None).await.unwrap(), None, "no run knows anything of it");
+    let left = |id, version: &str| {
+        let mut run = ended(run(id, device, "iad-1"));
+        run.device.unique_id = Some("0000-1".into());
+        run.expected = Some(Expected { version: version.into(), kept: BTreeSet::new() });
+        run
+    };
+    commit(store, &[write(left(1, "1.0"), 1)]).await.unwrap();
+    let mut last = write(left(2, "2.0"), 1);
+    last.backups = vec![configuration()];
+    commit(store, &[last]).await.unwrap();
+    let expected = store.expected(device, Some("0000-1")).await.unwrap().unwrap();
+    assert_eq!(expected.version, "2.0");
+    assert_eq!(expected.kept, configuration().files.values().map(|file| file.digest).collect());
+    for other in [None, Some("0000-2")] {
+        assert_eq!(store.expected(device, other).await.unwrap(), None, "the unit was replaced");
+    }
+    let other = add_device(store, "iad-2").await;
+    assert_eq!(store.expected(other, Some("0000-1")).await.unwrap(), None);
 }
 
 pub(crate) async fn notifications_are_kept_with_what_they_brought_about_and_bounded(store: &Store) {

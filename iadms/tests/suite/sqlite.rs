@@ -29,6 +29,7 @@ shared!(
     a_device_is_in_one_run_at_a_time,
     runs_are_found_by_device_and_by_what_they_wait_for,
     backups_are_kept_and_numbered,
+    a_device_is_expected_as_the_last_run_of_the_same_unit_left_it,
     notifications_are_kept_with_what_they_brought_about_and_bounded,
     the_last_time_stored_never_goes_back,
     images_and_targets_have_names_of_their_own,

@@ -98,8 +98,8 @@ impl Loop {
         let secret = random_digits()?;
         let protocol = protocol.or(device.entry.protocol).or(profile.protocol).unwrap_or(Protocol::Tftp);
         let server = self.server(id, &device, protocol, &secret)?;
-        let expected =
-            self.connections.store.expected(device.id).await.map_err(|error| Refusal::from(&error))?;
+        let expected = self.connections.store.expected(device.id, device.unique_id.as_deref()).await;
+        let expected = expected.map_err(|error| Refusal::from(&error))?;
         self.next_run += 1;
         let run = Run::new(Beginning {
             id,
