@@ -220,6 +220,11 @@ impl Reading {
         self.configuration_in(buffer.map(|buffer| buffer.index))
     }
 
+    /// The configuration of the software in the other buffer.
+    pub fn other_configuration(&self) -> ConfigurationSet {
+        self.configuration_in(self.standby().map(|buffer| buffer.index))
+    }
+
     fn configuration_in(&self, buffer: Option<u32>) -> ConfigurationSet {
         let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == buffer);
         let files: BTreeMap<_, _> = entries()

@@ -432,19 +432,28 @@ impl Run {
         }
     }
 
-    /// The version that the device is left with for the next run of it. A run that has changed nothing about that passes on
-    /// what it was told, and so does one that does not know what became of the device.
-    pub fn leaves(&self) -> Option<&str> {
-        let known = match (&self.state, &self.goal) {
-            (State::Ended(ending), Goal::Upgrade { .. } | Goal::RollBack) => {
-                let changed = ending.outcome == Outcome::Succeeded || self.loaded.is_some();
-                let lost = ending.outcome == Outcome::DeviceLost;
-                ending.left_with.version.as_deref().filter(|_| changed && !lost)
-            }
-            _ => None,
+    /// What the next run of the device is to know. A run that has changed no software passes on the version that it was told,
+    /// and so does one that does not know what became of the device. One that was refused has learnt none.
+    pub fn leaves(&self) -> Option<Expected> {
+        let State::Ended(Ending { outcome, left_with, .. }) = &self.state else {
+            return self.expected.clone();
         };
-        let expected = self.expected.as_ref().map(|expected| expected.version.as_str());
-        known.or(expected).or_else(|| self.old.as_ref().map(|old| old.version.as_str()))
+        let is_about_software = matches!(self.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let has_changed = match outcome {
+            Outcome::Succeeded => is_about_software,
+            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.loaded.is_some(),
+            Outcome::Refused | Outcome::DeviceLost => false,
+        };
+        let seen = left_with.version.as_ref();
+        let found = self.old.as_ref().filter(|_| *outcome != Outcome::Refused).map(|old| &old.version);
+        let told = self.expected.as_ref();
+        let version = seen.filter(|_| has_changed).or(told.map(|told| &told.version)).or(found)?;
+        let other = match told {
+            _ if seen == Some(version) => left_with.other.clone(),
+            Some(told) if told.version == *version => told.other.clone(),
+            _ => ConfigurationSet::default(),
+        };
+        (!version.is_empty()).then(|| Expected { version: version.clone(), other })
     }
 
     /// The files of the backup, by kind.

@@ -55,7 +55,7 @@ pub fn ended(ending: &Ending) -> String {
 
 /// What a device is left with, by version and digests.
 pub fn left_with(ending: &Ending) -> String {
-    let LeftWith { version, configuration } = &ending.left_with;
+    let LeftWith { version, configuration, .. } = &ending.left_with;
     let runs = match ending.outcome {
         Outcome::DeviceLost => "at the last look the device ran",
         _ => "the device runs",
@@ -169,7 +169,7 @@ mod tests {
             super::story(&asked),
             "an operator is asked: downloading failed: no progress for 300 s; answers: again, end"
         );
-        let left_with = LeftWith { version: Some("1.0".into()), configuration: ConfigurationSet::default() };
+        let left_with = LeftWith { version: Some("1.0".into()), ..LeftWith::default() };
         let ending = Ending { outcome: Outcome::RolledBack, reason: "activating failed".into(), left_with };
         assert_eq!(
             super::story(&Story::Ended(ending)),

@@ -1,11 +1,9 @@
 //! The backups that were taken. Their files are in [`crate::files::Files`] and are never written over.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use upgrade::{ConfigurationSet, DeviceId, Digest, Kind, RunId, StoredFile, Time};
+use upgrade::{ConfigurationSet, DeviceId, Kind, RunId, StoredFile, Time};
 
 use super::row::{integer, number, read_word, time};
 use super::{Store, StoreError};
@@ -66,27 +64,6 @@ impl Store {
         .map_err(|error| self.told(error))?;
         let unknown = || StoreError::Unknown { what: "backup", name: id.to_string() };
         self.backup_of(&row.ok_or_else(unknown)?).await
-    }
-
-    /// The digests of the files of the latest `most` backups of a device.
-    pub(super) async fn latest_digests(
-        &self,
-        device: DeviceId,
-        most: u32,
-    ) -> Result<BTreeSet<Digest>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT digest FROM backup_file WHERE backup IN \
-             (SELECT id FROM backup WHERE device = ? ORDER BY id DESC LIMIT ?)",
-        )
-        .bind(integer(device.0))
-        .bind(i64::from(most))
-        .fetch_all(&self.reading)
-        .await
-        .map_err(|error| self.told(error))?;
-        let what = format!("a backup of device {device}");
-        let digest =
-            |row: &SqliteRow| read_word(&what, row.try_get("digest").map_err(|error| self.told(error))?);
-        rows.iter().map(digest).collect()
     }
 
     async fn backup_of(&self, row: &SqliteRow) -> Result<Backup, StoreError> {

@@ -166,25 +166,26 @@ impl Store {
         rows.iter().map(listed).collect()
     }
 
-    /// What the runs of a device know of it. Those of the unit that it replaced know nothing.
+    /// What the runs of a device know of it: the latest one that can be understood. Those of the unit that it replaced know
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// The database cannot be read. A run that cannot be understood knows nothing.
+    /// The database cannot be read.
     pub async fn expected(
         &self,
         device: DeviceId,
         unique_id: Option<&str>,
     ) -> Result<Option<Expected>, StoreError> {
-        let latest =
-            sqlx::query("SELECT id, seq, changed, state FROM run WHERE device = ? ORDER BY id DESC LIMIT 1")
-                .bind(integer(device.0));
-        let latest = latest.fetch_optional(&self.reading).await.map_err(|error| self.told(error))?;
-        let own = |record: &RunRecord| record.run.device.unique_id.as_deref() == unique_id;
-        let latest = latest.and_then(|row| self.run_of(&row).ok()).filter(own);
-        let Some(version) = latest.as_ref().and_then(|record| record.run.leaves()) else { return Ok(None) };
-        let kept = self.latest_digests(device, Expected::BACKUPS).await?;
-        Ok(Some(Expected { version: version.to_owned(), kept }))
+        let rows =
+            sqlx::query("SELECT id, seq, changed, state FROM run WHERE device = ? ORDER BY id DESC LIMIT 10")
+                .bind(integer(device.0))
+                .fetch_all(&self.reading)
+                .await
+                .map_err(|error| self.told(error))?;
+        let latest = rows.iter().find_map(|row| self.run_of(row).ok());
+        let own = latest.filter(|record| record.run.device.unique_id.as_deref() == unique_id);
+        Ok(own.and_then(|record| record.run.leaves()))
     }
 
     /// What was told of a run after the story of number `after`, in order.

@@ -103,13 +103,21 @@ impl World {
         }
     }
 
-    /// Whatever became of a device, it is to be upgraded once more.
+    /// More is wanted of a device that left its software: it is to be upgraded once more, or to be brought back.
     fn more_is_wanted(&mut self, place: usize) {
-        let quality = self.random.one_of(&[Quality::Good, Quality::TwoFiles]).copied();
+        const MORE: [&[Wanted]; 4] = [
+            &[Wanted::Upgrade(Quality::Good)],
+            &[Wanted::Upgrade(Quality::TwoFiles)],
+            &[Wanted::RollBack],
+            &[Wanted::Backup, Wanted::RollBack],
+        ];
+        let more = self.random.one_of(&MORE).copied().unwrap_or_default();
         let Some(device) = self.plan.devices.get_mut(place) else { return };
-        if let (Some(last), Some(quality)) = (device.errands.last().copied(), quality) {
-            device.errands.push(Errand { wanted: Wanted::Upgrade(quality), held: None, ..last });
-        }
+        let Some(last) = device.errands.last().copied() else { return };
+        let errand = |wanted: &Wanted| Errand { wanted: *wanted, held: None, ..last };
+        // Before whatever else is wanted.
+        let next = self.desks.get(place).map_or(device.errands.len(), |desk| desk.turn + 1);
+        drop(device.errands.splice(next..next, more.iter().map(errand)));
     }
 
     fn ask_for(&mut self, place: usize, errand: Errand) {

@@ -42,6 +42,8 @@ pub(crate) enum Fate {
     Kept,
     /// They stay where the software on trial is confirmed; else they are backed up before it is left.
     OnTrial,
+    /// They are today's, on software that the device took while no run was about that.
+    Away,
 }
 
 type Checked = Result<(), Violation>;
@@ -107,11 +109,26 @@ struct Known {
     /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
     /// what is not about software does not bring it back.
     left_while_asked: Option<RunId>,
+    /// It left its software by itself while no run was about that.
+    away: Option<Away>,
     /// The run, and the software that it found the device on: what is in force there then is owed, whoever put it there.
     began_from: Option<(RunId, String)>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
+}
+
+/// What a device left by itself.
+#[derive(Debug)]
+struct Away {
+    /// The version.
+    version: String,
+    /// The configuration that it had there.
+    owed: BTreeMap<ConfigurationKind, Document>,
+    /// A person has changed what it has had since.
+    changed: bool,
+    /// It went back by itself: nobody can tell any more which of its settings are the later ones.
+    to_and_fro: bool,
 }
 
 impl Checks {
@@ -147,6 +164,7 @@ impl Checks {
                 asking: None,
                 selected: unit.device.durable().boot.selected,
                 left_while_asked: None,
+                away: None,
                 began_from: None,
                 sent: 0,
                 sent_before: 0,
@@ -195,7 +213,12 @@ impl Checks {
         let running = durable.active().map(|active| active.version.as_str());
         let Some(stored) = store.open_runs().find(own) else {
             let left = store.expected(device_id(place)).map(|expected| expected.version);
-            return (left.is_none() || left.as_deref() == running).then_some(Fate::Owed);
+            let away = self.devices.get(place).and_then(|known| known.away.as_ref());
+            return match left {
+                None => Some(Fate::Owed),
+                Some(left) if Some(&*left) == running => Some(Fate::Owed),
+                Some(left) => away.filter(|away| away.version == left).map(|_| Fate::Away),
+            };
         };
         let run = &stored.run;
         // Nobody changes settings while they are written, or while the software changes.
@@ -261,6 +284,17 @@ impl Checks {
                 known.edited_meanwhile = known.edited;
                 known.owed = before;
             }
+            // If it comes back by itself, no manager knows of this.
+            Fate::Away => {
+                let held = device::held(unit.device.durable());
+                for digest in known.held.difference(&held) {
+                    known.history.remove(digest);
+                }
+                known.owed = now;
+                if let Some(away) = &mut known.away {
+                    away.changed |= held != known.held;
+                }
+            }
             Fate::OnTrial => {
                 known.edited_on_trial = known.edited;
                 known.history.extend(known.edited);
@@ -284,6 +318,20 @@ impl Checks {
         let commanded = is_at_work(durable) && !durable.operation.id.starts_with(RIVAL);
         if other_runs && !commanded {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
+        }
+        if other_runs && !commanded {
+            let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
+            let about = |run: &Run| !matches!(run.goal, Goal::Backup | Goal::Restore { .. });
+            let minded = store.open_runs().find(own).is_some_and(|stored| about(&stored.run));
+            match &mut known.away {
+                _ if minded => {}
+                Some(away) => away.to_and_fro = true,
+                None => {
+                    let version = durable.standby().map(|left| left.version.clone()).unwrap_or_default();
+                    let owed = device::aside(durable);
+                    known.away = Some(Away { version, owed, changed: false, to_and_fro: false });
+                }
+            }
         }
         known.selected = durable.boot.selected;
         let loads = durable.operation.command == Command::Download;

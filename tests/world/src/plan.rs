@@ -248,6 +248,8 @@ pub enum Trouble {
         unseen: bool,
         /// A person changes the configuration at the device right before.
         changed: bool,
+        /// A person changes it on what it runs then.
+        changed_there: bool,
         /// For how long the power is cut.
         lasts: Duration,
     },

@@ -104,12 +104,7 @@ impl Store {
 
     /// What the runs of a device know of it.
     pub(crate) fn expected(&self, device: DeviceId) -> Option<Expected> {
-        let latest = self.runs.values().rfind(|stored| stored.run.device.id == device)?;
-        let version = latest.run.leaves()?.to_owned();
-        let own = self.backups.iter().rev().filter(|backup| backup.device == device);
-        let latest = own.take(usize::try_from(Expected::BACKUPS).unwrap_or(usize::MAX));
-        let kept = latest.flat_map(|backup| backup.set.files.values().map(|file| file.digest)).collect();
-        Some(Expected { version, kept })
+        self.runs.values().rfind(|stored| stored.run.device.id == device)?.run.leaves()
     }
 
     /// Whether a file with this digest was sent by this device and is kept as a backup of it.

@@ -21,6 +21,9 @@ const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
 /// After so many starts in vain a device takes its other software.
 const STARTS: u32 = 3;
 
+/// However often it starts in vain, a device is up so long after it has power again.
+const UP_AGAIN: Duration = Duration::from_secs(200);
+
 /// What the other manager's ids begin with; no run of ours is called so.
 pub(crate) const RIVAL: &str = "rival-";
 
@@ -109,11 +112,17 @@ impl World {
             Some(
                 Trouble::PowerCut { device, .. }
                 | Trouble::PowerCutAfter { device, .. }
-                | Trouble::LateCommand { device, .. }
-                | Trouble::Slide { device, .. },
+                | Trouble::LateCommand { device, .. },
             ) => {
                 let device = *device;
                 self.power_on(device);
+            }
+            Some(Trouble::Slide { device, changed_there, .. }) => {
+                let (device, changed_there) = (*device, *changed_there);
+                self.power_on(device);
+                if changed_there {
+                    self.put(UP_AGAIN, Item::Edit(device));
+                }
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
             Some(Trouble::EditOnTrial { device, .. }) => {
@@ -256,7 +265,7 @@ impl World {
     }
 
     /// Somebody changes a setting at a device, on the software that it is meant to run or on what is watched there.
-    fn edit(&mut self, place: usize) {
+    pub(crate) fn edit(&mut self, place: usize) {
         let fate = self.checks.fate_of_an_edit(place, &self.units, &self.store);
         let Some((unit, fate)) = self.units.get_mut(place).zip(fate) else { return };
         // No two devices are given the same.
@@ -264,6 +273,7 @@ impl World {
             Fate::Owed => format!("yes-{place}"),
             Fate::Kept => format!("meanwhile-{place}"),
             Fate::OnTrial => format!("on-trial-{place}"),
+            Fate::Away => format!("away-{place}"),
         };
         let runs = unit.device.power() == Power::Running;
         if runs && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value)]) {

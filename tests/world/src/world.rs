@@ -65,6 +65,8 @@ pub(crate) enum Item {
     Begins(usize),
     /// It is over.
     Over(usize),
+    /// A person changes the configuration at a device.
+    Edit(usize),
     /// All trouble is over.
     Quiet,
     /// The manager is started.
@@ -318,6 +320,7 @@ impl World {
             Item::Ftp { life, place, transfer, step } => self.ftp(life, place, transfer, step),
             Item::Begins(number) => self.begins(number),
             Item::Over(number) => self.over(number),
+            Item::Edit(place) => self.edit(place),
             Item::Quiet => self.be_quiet(),
             Item::Start => self.start(),
             Item::Operator(place) => self.operate(place),

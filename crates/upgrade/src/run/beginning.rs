@@ -1,6 +1,5 @@
 //! What a run begins with: which device, what is wanted, and how.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use super::Policy;
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
 use crate::profile::Server;
-use crate::{DeviceId, Digest, RunId, Time};
+use crate::{DeviceId, RunId, Time};
 
 /// What a run begins with; see [`Run`](super::Run) for each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +39,8 @@ pub struct Beginning {
 pub struct Expected {
     /// The version that it was left with.
     pub version: String,
-    /// The digests of the files of its latest backups.
-    pub kept: BTreeSet<Digest>,
-}
-
-impl Expected {
-    /// So many of the latest backups are known: a run stays small however many there are.
-    pub const BACKUPS: u32 = 8;
+    /// The configuration that the software in its other buffer had then, by the device's word.
+    pub other: ConfigurationSet,
 }
 
 /// The device of a run.

@@ -105,6 +105,9 @@ impl Turn<'_> {
 
     /// Whether the software of before has other settings than were backed up. What would be loaded next goes over them.
     fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
+        if !self.changes_software() {
+            return false;
+        }
         let left = self.run.old.as_ref().map(|old| reading.configuration_of(&old.version));
         left.is_some_and(|left| {
             let kept = self.run.backup.as_ref().is_some_and(|backup| backup.same_files(&left));
@@ -168,25 +171,28 @@ impl Turn<'_> {
     /// The device left the software of the runs before, while nobody looked, or others made it. What it runs may have no
     /// subscriber's settings, or those of long ago; later ones would be loaded over.
     pub(super) fn loads_over_what_was_left(&self, reading: &Reading) -> Option<String> {
-        let upgrades = matches!(self.run.goal, Goal::Upgrade { .. });
-        if !upgrades || self.run.choices.overwrite || self.run.loaded.is_some() {
+        let Goal::Upgrade { image } = &self.run.goal else { return None };
+        let expected = self.left_since(reading)?;
+        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        if self.run.loaded.is_some() || self.run.choices.overwrite {
             return None;
         }
-        let expected = self.left_since(reading)?;
         let version = &expected.version;
-        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        // Success would make what it took by itself what it is left with, and the next image would go over the rest.
+        let then =
+            if running == image.manifest.version { "are not in force" } else { "would be written over" };
         Some(format!(
             "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with its \
-             settings, and they would be written over: bring it back first (iadms rollback), or choose to \
-             overwrite them"
+             settings, which {then}: bring it back with `iadms rollback`, or begin again with --overwrite"
         ))
     }
 
-    /// Whether it is back on what the runs before left it with, and had settings from before that where it was meanwhile.
+    /// Whether it is back on what the runs before left it with, and nobody changed the settings of what it ran meanwhile: they
+    /// are from before.
     pub(super) fn has_later_settings_there(&self) -> bool {
         let (Some(expected), Some(backup)) = (&self.run.expected, &self.run.backup) else { return false };
         let back = self.run.target_version() == Some(&*expected.version);
-        back && backup.files.values().all(|file| expected.kept.contains(&file.digest))
+        back && !backup.files.is_empty() && backup.same_files(&expected.other)
     }
 
     /// What the runs before left it with, where it runs other software now and could be brought back.

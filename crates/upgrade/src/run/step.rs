@@ -331,7 +331,8 @@ impl Turn<'_> {
         self.run.calls_closed |= self.run.told_to_close.is_some() && reading.calls_admitted == Some(false);
         self.note_aside(reading);
         let version = reading.running().map(|buffer| buffer.version.clone());
-        self.run.last = LeftWith { version, configuration: reading.running_configuration() };
+        let (configuration, other) = (reading.running_configuration(), reading.other_configuration());
+        self.run.last = LeftWith { version, configuration, other };
     }
 
     /// Ids that the device knows of this run are not given again.

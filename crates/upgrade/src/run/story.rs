@@ -108,6 +108,9 @@ pub struct LeftWith {
     pub version: Option<String>,
     /// The configuration that version uses, by the device's word.
     pub configuration: ConfigurationSet,
+    /// The same of the software in the other buffer.
+    #[serde(default)]
+    pub other: ConfigurationSet,
 }
 
 impl fmt::Display for Step {

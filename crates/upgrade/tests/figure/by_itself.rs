@@ -122,6 +122,23 @@ fn a_device_that_slid_after_a_failed_reset_is_brought_back_before_it_goes_on_or_
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
 }
 
+/// A restart touches no software, and what others made of the device is theirs.
+#[test]
+fn what_others_made_of_a_device_that_was_to_be_restarted_stays() {
+    let mut world = World::new(Goal::Reset, choices()).fault(Command::Reset, [Fault::Refuse]).play();
+    slides(&mut world.device);
+    world.before_counts = false;
+    world.edit();
+    let theirs = world.device.running().files.clone();
+    world.device.occupy("of another manager", world.now);
+    let work = world.device.work.as_mut().unwrap();
+    (work.state, work.due) = (OperationState::Done, None);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!((world.count(Command::RollBack), &world.device.running().files), (0, &theirs));
+    assert!(world.ending().reason.ends_with("; the device runs 0.9 by now, which this run leaves as it is"));
+}
+
 /// Found by the deterministic world: it slid to software that had its settings from before that failed, and what a person had just
 /// changed on the old software was in no backup.
 #[test]

@@ -1,7 +1,6 @@
 //! A device that ran other software when the run before it ended: it left that by itself, while nobody looked (row H18).
 
-use std::collections::BTreeSet;
-
+use upgrade::ConfigurationSet;
 use upgrade::profile::Command;
 use upgrade::run::{Answer, Choices, Expected, Goal, Outcome, Step, Story};
 
@@ -11,8 +10,12 @@ use crate::world::{World, choices, image};
 /// The run before left the device with what is in its other buffer now.
 fn left(goal: Goal, choices: Choices) -> World {
     let mut world = World::new(goal, choices);
-    world.run.expected = Some(Expected { version: "0.9".into(), kept: BTreeSet::new() });
+    world.run.expected = Some(Expected { version: "0.9".into(), other: ConfigurationSet::default() });
     world
+}
+
+fn leaves(world: &World) -> Option<String> {
+    world.run.leaves().map(|expected| expected.version)
 }
 
 fn upgrade() -> Goal {
@@ -25,14 +28,14 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
     let world = left(upgrade(), choices()).play();
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
     let reason = "the device was left with 0.9 and runs 1.0 by now; its other buffer holds 0.9, with its settings, \
-                  and they would be written over: bring it back first (iadms rollback), or choose to overwrite them";
+                  which would be written over: bring it back with `iadms rollback`, or begin again with --overwrite";
     assert_eq!(world.ending().reason, reason);
     // Nor is the same image tried once more, with the settings of before.
     let mut world = left(upgrade(), choices());
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.run.expected = Some(Expected { version: "2.0".into(), kept: BTreeSet::new() });
+    world.run.expected = Some(Expected { version: "2.0".into(), other: ConfigurationSet::default() });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
 
@@ -42,14 +45,14 @@ fn what_is_given_up_is_loaded_over() {
     world.assert_upgraded(&world.before.1);
     let text = "? IAD-1, version 1.0; it was left with 0.9".into();
     assert!(world.stories.contains(&Story::StepDone { step: Step::Preflight, text }), "{:?}", world.stories);
-    assert_eq!(world.run.leaves(), Some("2.0"));
+    assert_eq!(leaves(&world), Some("2.0".into()));
 }
 
 /// Both buffers hold other software by now: it cannot be brought back.
 #[test]
 fn what_is_there_no_more_is_not_loaded_over() {
     let mut world = left(upgrade(), choices());
-    world.run.expected = Some(Expected { version: "0.8".into(), kept: BTreeSet::new() });
+    world.run.expected = Some(Expected { version: "0.8".into(), other: ConfigurationSet::default() });
     let world = world.play();
     world.assert_upgraded(&world.before.1);
 }
@@ -62,12 +65,11 @@ fn what_it_was_left_with_is_rolled_back_to_and_keeps_its_later_settings() {
         let files = |slot: usize| world.device.slots[slot].files.clone();
         let (todays, theirs) = (files(world.device.running), files(1 - world.device.running));
         assert_ne!(todays, theirs);
-        let kept = todays.values().map(|file| file.digest);
-        world.run.expected.as_mut().unwrap().kept =
-            if changed_since { BTreeSet::new() } else { kept.collect() };
+        let then = if changed_since { &theirs } else { &todays };
+        world.run.expected.as_mut().unwrap().other.files.clone_from(then);
         let world = world.play();
         assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
-        assert_eq!((world.device.running().version.as_str(), world.run.leaves()), ("0.9", Some("0.9")));
+        assert_eq!((world.device.running().version.as_str(), leaves(&world)), ("0.9", Some("0.9".into())));
         assert_eq!(world.device.running().files, if changed_since { todays } else { theirs });
         // What is not in force is backed up.
         assert_eq!(world.kept.len(), if changed_since { 2 } else { 1 });
@@ -77,12 +79,45 @@ fn what_it_was_left_with_is_rolled_back_to_and_keeps_its_later_settings() {
 #[test]
 fn a_run_that_changes_no_software_passes_on_what_it_was_left_with() {
     let world = left(Goal::Backup, choices()).play();
-    assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("0.9")));
+    assert_eq!((world.outcome(), leaves(&world)), (Outcome::Succeeded, Some("0.9".into())));
     let world = World::new(Goal::Backup, choices()).play();
-    assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Succeeded, Some("1.0")));
+    assert_eq!((world.outcome(), leaves(&world)), (Outcome::Succeeded, Some("1.0".into())));
     let ended = left(upgrade(), Choices { overwrite: true, ..choices() });
     let ended = ended.fault(Command::Backup, [Fault::Refuse]).play().answer(Answer::End);
-    assert_eq!((ended.outcome(), ended.run.leaves()), (Outcome::EndedByOperator, Some("0.9")));
+    assert_eq!((ended.outcome(), leaves(&ended)), (Outcome::EndedByOperator, Some("0.9".into())));
     let refused = left(upgrade(), choices()).play();
-    assert_eq!((refused.outcome(), refused.run.leaves()), (Outcome::Refused, Some("0.9")));
+    assert_eq!((refused.outcome(), leaves(&refused)), (Outcome::Refused, Some("0.9".into())));
+}
+
+/// Found by the deterministic world: it was called a success that a device had slid to what is wanted, and the next image was
+/// loaded over the settings that it had left.
+#[test]
+fn what_it_slid_to_is_no_success_of_whoever_wants_that() {
+    let already = || Goal::Upgrade { image: image("1.0", 1).into() };
+    let world = left(already(), choices()).play();
+    assert_eq!((world.outcome(), leaves(&world)), (Outcome::Refused, Some("0.9".into())));
+    assert!(
+        world.ending().reason.contains("with its settings, which are not in force: bring"),
+        "{}",
+        world.told()
+    );
+    let world = left(already(), Choices { overwrite: true, ..choices() }).play();
+    assert_eq!((world.outcome(), leaves(&world)), (Outcome::Succeeded, Some("1.0".into())));
+}
+
+/// What it found was no end of anything: others tried new software.
+#[test]
+fn a_run_that_was_refused_leaves_nothing_to_be_expected() {
+    let mut world = World::new(upgrade(), choices());
+    world.device.trial = Some(upgrade::Time::from_millis(2_000_000_000_000));
+    let world = world.play();
+    assert_eq!((world.outcome(), world.run.leaves()), (Outcome::Refused, None));
+}
+
+#[test]
+fn what_it_has_in_its_other_buffer_at_the_end_is_known_to_the_next_run() {
+    let world = World::new(upgrade(), choices()).play();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    let Expected { version, other } = world.run.leaves().unwrap();
+    assert_eq!((version.as_str(), other.files), ("2.0", world.before.1));
 }

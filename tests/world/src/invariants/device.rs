@@ -111,6 +111,13 @@ pub(super) fn in_force(durable: &Durable) -> BTreeMap<ConfigurationKind, Documen
     ConfigurationKind::ALL.into_iter().filter_map(document).collect()
 }
 
+/// The configuration of the software in the other buffer.
+pub(super) fn aside(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> {
+    let other = durable.standby_index();
+    let document = |kind| Some((kind, durable.configuration(other?, kind)?.document().clone()));
+    ConfigurationKind::ALL.into_iter().filter_map(document).collect()
+}
+
 /// The digests of all that a device holds.
 pub(super) fn held(durable: &Durable) -> BTreeSet<Digest> {
     durable.configurations.iter().flatten().map(|configuration| digest(configuration.sha256())).collect()

@@ -144,15 +144,20 @@ impl Checks {
                     .map(|(kind, document)| (*kind, conversion::convert(document, format)))
                     .collect();
                 same(&wanted, &now)?;
+                known.away = None;
                 known.owe(place, now, &mut self.owners);
             }
             Goal::RollBack => {
                 runs(durable, run.target_version().unwrap_or_default())?;
                 let readable = known.owed.values().all(|document| document.format == format);
-                // What it left by itself has settings of its own, and later ones.
-                let back = run.expected.as_ref().map(|expected| &*expected.version) == run.target_version();
-                if readable && !back {
-                    same(&known.owed, &now)?;
+                // What it left by itself has settings of its own, and later ones unless a person has changed those that it
+                // had since.
+                let away = known.away.take().filter(|away| Some(&*away.version) == run.target_version());
+                match away {
+                    Some(away) if away.to_and_fro => {}
+                    Some(away) if !away.changed => same(&away.owed, &now)?,
+                    _ if readable => same(&known.owed, &now)?,
+                    _ => {}
                 }
                 known.owe(place, now, &mut self.owners);
             }

@@ -187,8 +187,9 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "stranger" => Trouble::Stranger { device, at },
         "slide" | "slide-unseen" => {
             let unseen = name == "slide-unseen";
-            let changed = random.permille(500);
-            Trouble::Slide { device, at, unseen, changed, lasts: random.span(100, 60_000) }
+            let (changed, lasts) = (random.permille(500), random.span(100, 60_000));
+            let changed_there = unseen && random.permille(500);
+            Trouble::Slide { device, at, unseen, changed, changed_there, lasts }
         }
         "clock-jump" => Trouble::ClockJump { device, at, by: random.span(1_000, 100_000_000) },
         _ => Trouble::Device(device, fault(random, weights)),
