@@ -98,7 +98,7 @@ impl World {
         desk.question = None;
         let next = self.plan.devices.get(place).and_then(|plan| plan.errands.get(desk.turn));
         if let Some(errand) = next {
-            let at = errand.at + after;
+            let at = errand.at;
             self.put(at, Item::Operator(place));
         }
     }

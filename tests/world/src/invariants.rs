@@ -7,21 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::director::{Told, Write};
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
-use upgrade::operation::Cause;
 use upgrade::run::{Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
-use crate::store::{Store, StoredRun};
+use crate::store::Store;
 use crate::trouble::RIVAL;
 use crate::unit::Unit;
 use crate::world::{device_id, place_of};
 
 mod command;
 mod device;
+mod edits;
 mod run;
 
+use edits::{Away, edited_part, may_lose_a_trial};
+
 pub(crate) use command::{a_ticket_serves_its_device_alone, is_set};
+pub(crate) use edits::Fate;
 pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 
 /// Something that must not be.
@@ -31,19 +34,6 @@ pub struct Violation {
     pub invariant: &'static str,
     /// What was seen.
     pub what: String,
-}
-
-/// What becomes of settings that a person changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// They are what the subscribers are owed from now on.
-    Owed,
-    /// They are written over, and backed up before that.
-    Kept,
-    /// They stay where the software on trial is confirmed; else they are backed up before it is left.
-    OnTrial,
-    /// They are today's, on software that the device took while no run was about that.
-    Away,
 }
 
 type Checked = Result<(), Violation>;
@@ -116,19 +106,6 @@ struct Known {
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
-}
-
-/// What a device left by itself.
-#[derive(Debug)]
-struct Away {
-    /// The version.
-    version: String,
-    /// The configuration that it had there.
-    owed: BTreeMap<ConfigurationKind, Document>,
-    /// A person has changed what it has had since.
-    changed: bool,
-    /// It went back by itself: nobody can tell any more which of its settings are the later ones.
-    to_and_fro: bool,
 }
 
 impl Checks {
@@ -205,103 +182,6 @@ impl Checks {
         }
     }
 
-    /// What becomes of settings that a person changes at the device now; none where no person would.
-    pub(crate) fn fate_of_an_edit(&self, place: usize, units: &[Unit], store: &Store) -> Option<Fate> {
-        let unit = units.get(place)?;
-        let durable = unit.device.durable();
-        let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
-        let running = durable.active().map(|active| active.version.as_str());
-        let Some(stored) = store.open_runs().find(own) else {
-            let left = store.expected(device_id(place)).map(|expected| expected.version);
-            let away = self.devices.get(place).and_then(|known| known.away.as_ref());
-            return match left {
-                None => Some(Fate::Owed),
-                Some(left) if Some(&*left) == running => Some(Fate::Owed),
-                Some(left) => away.filter(|away| away.version == left).map(|_| Fate::Away),
-            };
-        };
-        let run = &stored.run;
-        // Nobody changes settings while they are written, or while the software changes.
-        let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
-        let is_busy = is_at_work(durable) && !reads;
-        if durable.boot.trial.is_some() {
-            // What is found there and kept nowhere yet, a person would take from one who looks after it.
-            let is_kept = run.on_trial.as_ref().is_some_and(|known| !known.files.is_empty());
-            return (is_kept && !is_busy).then_some(Fate::OnTrial);
-        }
-        // Nor those of software that the device is not meant to run.
-        let before = run.old.as_ref().map(|old| old.version.as_str());
-        let left = run.expected.as_ref().map(|expected| expected.version.as_str());
-        let is_elsewhere = [before, left].iter().any(|meant| meant.is_some() && *meant != running);
-        if is_elsewhere || is_busy {
-            return None;
-        }
-        // A restore that the device never began leaves nothing to be undone, and finds the settings moved.
-        let shown = durable.operation.id.as_str();
-        let restores = match &run.state {
-            State::Working { step: Step::Restoring, operation } => {
-                let before = operation.before.as_ref().and_then(|before| before.operation.as_deref());
-                operation.commanded && before != Some(shown)
-            }
-            _ => false,
-        };
-        let began = run.untouched.as_deref() != Some(shown);
-        let is_restore = matches!(run.goal, Goal::Restore { .. });
-        let undone = run.returning && began && is_restore;
-        match run.activated.is_some() || undone {
-            true => run.returning.then_some(Fate::Kept),
-            // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
-            false if restores => Some(Fate::Kept),
-            // Whether it had left its software decides what becomes of it.
-            false if run.returning && !is_restore => None,
-            // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
-            false => Some(Fate::Owed),
-        }
-    }
-
-    /// A person changed settings at the device. From now on these are owed, and what they replace is given up; or, while
-    /// the device is brought back to what it was before, they are written over, and must be somewhere.
-    pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {
-        let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
-        let now = device::in_force(unit.device.durable());
-        known.edited = edited_part(&now);
-        match fate {
-            Fate::Owed => {
-                let before = known.owed.clone();
-                known.owe(place, now, &mut self.owners);
-                let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
-                let held = device::held(unit.device.durable());
-                let replaced = known.held.difference(&held).copied();
-                for digest in before.values().map(digest_of_document).chain(replaced) {
-                    if !kept.contains(&digest) {
-                        known.history.remove(&digest);
-                    }
-                }
-            }
-            Fate::Kept => {
-                let before = known.owed.clone();
-                known.owe(place, now, &mut self.owners);
-                known.edited_meanwhile = known.edited;
-                known.owed = before;
-            }
-            // If it comes back by itself, no manager knows of this.
-            Fate::Away => {
-                let held = device::held(unit.device.durable());
-                for digest in known.held.difference(&held) {
-                    known.history.remove(digest);
-                }
-                known.owed = now;
-                if let Some(away) = &mut known.away {
-                    away.changed |= held != known.held;
-                }
-            }
-            Fate::OnTrial => {
-                known.edited_on_trial = known.edited;
-                known.history.extend(known.edited);
-            }
-        }
-    }
-
     /// After each change of a device's durable memory.
     pub(crate) fn device_changed(
         &mut self,
@@ -318,19 +198,9 @@ impl Checks {
         let commanded = is_at_work(durable) && !durable.operation.id.starts_with(RIVAL);
         if other_runs && !commanded {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
-        }
-        if other_runs && !commanded {
-            let own = |stored: &&StoredRun| stored.run.device.id == device_id(place);
-            let about = |run: &Run| !matches!(run.goal, Goal::Backup | Goal::Restore { .. });
-            let minded = store.open_runs().find(own).is_some_and(|stored| about(&stored.run));
-            match &mut known.away {
-                _ if minded => {}
-                Some(away) => away.to_and_fro = true,
-                None => {
-                    let version = durable.standby().map(|left| left.version.clone()).unwrap_or_default();
-                    let owed = device::aside(durable);
-                    known.away = Some(Away { version, owed, changed: false, to_and_fro: false });
-                }
+            let run = store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref());
+            if !run.is_some_and(is_about_what_runs) {
+                known.went_away(durable);
             }
         }
         known.selected = durable.boot.selected;
@@ -421,7 +291,7 @@ impl Checks {
                 known.owed = device::in_force(unit.device.durable());
             }
         }
-        let brings_back = !theirs && !matches!(run.goal, Goal::Backup | Goal::Restore { .. });
+        let brings_back = !theirs && is_about_what_runs(run);
         let waits = known.asking.is_some() || matches!(run.state, State::Verifying(_));
         if !(waits || run.is_over()) {
             known.left_while_asked = None;
@@ -491,35 +361,13 @@ impl Checks {
     }
 }
 
-impl Known {
-    /// Whether what a person changed on trial is in force.
-    fn holds_edit_of_trial(&self, durable: &Durable) -> bool {
-        self.edited_on_trial.is_some() && self.edited_on_trial == edited_part(&device::in_force(durable))
-    }
-
-    /// What a person changed on trial could not be backed up.
-    fn forgive_trial(&mut self) {
-        if let Some(edited) = self.edited_on_trial.take() {
-            self.history.remove(&edited);
-        }
-    }
-}
-
-/// Whether a run tells that what a person changed on trial may not be fetched: the backup of it failed. That the device
-/// runs something else is no excuse while it does not.
-fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
-    let Story::StepFailed(failure) = &told.story else { return false };
-    let elsewhere = matches!(failure.cause, Cause::WrongVersion { .. });
-    failure.step == Step::BackingUp && !(on_trial && elsewhere)
+/// Whether a run of this goal brings a device back that leaves its software by itself.
+const fn is_about_what_runs(run: &Run) -> bool {
+    !matches!(run.goal, Goal::Backup | Goal::Restore { .. })
 }
 
 const fn is_at_work(durable: &Durable) -> bool {
     matches!(durable.operation.state, OperationState::Waiting | OperationState::Running)
-}
-
-/// The part of a configuration that persons change.
-fn edited_part(configuration: &BTreeMap<ConfigurationKind, Document>) -> Option<Digest> {
-    configuration.get(&ConfigurationKind::UserData).map(digest_of_document)
 }
 
 fn digest_of_document(document: &Document) -> Digest {

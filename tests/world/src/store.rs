@@ -55,10 +55,7 @@ impl Store {
         for write in writes {
             let (id, device) = (write.run.id, write.run.device.id);
             let in_order = match self.runs.get(&id) {
-                None => {
-                    let is_open = self.open_runs().any(|stored| stored.run.device.id == device);
-                    write.seq == 1 && !is_open && begun.insert(device)
-                }
+                None => write.seq == 1 && self.open_run_of(device).is_none() && begun.insert(device),
                 Some(stored) => stored.seq + 1 == write.seq && !stored.run.is_over(),
             };
             if !in_order {
@@ -100,6 +97,11 @@ impl Store {
     /// The runs that are not over.
     pub(crate) fn open_runs(&self) -> impl Iterator<Item = &StoredRun> {
         self.runs.values().filter(|stored| !stored.run.is_over())
+    }
+
+    /// The run of a device that is not over.
+    pub(crate) fn open_run_of(&self, device: DeviceId) -> Option<&StoredRun> {
+        self.open_runs().find(|stored| stored.run.device.id == device)
     }
 
     /// What the runs of a device know of it.

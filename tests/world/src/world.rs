@@ -343,7 +343,7 @@ impl World {
     }
 
     pub(crate) fn run_of(&self, place: usize) -> Option<&Run> {
-        self.store.open_runs().map(|stored| stored.run.as_ref()).find(|run| run.device.id == device_id(place))
+        self.store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref())
     }
 }
 

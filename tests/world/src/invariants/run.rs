@@ -15,7 +15,7 @@ use crate::images::{digest_of, kind};
 use crate::store::Store;
 use crate::trouble::RIVAL;
 use crate::unit::Unit;
-use crate::world::place_of;
+use crate::world::device_id;
 
 /// More operations than this in one run are a run that goes round in circles.
 const MOST_OPERATIONS: u32 = 300;
@@ -295,7 +295,7 @@ pub(crate) fn what_has_ended_opens_nothing(tickets: usize) -> Checked {
 
 /// The same in the end, when whatever was on its way has arrived.
 pub(super) fn in_the_end_every_device_takes_calls(place: usize, unit: &Unit, store: &Store) -> Checked {
-    let open = store.open_runs().any(|stored| place_of(stored.run.device.id) == place);
+    let open = store.open_run_of(device_id(place)).is_some();
     match unit.device.calls() {
         Some((_, CallAdmission::Closed)) if !open => {
             broken("in_the_end_every_device_takes_calls", format!("device {} takes none", place + 1))

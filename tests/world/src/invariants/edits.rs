@@ -1,0 +1,172 @@
+//! What becomes of settings that persons change at devices, and of those that a device leaves behind by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::director::Told;
+use iad_sim::device::{Command, ConfigurationKind, Document, Durable};
+use upgrade::Digest;
+use upgrade::operation::Cause;
+use upgrade::run::{Goal, State, Step, Story};
+
+use super::{Checks, Known, device, digest_of_document, is_at_work};
+use crate::store::Store;
+use crate::unit::Unit;
+use crate::world::device_id;
+
+/// What becomes of settings that a person changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// They are what the subscribers are owed from now on.
+    Owed,
+    /// They are written over, and backed up before that.
+    Kept,
+    /// They stay where the software on trial is confirmed; else they are backed up before it is left.
+    OnTrial,
+    /// They are today's, on software that the device took while no run was about that.
+    Away,
+}
+
+/// What a device left by itself.
+#[derive(Debug)]
+pub(super) struct Away {
+    /// The version.
+    pub(super) version: String,
+    /// The configuration that it had there.
+    pub(super) owed: BTreeMap<ConfigurationKind, Document>,
+    /// A person has changed what it has had since.
+    pub(super) changed: bool,
+    /// It went back by itself: nobody can tell any more which of its settings are the later ones.
+    pub(super) to_and_fro: bool,
+}
+
+impl Checks {
+    /// What becomes of settings that a person changes at the device now; none where no person would.
+    pub(crate) fn fate_of_an_edit(&self, place: usize, units: &[Unit], store: &Store) -> Option<Fate> {
+        let unit = units.get(place)?;
+        let durable = unit.device.durable();
+        let running = durable.active().map(|active| active.version.as_str());
+        let Some(stored) = store.open_run_of(device_id(place)) else {
+            let left = store.expected(device_id(place)).map(|expected| expected.version);
+            let away = self.devices.get(place).and_then(|known| known.away.as_ref());
+            return match left {
+                None => Some(Fate::Owed),
+                Some(left) if Some(&*left) == running => Some(Fate::Owed),
+                Some(left) => away.filter(|away| away.version == left).map(|_| Fate::Away),
+            };
+        };
+        let run = &stored.run;
+        // Nobody changes settings while they are written, or while the software changes.
+        let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
+        let is_busy = is_at_work(durable) && !reads;
+        if durable.boot.trial.is_some() {
+            return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
+        }
+        // Nor those of software that the device is not meant to run.
+        let before = run.old.as_ref().map(|old| old.version.as_str());
+        let left = run.expected.as_ref().map(|expected| expected.version.as_str());
+        let is_elsewhere = [before, left].iter().any(|meant| meant.is_some() && *meant != running);
+        if is_elsewhere || is_busy {
+            return None;
+        }
+        // A restore that the device never began leaves nothing to be undone, and finds the settings moved.
+        let shown = durable.operation.id.as_str();
+        let restores = match &run.state {
+            State::Working { step: Step::Restoring, operation } => {
+                let before = operation.before.as_ref().and_then(|before| before.operation.as_deref());
+                operation.commanded && before != Some(shown)
+            }
+            _ => false,
+        };
+        let began = run.untouched.as_deref() != Some(shown);
+        let is_restore = matches!(run.goal, Goal::Restore { .. });
+        let undone = run.returning && began && is_restore;
+        match run.activated.is_some() || undone {
+            true => run.returning.then_some(Fate::Kept),
+            // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
+            false if restores => Some(Fate::Kept),
+            // Whether it had left its software decides what becomes of it.
+            false if run.returning && !is_restore => None,
+            // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
+            false => Some(Fate::Owed),
+        }
+    }
+
+    /// A person changed settings at the device. From now on these are owed, and what they replace is given up; or, while
+    /// the device is brought back to what it was before, they are written over, and must be somewhere.
+    pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {
+        let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
+        let now = device::in_force(unit.device.durable());
+        known.edited = edited_part(&now);
+        let held = device::held(unit.device.durable());
+        let replaced: Vec<_> = known.held.difference(&held).copied().collect();
+        match fate {
+            Fate::Owed => {
+                let before = known.owed.clone();
+                known.owe(place, now, &mut self.owners);
+                let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
+                let given_up = |digest: &Digest| !kept.contains(digest);
+                for digest in before.values().map(digest_of_document).chain(replaced).filter(given_up) {
+                    known.history.remove(&digest);
+                }
+            }
+            Fate::Kept => {
+                let before = known.owed.clone();
+                known.owe(place, now, &mut self.owners);
+                known.edited_meanwhile = known.edited;
+                known.owed = before;
+            }
+            // If it comes back by itself, no manager knows of this.
+            Fate::Away => {
+                known.owed = now;
+                if let Some(away) = &mut known.away {
+                    away.changed |= held != known.held;
+                }
+                known.history.retain(|digest| !replaced.contains(digest));
+            }
+            Fate::OnTrial => {
+                known.history.retain(|digest| !replaced.contains(digest));
+                known.edited_on_trial = known.edited;
+                known.history.extend(known.edited);
+            }
+        }
+    }
+}
+
+impl Known {
+    /// It left its software by itself, and no run is about that.
+    pub(super) fn went_away(&mut self, durable: &Durable) {
+        match &mut self.away {
+            Some(away) => away.to_and_fro = true,
+            None => {
+                let version = durable.standby().map(|left| left.version.clone()).unwrap_or_default();
+                let owed = device::aside(durable);
+                self.away = Some(Away { version, owed, changed: false, to_and_fro: false });
+            }
+        }
+    }
+
+    /// Whether what a person changed on trial is in force.
+    pub(super) fn holds_edit_of_trial(&self, durable: &Durable) -> bool {
+        self.edited_on_trial.is_some() && self.edited_on_trial == edited_part(&device::in_force(durable))
+    }
+
+    /// What a person changed on trial could not be backed up.
+    pub(super) fn forgive_trial(&mut self) {
+        if let Some(edited) = self.edited_on_trial.take() {
+            self.history.remove(&edited);
+        }
+    }
+}
+
+/// Whether a run tells that what a person changed on trial may not be fetched: the backup of it failed. That the device
+/// runs something else is no excuse while it does not.
+pub(super) fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
+    let Story::StepFailed(failure) = &told.story else { return false };
+    let elsewhere = matches!(failure.cause, Cause::WrongVersion { .. });
+    failure.step == Step::BackingUp && !(on_trial && elsewhere)
+}
+
+/// The part of a configuration that persons change.
+pub(super) fn edited_part(configuration: &BTreeMap<ConfigurationKind, Document>) -> Option<Digest> {
+    configuration.get(&ConfigurationKind::UserData).map(digest_of_document)
+}
