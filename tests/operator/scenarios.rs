@@ -54,6 +54,7 @@ scenarios! {
     held_and_cancelled
     hot_activation
     left_its_software_unseen
+    left_software_is_overwritten
     manager_killed_during_the_download
     manager_killed_while_it_asks
     nobody_is_to_be_asked

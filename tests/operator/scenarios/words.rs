@@ -18,6 +18,8 @@ pub(super) enum Operator {
         device: String,
         #[arg(long)]
         image: String,
+        #[arg(long)]
+        overwrite: bool,
         #[command(flatten)]
         manner: Manner,
     },
@@ -86,7 +88,7 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    pub(super) fn choices(&self) -> Choices {
+    pub(super) fn choices(&self, overwrite: bool) -> Choices {
         let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap();
         let moment = |at: Timestamp| Time::from_millis(u64::try_from(at.as_millisecond()).unwrap());
         Choices {
@@ -94,7 +96,7 @@ impl Manner {
             policy: self.policy,
             question_limit_ms: self.question_limit.map(millis),
             activate_at: self.at.map(moment),
-            overwrite: false,
+            overwrite,
         }
     }
 }

@@ -43,8 +43,10 @@ impl World {
 
 impl Site for World {
     fn begin(&mut self, words: &[&str]) -> u64 {
+        let mut overwrites = false;
         let (device, goal, manner) = match parse::<Operator>(words) {
-            Operator::Upgrade { device, image, manner } => {
+            Operator::Upgrade { device, image, overwrite, manner } => {
+                overwrites = overwrite;
                 (device, Goal::Upgrade { image: self.image(&image).into() }, manner)
             }
             Operator::Backup { device, manner } => (device, Goal::Backup, manner),
@@ -57,7 +59,7 @@ impl Site for World {
         };
         assert_eq!(device, DEVICE, "there is one device");
         let protocol = if manner.protocol == "ftp" { Protocol::Ftp } else { Protocol::Tftp };
-        self.stage.begin(goal, manner.choices(), protocol).unwrap().0
+        self.stage.begin(goal, manner.choices(overwrites), protocol).unwrap().0
     }
 
     fn operator(&mut self, words: &[&str]) {

@@ -62,7 +62,7 @@ found! {
 
 found! {
     without [];
-    what_a_person_changed_before_a_device_rolled_back_by_itself_stayed_behind: 20261123278232 of 5;
+    what_a_person_changed_before_a_device_rolled_back_by_itself_stayed_behind: 20261122159189 of 5;
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Turn<'_> {
         if let Some(why) = self.protocol_obstacle(reading) {
             return impossible(why);
         }
-        if let Some(why) = self.loads_over_what_was_left(reading) {
+        if let Some(why) = self.was_left_otherwise(reading) {
             return impossible(why);
         }
         let why = match &self.run.goal {

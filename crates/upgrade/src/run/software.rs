@@ -170,7 +170,7 @@ impl Turn<'_> {
 
     /// The device left the software of the runs before, while nobody looked, or others made it. What it runs may have no
     /// subscriber's settings, or those of long ago; later ones would be loaded over.
-    pub(super) fn loads_over_what_was_left(&self, reading: &Reading) -> Option<String> {
+    pub(super) fn was_left_otherwise(&self, reading: &Reading) -> Option<String> {
         let Goal::Upgrade { image } = &self.run.goal else { return None };
         let expected = self.left_since(reading)?;
         let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();

@@ -8,9 +8,7 @@ use upgrade::reading::Capability;
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
 
 use crate::device::Fault;
-use crate::world::{World, choices, image};
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+use crate::world::{ALL, World, choices, image};
 
 #[test]
 fn a_device_that_needs_no_reset_is_not_reset() {
@@ -57,7 +55,7 @@ fn settings_are_not_touched_where_nothing_was_ever_commanded() {
 fn what_others_loaded_while_it_asked_stays() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.before_counts = false;
-    world.device.running = 1 - world.device.running;
+    world.device.slide();
     world.device.occupy("of another", world.now);
     let world = world.answer(Answer::Again);
     assert_eq!(

@@ -7,20 +7,14 @@ use upgrade::profile::Command;
 use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, State, Step};
 
-use crate::device::{Device, Fault, file};
-use crate::world::{World, choices, image};
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
-
-fn slides(device: &mut Device) {
-    device.running = 1 - device.running;
-}
+use crate::device::{Fault, file};
+use crate::world::{ALL, World, choices, image};
 
 /// Found by the deterministic world: the old software did not start any more, so that the device took the new one by itself.
 #[test]
 fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_anybody_is_asked() {
     let mut world = World::upgrade().begin().until_step(Step::Draining);
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.on();
     world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
     assert_eq!(world.count(Command::RollBack), 1);
@@ -37,7 +31,7 @@ fn a_device_that_leaves_its_software_before_it_is_backed_up_is_brought_back_and_
             World::upgrade().fault(Command::Backup, [fault]).begin().until_underway(Step::BackingUp);
         // What its other buffer holds is without settings. The run has not looked at that when it asks first.
         world.before_counts = false;
-        slides(&mut world.device);
+        world.device.slide();
         let mut world = world.on();
         for _ in 0..3 {
             assert!(world.kept.iter().all(|kept| kept.files == world.before.1), "{}", world.told());
@@ -59,10 +53,9 @@ fn a_device_that_slides_to_what_is_wanted_is_not_there_already() {
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.device.occupy("of an earlier run", world.now);
-    world.device.work.as_mut().unwrap().state = OperationState::Done;
+    world.device.show_ended("of an earlier run", OperationState::Done, world.now);
     world = world.begin().until_step(Step::ConfiguringServer);
-    slides(&mut world.device);
+    world.device.slide();
     world.device.silent_until = world.now + Duration::from_secs(600);
     let mut world = world.on();
     assert!(world.question().lost, "{}", world.told());
@@ -95,7 +88,7 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
             let mut world =
                 World::new(upgrade(), limit.clone()).fault(Command::Confirm, [Fault::Fail("flash")]).play();
             world.assert_asks(&ALL, "confirming failed: the device reports: flash");
-            slides(&mut world.device);
+            world.device.slide();
             world.device.silent_until = world.now + Duration::from_secs(silent);
             let world = end(world);
             assert_eq!(world.outcome(), outcome, "{}", world.told());
@@ -109,7 +102,7 @@ fn a_device_that_slides_while_a_question_is_open_is_brought_back_before_the_end(
 fn a_device_that_slid_after_a_failed_reset_is_brought_back_before_it_goes_on_or_ends() {
     let asked = || {
         let mut world = World::new(Goal::Reset, choices()).fault(Command::Reset, [Fault::Refuse]).play();
-        slides(&mut world.device);
+        world.device.slide();
         world
     };
     let world = asked().answer(Answer::End);
@@ -122,23 +115,6 @@ fn a_device_that_slid_after_a_failed_reset_is_brought_back_before_it_goes_on_or_
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
 }
 
-/// A restart touches no software, and what others made of the device is theirs.
-#[test]
-fn what_others_made_of_a_device_that_was_to_be_restarted_stays() {
-    let mut world = World::new(Goal::Reset, choices()).fault(Command::Reset, [Fault::Refuse]).play();
-    slides(&mut world.device);
-    world.before_counts = false;
-    world.edit();
-    let theirs = world.device.running().files.clone();
-    world.device.occupy("of another manager", world.now);
-    let work = world.device.work.as_mut().unwrap();
-    (work.state, work.due) = (OperationState::Done, None);
-    let world = world.answer(Answer::End);
-    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
-    assert_eq!((world.count(Command::RollBack), &world.device.running().files), (0, &theirs));
-    assert!(world.ending().reason.ends_with("; the device runs 0.9 by now, which this run leaves as it is"));
-}
-
 /// Found by the deterministic world: it slid to software that had its settings from before that failed, and what a person had just
 /// changed on the old software was in no backup.
 #[test]
@@ -147,7 +123,7 @@ fn settings_changed_before_it_takes_software_that_has_its_settings_by_itself_sta
     for answer in [Answer::Again, Answer::OtherImage(image.into()), Answer::End] {
         let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
         world.edit();
-        slides(&mut world.device);
+        world.device.slide();
         let ends = answer == Answer::End;
         let world = world.answer(answer);
         if ends {
@@ -157,81 +133,6 @@ fn settings_changed_before_it_takes_software_that_has_its_settings_by_itself_sta
         world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
         assert_eq!(world.answer(Answer::End).outcome(), Outcome::EndedByOperator);
     }
-}
-
-/// Found by the deterministic world: another manager reset the device, which came up with its other software.
-#[test]
-fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
-    for (answer, state, boot_reason) in [
-        (Answer::Again, OperationState::Failed, None),
-        (Answer::End, OperationState::Failed, None),
-        (Answer::Again, OperationState::Done, Some("fallback")),
-        (Answer::End, OperationState::Done, Some("fallback")),
-    ] {
-        let mut world = World::upgrade().fault(Command::Reset, [Fault::FallBack]).play();
-        slides(&mut world.device);
-        world.device.boot_reason = boot_reason;
-        world.device.occupy("of another manager", world.now);
-        let work = world.device.work.as_mut().unwrap();
-        (work.state, work.due) = (state, None);
-        let mut world = world.answer(answer);
-        if !world.run.is_over() {
-            world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
-            world.device.boot_reason = None;
-            world = world.answer(Answer::Again);
-            world.assert_upgraded(&world.before.1);
-        }
-    }
-}
-
-/// Found by the deterministic world: what would be loaded next goes over the only copy of what a person changed.
-#[test]
-fn what_others_made_of_the_device_does_not_stay_where_it_left_settings_that_are_in_no_backup() {
-    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-    world.edit();
-    slides(&mut world.device);
-    world.device.occupy("of another manager", world.now);
-    let work = world.device.work.as_mut().unwrap();
-    (work.state, work.due) = (OperationState::Done, None);
-    let world = world.answer(Answer::Again);
-    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
-    let world = world.answer(Answer::Again);
-    world.assert_upgraded(&world.before.1);
-}
-
-/// Others may be in the middle of their own work.
-#[test]
-fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_says_so() {
-    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-    slides(&mut world.device);
-    world.device.occupy("of another manager", world.now);
-    world.device.work.as_mut().unwrap().state = OperationState::Done;
-    world.before_counts = false;
-    let world = world.answer(Answer::End);
-    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
-    assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
-    let reason = "confirming failed: the device reports: flash; the device runs 2.0 by now, which this run leaves as it is";
-    assert_eq!(world.ending().reason, reason);
-}
-
-/// Found by the deterministic world: another manager's reset hid why it ran what it had slid to, without anybody's settings.
-#[test]
-fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
-    let mut world =
-        World::upgrade().fault(Command::Restore, [Fault::Refuse]).begin().until_step(Step::Draining);
-    let standby = 1 - world.device.running;
-    let factory = world.before.1.keys().map(|kind| (kind.clone(), file("as delivered"))).collect();
-    world.device.slots[standby].files = factory;
-    let mut world = world.on();
-    world.assert_asks(&ALL, "restoring failed");
-    slides(&mut world.device);
-    world.device.occupy("of another manager", world.now);
-    let work = world.device.work.as_mut().unwrap();
-    (work.state, work.due) = (OperationState::Done, None);
-    let world = world.answer(Answer::End);
-    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
-    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("1.0", 2));
-    assert_eq!(world.device.running().files, world.before.1);
 }
 
 /// Nobody knows whether it is as before.
@@ -253,7 +154,7 @@ fn a_device_that_is_not_heard_when_it_is_cancelled_is_looked_for_once_something_
         let held = Choices { activate_at: Some(at), ..choices() };
         let mut world = World::new(Goal::Upgrade { image: image("2.0", 1).into() }, held).begin();
         world.until(|world| matches!(world.run.state, State::Holding { .. }));
-        slides(&mut world.device);
+        world.device.slide();
         world.device.silent_until = world.now + Duration::from_secs(silent);
         let world = world.cancel();
         assert_eq!(world.outcome(), outcome, "{}", world.told());
@@ -269,7 +170,7 @@ fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anyb
         world.edit();
         let mut world = world.fault(Command::Backup, [Fault::Hang]);
         world = world.until_step(Step::BackingUp).until_step(Step::Stopping);
-        slides(&mut world.device);
+        world.device.slide();
         world.device.silent_until = world.now + Duration::from_secs(silent);
         let mut world = world.on();
         if world.question().lost {
@@ -287,7 +188,7 @@ fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anyb
 #[test]
 fn a_device_that_slid_before_a_repeat_is_brought_back_where_that_is_cancelled() {
     let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
-    slides(&mut world.device);
+    world.device.slide();
     assert!(world.give(&Event::Answered(Answer::Again)));
     assert!(matches!(world.run.state, State::Preflight(_)), "{}", world.told());
     let world = world.cancel();
@@ -302,7 +203,7 @@ fn a_device_that_restarts_during_a_backup_is_looked_at_as_a_whole_before_anybody
     world.edit();
     assert!(world.give(&Event::Answered(Answer::Again)));
     let mut world = world.fault(Command::Backup, [Fault::PowerLoss]).until_underway(Step::BackingUp);
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.on();
     assert_eq!(world.device.running().version, "1.0", "{}", world.told());
     let world = world.answer(Answer::Again);
@@ -316,7 +217,7 @@ fn settings_changed_before_it_takes_the_loaded_software_by_itself_stay() {
     world.device.edit();
     let edited = world.device.running().files.clone();
     world.before.1.clone_from(&edited);
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.on();
     world.assert_asks(&ALL, "waiting to activate failed: the device runs 2.0, not 1.0");
     assert_eq!((world.count(Command::RollBack), world.count(Command::Restore)), (1, 0), "{}", world.told());
@@ -341,7 +242,7 @@ fn what_left_the_software_that_was_reached_has_not_succeeded() {
         // A copy of that command may still arrive.
         world.run.told_to_close = Some(world.now);
         let mut world = world.until_step(Step::OpeningCalls);
-        slides(&mut world.device);
+        world.device.slide();
         let world = world.on();
         assert!(world.failures().iter().any(|failure| failure == why), "{}", world.told());
         assert_eq!(world.question().failure.as_ref().map(ToString::to_string).as_deref(), Some(why));
@@ -352,7 +253,7 @@ fn what_left_the_software_that_was_reached_has_not_succeeded() {
 #[test]
 fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_repeat() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.answer(Answer::Again);
     world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
     assert_eq!(world.count(Command::RollBack), 1);
@@ -364,7 +265,7 @@ fn a_device_that_takes_the_loaded_software_by_itself_is_brought_back_before_the_
 fn a_device_that_rolls_back_by_itself_while_somebody_is_asked_gets_todays_configuration_there() {
     let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "stopping new calls failed");
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.answer(Answer::Again);
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("0.9", 0));
@@ -377,7 +278,7 @@ fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_is_brought_back_fir
     let mut world =
         World::new(Goal::RollBack, choices()).fault(Command::Backup, [Fault::Fail("broken off")]).play();
     world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "broken off");
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.answer(Answer::Again);
     world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the device runs 0.9, not 1.0");
     assert_eq!(world.device.running().version, "1.0");
@@ -393,7 +294,7 @@ fn a_device_that_rolls_back_by_itself_with_settings_that_moved_is_brought_back_f
     let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.edit();
     let todays = world.device.running().files.clone();
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.answer(Answer::Again);
     world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "the device runs 0.9, not 1.0");
     assert_eq!(world.device.running().files, todays);
@@ -405,7 +306,7 @@ fn a_device_that_rolls_back_by_itself_with_settings_that_moved_is_brought_back_f
 #[test]
 fn another_image_does_not_make_what_it_slid_to_the_software_of_before() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
-    slides(&mut world.device);
+    world.device.slide();
     world.device.image = ("3.0".into(), 1, file("3.0").digest);
     let world = world.answer(Answer::OtherImage(image("3.0", 1).into()));
     world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
@@ -421,7 +322,7 @@ fn a_device_that_rolls_back_by_itself_while_calls_end_gets_todays_configuration_
     let mut world = World::new(Goal::RollBack, choices());
     world.device.calls = 1;
     let mut world = world.begin().until_step(Step::Draining);
-    slides(&mut world.device);
+    world.device.slide();
     world.device.calls = 0;
     let world = world.on();
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
@@ -439,7 +340,7 @@ fn a_device_that_rolls_back_by_itself_before_it_is_backed_up_anew_is_brought_bac
     world.before.1.clone_from(&edited);
     world.device.calls = 0;
     let mut world = world.until_step(Step::BackingUp);
-    slides(&mut world.device);
+    world.device.slide();
     let world = world.on();
     world.assert_asks(
         &[AnswerKind::Again, AnswerKind::End],
@@ -478,7 +379,7 @@ fn a_copy_of_before_brings_back_what_is_on_trial() {
 #[test]
 fn what_rolls_back_by_itself_and_falls_silent_is_not_sent_back_to_what_it_left() {
     let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
-    slides(&mut world.device);
+    world.device.slide();
     assert!(world.give(&upgrade::run::Event::Answered(Answer::Again)));
     world.until(|world| world.run.current_step() == Some(Step::RollingBack));
     world.device.silent_until = world.now + Duration::from_secs(3600);

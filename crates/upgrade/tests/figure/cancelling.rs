@@ -94,7 +94,7 @@ fn a_device_that_took_the_loaded_software_while_it_held_is_brought_back() {
     let goal = Goal::Upgrade { image: image("2.0", 1).into() };
     let mut world = World::new(goal, Choices { activate_at: Some(at), ..choices() }).begin();
     world.until(|world| matches!(world.run.state, State::Holding { .. }));
-    world.device.running = 1 - world.device.running;
+    world.device.slide();
     let world = world.cancel();
     assert_eq!((world.outcome(), world.count(Command::RollBack)), (Outcome::Cancelled, 1));
     assert_eq!(world.device.running().version, "1.0");

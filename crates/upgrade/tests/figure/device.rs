@@ -314,6 +314,18 @@ impl Device {
         });
     }
 
+    /// It shows an operation that came to an end.
+    pub(crate) fn show_ended(&mut self, id: &str, state: OperationState, at: Time) {
+        self.occupy(id, at);
+        let work = self.work.as_mut().unwrap();
+        (work.state, work.due) = (state, None);
+    }
+
+    /// What it runs does not start once more, so that it takes what its other buffer holds.
+    pub(crate) const fn slide(&mut self) {
+        self.running = 1 - self.running;
+    }
+
     /// Takes a SET, which arrived.
     pub(crate) fn set(
         &mut self,

@@ -4,9 +4,7 @@ use upgrade::profile::{Command, ConvertedBy};
 use upgrade::run::{Answer, AnswerKind, Outcome, Step};
 
 use crate::device::Fault;
-use crate::world::{World, all_converted, image, with_converter};
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+use crate::world::{ALL, World, all_converted, image, with_converter};
 
 #[test]
 fn equal_formats_need_no_conversion() {

@@ -7,9 +7,7 @@ use upgrade::profile::Command;
 use upgrade::run::{Answer, AnswerKind, Outcome, Policy, Step};
 
 use crate::device::{Fault, file};
-use crate::world::World;
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+use crate::world::{ALL, World};
 
 fn failed() -> World {
     World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")])

@@ -19,6 +19,7 @@ mod lasting;
 mod left;
 mod on_trial;
 mod other_goals;
+mod others;
 mod policies;
 mod preflight;
 mod random;

@@ -6,9 +6,7 @@ use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Event, Outcome, State, Step};
 
 use crate::device::Fault;
-use crate::world::World;
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+use crate::world::{ALL, World};
 
 /// The file that a person changes at the device now.
 fn edited(world: &mut World) -> StoredFile {

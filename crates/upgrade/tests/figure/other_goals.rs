@@ -129,7 +129,7 @@ fn equal_versions_in_both_buffers_leave_no_calls_closed() {
 #[test]
 fn a_reset_that_ends_in_the_other_software_has_failed() {
     let mut world = reset().begin().until_underway(Step::Resetting);
-    world.device.running = 1 - world.device.running;
+    world.device.slide();
     let world = world.on();
     world.assert_asks(
         &[AnswerKind::Again, AnswerKind::End],

@@ -8,9 +8,7 @@ use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, Policy, Step};
 use upgrade::{ConfigurationSet, StoredFile};
 
 use crate::device::Fault;
-use crate::world::{World, all_converted, choices, image, stored, with_converter};
-
-const ALL: [AnswerKind; 4] = [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
+use crate::world::{ALL, World, all_converted, choices, image, stored, with_converter};
 
 fn faults() -> [(Fault, &'static str); 5] {
     [

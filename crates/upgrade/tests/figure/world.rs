@@ -9,13 +9,17 @@ use std::time::Duration;
 use upgrade::image::Image;
 use upgrade::operation::{Notice, Seen};
 use upgrade::profile::{Command, NotificationKind, Scope};
-use upgrade::run::{Answer, Effect, Ending, Event, Goal, Outcome, Question, State, Step, Story};
+use upgrade::run::{Answer, AnswerKind, Effect, Ending, Event, Goal, Outcome, Question, State, Step, Story};
 use upgrade::{
     ConfigurationSet, Kind, Oid, Profile, Protocol, Run, StoredFile, Ticket, TicketName, Time, Value,
 };
 
 pub(crate) use self::beginning::{choices, image, profile, stored, with_converter};
 use crate::device::{Device, Fault, converted};
+
+/// What may be answered where an upgrade failed.
+pub(crate) const ALL: [AnswerKind; 4] =
+    [AnswerKind::Again, AnswerKind::OtherImage, AnswerKind::Edited, AnswerKind::End];
 
 /// From a request to its answer.
 const ANSWER: Duration = Duration::from_millis(10);

@@ -1,0 +1,91 @@
+//! What others made of a device that came up with its other software stays, unless it costs somebody settings (rows B8, H18).
+
+use upgrade::profile::Command;
+use upgrade::reading::OperationState;
+use upgrade::run::{Answer, Goal, Outcome, Step};
+
+use crate::device::{Fault, file};
+use crate::world::{ALL, World, choices};
+
+/// A restart touches no software, and what others made of the device is theirs.
+#[test]
+fn what_others_made_of_a_device_that_was_to_be_restarted_stays() {
+    let mut world = World::new(Goal::Reset, choices()).fault(Command::Reset, [Fault::Refuse]).play();
+    world.device.slide();
+    world.before_counts = false;
+    world.edit();
+    let theirs = world.device.running().files.clone();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!((world.count(Command::RollBack), &world.device.running().files), (0, &theirs));
+    assert!(world.ending().reason.ends_with("; the device runs 0.9 by now, which this run leaves as it is"));
+}
+
+/// Found by the deterministic world: another manager reset the device, which came up with its other software.
+#[test]
+fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
+    for (answer, state, boot_reason) in [
+        (Answer::Again, OperationState::Failed, None),
+        (Answer::End, OperationState::Failed, None),
+        (Answer::Again, OperationState::Done, Some("fallback")),
+        (Answer::End, OperationState::Done, Some("fallback")),
+    ] {
+        let mut world = World::upgrade().fault(Command::Reset, [Fault::FallBack]).play();
+        world.device.slide();
+        world.device.boot_reason = boot_reason;
+        world.device.show_ended("of another manager", state, world.now);
+        let mut world = world.answer(answer);
+        if !world.run.is_over() {
+            world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+            world.device.boot_reason = None;
+            world = world.answer(Answer::Again);
+            world.assert_upgraded(&world.before.1);
+        }
+    }
+}
+
+/// Found by the deterministic world: what would be loaded next goes over the only copy of what a person changed.
+#[test]
+fn what_others_made_of_the_device_does_not_stay_where_it_left_settings_that_are_in_no_backup() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.edit();
+    world.device.slide();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "preflight failed: the device runs 2.0, not 1.0");
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
+/// Others may be in the middle of their own work.
+#[test]
+fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_says_so() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.device.slide();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    world.before_counts = false;
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!(world.count(Command::RollBack), 1, "{}", world.told());
+    let reason = "confirming failed: the device reports: flash; the device runs 2.0 by now, which this run leaves as it is";
+    assert_eq!(world.ending().reason, reason);
+}
+
+/// Found by the deterministic world: another manager's reset hid why it ran what it had slid to, without anybody's settings.
+#[test]
+fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
+    let mut world =
+        World::upgrade().fault(Command::Restore, [Fault::Refuse]).begin().until_step(Step::Draining);
+    let standby = 1 - world.device.running;
+    let factory = world.before.1.keys().map(|kind| (kind.clone(), file("as delivered"))).collect();
+    world.device.slots[standby].files = factory;
+    let mut world = world.on();
+    world.assert_asks(&ALL, "restoring failed");
+    world.device.slide();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("1.0", 2));
+    assert_eq!(world.device.running().files, world.before.1);
+}
