@@ -449,11 +449,22 @@ impl Run {
         let told = self.expected.as_ref();
         let version = seen.filter(|_| has_changed).or(told.map(|told| &told.version)).or(found)?;
         let other = match told {
-            _ if seen == Some(version) => left_with.other.clone(),
-            Some(told) if told.version == *version => told.other.clone(),
-            _ => ConfigurationSet::default(),
+            // Today's settings are those that were restored, whatever it was left with.
+            Some(told) if self.has_restored() && seen != Some(&told.version) => None,
+            // What others changed there since has been kept by nobody.
+            Some(told) if !has_changed => told.other.clone(),
+            _ => (seen == Some(version)).then(|| left_with.other.clone()),
         };
         (!version.is_empty()).then(|| Expected { version: version.clone(), other })
+    }
+
+    /// Whether a restore, which was the goal, may have come to something.
+    const fn has_restored(&self) -> bool {
+        let ended = matches!(
+            &self.state,
+            State::Ended(Ending { outcome: Outcome::Succeeded | Outcome::DeviceLost, .. })
+        );
+        ended && matches!(self.goal, Goal::Restore { .. })
     }
 
     /// The files of the backup, by kind.

@@ -23,8 +23,8 @@ pub(super) struct Upgrade {
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     at: Option<Time>,
 
-    /// Load the image even over the software that the device was left with and has left by itself: its settings are gone
-    /// then, unless they are in a backup
+    /// Load the image even over the software that the device was left with and has left by itself, or over settings that
+    /// were changed in its other buffer: they are gone then, unless they are in a backup
     #[arg(long)]
     overwrite: bool,
 

@@ -39,8 +39,9 @@ pub struct Beginning {
 pub struct Expected {
     /// The version that it was left with.
     pub version: String,
-    /// The configuration that the software in its other buffer had then, by the device's word.
-    pub other: ConfigurationSet,
+    /// The configuration that the software in its other buffer had then, by the device's word: a copy of it was taken before
+    /// that was left. None where the device was not seen then.
+    pub other: Option<ConfigurationSet>,
 }
 
 /// The device of a run.
@@ -89,7 +90,8 @@ pub struct Choices {
     pub question_limit_ms: Option<u64>,
     /// Not to activate before.
     pub activate_at: Option<Time>,
-    /// Whether the image may be loaded over the software that the device was left with and has left, and its settings.
+    /// Whether the image may be loaded over the software that the device was left with and has left, and over settings that
+    /// were changed in its other buffer since the last run.
     #[serde(default)]
     pub overwrite: bool,
 }

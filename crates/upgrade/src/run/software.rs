@@ -169,18 +169,25 @@ impl Turn<'_> {
     }
 
     /// The device left the software of the runs before, while nobody looked, or others made it. What it runs may have no
-    /// subscriber's settings, or those of long ago; later ones would be loaded over.
+    /// subscriber's settings, or those of long ago; later ones would be loaded over. Or it came back since, and what was changed
+    /// meanwhile would be.
     pub(super) fn was_left_otherwise(&self, reading: &Reading) -> Option<String> {
         let Goal::Upgrade { image } = &self.run.goal else { return None };
-        let expected = self.left_since(reading)?;
-        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
         if self.run.loaded.is_some() || self.run.choices.overwrite {
             return None;
         }
-        let version = &expected.version;
-        // Success would make what it took by itself what it is left with, and the next image would go over the rest.
+        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        // Success would make what is there by now what it is left with, and the next image would go over the rest.
         let then =
             if running == image.manifest.version { "are not in force" } else { "would be written over" };
+        let Some(expected) = self.left_since(reading) else {
+            let other = &reading.standby().filter(|_| self.has_changed_aside(reading))?.version;
+            return Some(format!(
+                "its other buffer holds {other}, whose settings were changed since the last run and {then}: keep them with \
+                 `iadms rollback`, or begin again with --overwrite"
+            ));
+        };
+        let version = &expected.version;
         Some(format!(
             "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with its \
              settings, which {then}: bring it back with `iadms rollback`, or begin again with --overwrite"
@@ -192,7 +199,15 @@ impl Turn<'_> {
     pub(super) fn has_later_settings_there(&self) -> bool {
         let (Some(expected), Some(backup)) = (&self.run.expected, &self.run.backup) else { return false };
         let back = self.run.target_version() == Some(&*expected.version);
-        back && !backup.files.is_empty() && backup.same_files(&expected.other)
+        let since = expected.other.as_ref().is_some_and(|other| backup.same_files(other));
+        back && !backup.files.is_empty() && since
+    }
+
+    /// Whether the software in the other buffer has other settings than the runs before left it with: nobody has a copy.
+    fn has_changed_aside(&self, reading: &Reading) -> bool {
+        let left = self.run.expected.as_ref().and_then(|expected| expected.other.as_ref());
+        let found = reading.other_configuration();
+        !found.files.is_empty() && left.is_some_and(|left| !left.same_files(&found))
     }
 
     /// What the runs before left it with, where it runs other software now and could be brought back.

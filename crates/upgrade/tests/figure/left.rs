@@ -10,7 +10,7 @@ use crate::world::{World, choices, image};
 /// The run before left the device with what is in its other buffer now.
 fn left(goal: Goal, choices: Choices) -> World {
     let mut world = World::new(goal, choices);
-    world.run.expected = Some(Expected { version: "0.9".into(), other: ConfigurationSet::default() });
+    world.run.expected = Some(Expected { version: "0.9".into(), other: None });
     world
 }
 
@@ -35,7 +35,7 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.run.expected = Some(Expected { version: "2.0".into(), other: ConfigurationSet::default() });
+    world.run.expected = Some(Expected { version: "2.0".into(), other: None });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
 
@@ -48,11 +48,61 @@ fn what_is_given_up_is_loaded_over() {
     assert_eq!(leaves(&world), Some("2.0".into()));
 }
 
+/// Found by the deterministic world: what was restored to what it slid to is what it had when the run before left it, and later
+/// than what it was left with.
+#[test]
+fn what_was_restored_meanwhile_are_todays_settings() {
+    let set = World::upgrade().play().kept[0].clone();
+    for (version, still_known) in [("1.0", true), ("0.9", false)] {
+        let mut world = World::new(Goal::Restore { set: set.clone() }, choices());
+        world.run.expected = Some(Expected { version: version.into(), other: Some(set.clone()) });
+        let world = world.play();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        let left = world.run.leaves().unwrap();
+        assert_eq!((left.version.as_str(), left.other.is_some()), (version, still_known));
+    }
+}
+
+/// Found by the deterministic world: it slid and came back, and what a person had changed meanwhile was loaded over.
+#[test]
+fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
+    for goal in [upgrade(), Goal::RollBack, Goal::Backup] {
+        let mut world = World::new(goal.clone(), choices());
+        let aside = 1 - world.device.running;
+        let left = ConfigurationSet {
+            files: world.device.slots[aside].files.clone(),
+            ..ConfigurationSet::default()
+        };
+        world.run.expected = Some(Expected { version: "1.0".into(), other: Some(left.clone()) });
+        world.device.slide();
+        world.device.edit();
+        world.device.slide();
+        let changed = world.device.slots[aside].files.clone();
+        let world = world.play();
+        let other = world.run.leaves().unwrap().other.unwrap();
+        match goal {
+            Goal::Upgrade { .. } => {
+                assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+                let reason = "its other buffer holds 0.9, whose settings were changed since the last run and \
+                              would be written over: keep them with `iadms rollback`, or begin again with --overwrite";
+                assert_eq!((world.ending().reason.as_str(), other), (reason, left));
+            }
+            Goal::RollBack => {
+                assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+                assert!(world.kept.iter().any(|kept| kept.files == changed), "{:?}", world.kept);
+                assert_eq!(other.files, world.before.1);
+            }
+            // It says nothing of them, and the next upgrade is still refused.
+            _ => assert_eq!((world.outcome(), other), (Outcome::Succeeded, left)),
+        }
+    }
+}
+
 /// Both buffers hold other software by now: it cannot be brought back.
 #[test]
 fn what_is_there_no_more_is_not_loaded_over() {
     let mut world = left(upgrade(), choices());
-    world.run.expected = Some(Expected { version: "0.8".into(), other: ConfigurationSet::default() });
+    world.run.expected = Some(Expected { version: "0.8".into(), other: None });
     let world = world.play();
     world.assert_upgraded(&world.before.1);
 }
@@ -66,7 +116,8 @@ fn what_it_was_left_with_is_rolled_back_to_and_keeps_its_later_settings() {
         let (todays, theirs) = (files(world.device.running), files(1 - world.device.running));
         assert_ne!(todays, theirs);
         let then = if changed_since { &theirs } else { &todays };
-        world.run.expected.as_mut().unwrap().other.files.clone_from(then);
+        let then = ConfigurationSet { files: then.clone(), ..ConfigurationSet::default() };
+        world.run.expected.as_mut().unwrap().other = Some(then);
         let world = world.play();
         assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
         assert_eq!((world.device.running().version.as_str(), leaves(&world)), ("0.9", Some("0.9".into())));
@@ -119,5 +170,5 @@ fn what_it_has_in_its_other_buffer_at_the_end_is_known_to_the_next_run() {
     let world = World::new(upgrade(), choices()).play();
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     let Expected { version, other } = world.run.leaves().unwrap();
-    assert_eq!((version.as_str(), other.files), ("2.0", world.before.1));
+    assert_eq!((version.as_str(), other.unwrap().files), ("2.0", world.before.1));
 }

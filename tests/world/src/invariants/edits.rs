@@ -115,13 +115,13 @@ impl Checks {
                 known.edited_meanwhile = known.edited;
                 known.owed = before;
             }
-            // If it comes back by itself, no manager knows of this.
             Fate::Away => {
                 known.owed = now;
                 if let Some(away) = &mut known.away {
                     away.changed |= held != known.held;
                 }
                 known.history.retain(|digest| !replaced.contains(digest));
+                known.history.extend(known.edited);
             }
             Fate::OnTrial => {
                 known.history.retain(|digest| !replaced.contains(digest));

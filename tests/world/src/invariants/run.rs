@@ -171,6 +171,9 @@ impl Checks {
                         return Err(format!("{restored} is not the one restored"));
                     }
                 }
+                if let Some(away) = &mut known.away {
+                    away.changed = true;
+                }
                 known.owe(place, now, &mut self.owners);
             }
             Goal::Backup => {
