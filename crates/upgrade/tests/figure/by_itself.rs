@@ -377,6 +377,48 @@ fn a_copy_of_before_brings_back_what_is_on_trial() {
 }
 
 #[test]
+fn a_copy_of_before_finds_a_finished_upgrade_and_leaves_it_alone() {
+    let world = World::upgrade().begin().until_step(Step::Draining);
+    let copy = world.run.clone();
+    let mut world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded);
+    let commands = world.sets.len();
+    world.run = copy;
+    world.kill_manager();
+    let world = world.on();
+    assert_eq!(
+        (world.outcome(), world.count(Command::RollBack)),
+        (Outcome::Succeeded, 0),
+        "{}",
+        world.told()
+    );
+    assert_eq!((world.sets.len(), world.device.running().version.as_str()), (commands, "2.0"));
+}
+
+/// Where nothing is to be loaded, what runs is somebody else's matter.
+#[test]
+fn a_backup_brings_no_device_back() {
+    let world = World::new(Goal::Backup, choices()).fault(Command::Backup, [Fault::Fail("flash")]);
+    let mut world = world.begin().until_underway(Step::BackingUp);
+    world.device.slide();
+    world.before_counts = false;
+    let world = world.on();
+    assert_eq!(world.question().answers, [AnswerKind::Again, AnswerKind::End]);
+    assert_eq!((world.begun(Step::RollingBack), world.device.running().version.as_str()), (0, "0.9"));
+}
+
+/// The failure says nothing of what it runs: a look does.
+#[test]
+fn a_device_that_slid_while_its_backup_failed_is_brought_back() {
+    let world = World::upgrade().fault(Command::Backup, [Fault::Fail("flash")]);
+    let mut world = world.begin().until_underway(Step::BackingUp);
+    world.device.slide();
+    let world = world.on();
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "backing up failed: the device reports: flash");
+    assert_eq!((world.count(Command::RollBack), world.device.running().version.as_str()), (1, "1.0"));
+}
+
+#[test]
 fn what_rolls_back_by_itself_and_falls_silent_is_not_sent_back_to_what_it_left() {
     let mut world = World::new(Goal::RollBack, choices()).fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.device.slide();

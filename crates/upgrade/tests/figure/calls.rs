@@ -205,6 +205,7 @@ fn a_device_that_will_not_take_calls_again_is_asked_about_as_lost() {
     assert_eq!(world.count(Command::OpenCalls), 4);
     let world = world.answer(Answer::Again);
     assert!(!world.question().lost && world.device.admitted);
+    assert_eq!(world.begun(Step::RollingBack), 1, "nothing was made to run since: {}", world.told());
     let world = world.answer(Answer::Again);
     world.assert_upgraded(&world.before.1);
 }

@@ -36,6 +36,33 @@ fn a_device_that_refuses_to_go_back_is_asked_about_as_lost() {
     again.assert_upgraded(&again.before.1);
 }
 
+/// Nothing was made to run yet: its calls are not all that is to be brought back.
+#[test]
+fn a_device_that_slid_and_refuses_to_go_back_is_brought_back_once_it_can_be() {
+    let world = World::upgrade().fault(Command::RollBack, vec![Fault::Refuse; 4]);
+    let mut world = world.begin().until_step(Step::Draining);
+    world.device.slide();
+    let world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
+    assert_eq!(world.device.running().version, "1.0");
+}
+
+/// What it shows of the old software's settings while it is away is all that can be said of them until it is back.
+#[test]
+fn an_original_that_is_damaged_while_what_slid_goes_back_is_restored() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    world.device.slide();
+    let mut world = world.until_underway(Step::RollingBack);
+    let kind = world.before.1.keys().next().unwrap().clone();
+    world.device.slots[0].files.insert(kind, file("damaged"));
+    let world = world.on();
+    world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::Restore), 1, "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1);
+}
+
 #[test]
 fn who_never_asks_gives_up_a_device_that_cannot_be_brought_back() {
     let mut world = failed().fault(Command::RollBack, vec![Fault::Refuse; 100]);

@@ -286,6 +286,20 @@ fn when_that_fails_todays_configuration_is_brought_back() {
 }
 
 #[test]
+fn todays_configuration_that_cannot_be_brought_back_is_once_it_can_be() {
+    let world = World::new(Goal::Restore { set: stored() }, choices());
+    let mut world = world.begin().until_underway(Step::Restoring);
+    let kind = world.before.1.keys().next().unwrap().clone();
+    world.device.damage(&kind, stored().files[&kind], "could not be applied");
+    let world = world.fault(Command::Restore, vec![Fault::Refuse; 4]).on();
+    assert!(world.question().lost, "{}", world.told());
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&[AnswerKind::Again, AnswerKind::End], "could not be applied");
+    assert_eq!(world.device.running().files, world.before.1);
+    assert_eq!(world.begun(Step::RollingBack), 0, "no other software ever ran: {}", world.told());
+}
+
+#[test]
 fn a_configuration_in_another_format_is_refused() {
     let set = ConfigurationSet { format: Some(9), ..stored() };
     let world = World::new(Goal::Restore { set }, choices()).play();

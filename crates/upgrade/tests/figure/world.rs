@@ -235,6 +235,12 @@ impl World {
         self.stories.iter().filter_map(failure).collect()
     }
 
+    /// How often it is told that this part of the figure began.
+    pub(crate) fn begun(&self, step: Step) -> usize {
+        let is_step = |story: &&Story| matches!(story, Story::StepBegun { step: own, .. } if *own == step);
+        self.stories.iter().filter(is_step).count()
+    }
+
     pub(crate) fn count(&self, command: Command) -> usize {
         self.sets.iter().filter(|own| **own == command).count()
     }
