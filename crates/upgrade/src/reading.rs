@@ -106,6 +106,31 @@ pub struct Buffer {
     pub format: Option<u32>,
 }
 
+impl Buffer {
+    /// The software in it.
+    pub fn software(&self) -> Software<'_> {
+        Software { version: &self.version, buffer: Some(self.index) }
+    }
+}
+
+/// Software at a device. Both buffers may hold the same version, each with settings of its own: it is told apart by its
+/// buffer, too.
+#[derive(Debug, Clone, Copy)]
+pub struct Software<'a> {
+    /// Its version.
+    pub version: &'a str,
+    /// The index of its buffer; none: any that holds the version.
+    pub buffer: Option<u32>,
+}
+
+impl Software<'_> {
+    /// Whether both are the same, as far as that is known.
+    pub fn is(self, other: Software<'_>) -> bool {
+        let is_elsewhere = matches!((self.buffer, other.buffer), (Some(one), Some(two)) if one != two);
+        self.version == other.version && !is_elsewhere
+    }
+}
+
 /// The state of a software buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -214,9 +239,9 @@ impl Reading {
         self.configuration_in(self.running().map(|buffer| buffer.index))
     }
 
-    /// The same of this version, in whichever buffer.
-    pub fn configuration_of(&self, version: &str) -> ConfigurationSet {
-        let buffer = self.buffers.iter().find(|buffer| buffer.version == version);
+    /// The same of this software, whether it runs or not.
+    pub fn configuration_of(&self, software: Software<'_>) -> ConfigurationSet {
+        let buffer = self.buffers.iter().find(|buffer| software.is(buffer.software()));
         self.configuration_in(buffer.map(|buffer| buffer.index))
     }
 

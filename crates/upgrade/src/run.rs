@@ -37,7 +37,7 @@ pub use self::story::{Closing, Ending, LeftWith, Outcome, Story};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::operation::{Cause, Operation};
 use crate::profile::{ConvertedBy, Server};
-use crate::reading::Pulse;
+use crate::reading::{Pulse, Software};
 use crate::{RunId, Time};
 
 /// A run, as it is stored.
@@ -234,6 +234,9 @@ pub enum Step {
 pub struct Old {
     /// The version that ran.
     pub version: String,
+    /// The index of its buffer.
+    #[serde(default)]
+    pub buffer: Option<u32>,
     /// The configuration format of that version.
     pub format: Option<u32>,
     /// Its configuration, by its own word.
@@ -242,9 +245,19 @@ pub struct Old {
     pub capabilities: std::collections::BTreeSet<crate::reading::Capability>,
     /// The version in the other buffer.
     pub standby_version: Option<String>,
+    /// The index of that buffer.
+    #[serde(default)]
+    pub standby_buffer: Option<u32>,
     /// The operation that it showed, whose ever that was.
     #[serde(default)]
     pub operation: Option<String>,
+}
+
+impl Old {
+    /// The software that ran.
+    pub(crate) fn software(&self) -> Software<'_> {
+        Software { version: &self.version, buffer: self.buffer }
+    }
 }
 
 /// What failed.
@@ -300,10 +313,27 @@ impl Run {
 
     /// The version wanted, where one is.
     pub fn target_version(&self) -> Option<&str> {
+        self.target().map(|target| target.version)
+    }
+
+    /// The software wanted, where other software than that of before may be.
+    pub(crate) fn target(&self) -> Option<Software<'_>> {
         match (&self.goal, &self.old) {
-            (Goal::Upgrade { image }, _) => Some(&image.manifest.version),
-            (Goal::RollBack, Some(old)) => old.standby_version.as_deref(),
+            // It goes where the software of before, of another version, is not.
+            (Goal::Upgrade { image }, _) => Some(Software { version: &image.manifest.version, buffer: None }),
+            (Goal::RollBack, Some(old)) => {
+                let version = old.standby_version.as_deref()?;
+                Some(Software { version, buffer: old.standby_buffer })
+            }
             _ => None,
+        }
+    }
+
+    /// Whether the device ran this when it was looked at last; where nothing is wanted, whether that is not known.
+    pub(crate) fn ran_last(&self, software: Option<Software<'_>>) -> bool {
+        match (self.last.software(), software) {
+            (Some(seen), Some(software)) => seen.is(software),
+            (seen, software) => seen.is_none() && software.is_none(),
         }
     }
 
@@ -444,18 +474,20 @@ impl Run {
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.loaded.is_some(),
             Outcome::Refused | Outcome::DeviceLost => false,
         };
-        let seen = left_with.version.as_ref();
-        let found = self.old.as_ref().filter(|_| *outcome != Outcome::Refused).map(|old| &old.version);
+        let seen = left_with.software();
+        let found = self.old.as_ref().filter(|_| *outcome != Outcome::Refused).map(Old::software);
         let told = self.expected.as_ref();
-        let version = seen.filter(|_| has_changed).or(told.map(|told| &told.version)).or(found)?;
+        let left = seen.filter(|_| has_changed).or(told.map(Expected::software)).or(found)?;
+        let is_seen = seen.is_some_and(|seen| seen.is(left));
         let other = match told {
             // Today's settings are those that were restored, whatever it was left with.
-            Some(told) if self.has_restored() && seen != Some(&told.version) => None,
+            Some(_) if self.has_restored() && !is_seen => None,
             // What others changed there since has been kept by nobody.
             Some(told) if !has_changed => told.other.clone(),
-            _ => (seen == Some(version)).then(|| left_with.other.clone()),
+            _ => is_seen.then(|| left_with.other.clone()),
         };
-        (!version.is_empty()).then(|| Expected { version: version.clone(), other })
+        let Software { version, buffer } = left;
+        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other })
     }
 
     /// Whether a restore, which was the goal, may have come to something.

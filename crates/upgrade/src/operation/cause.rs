@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Kind;
+use crate::reading::Software;
 
 /// Why an operation, or a check between two operations, failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -73,6 +74,20 @@ pub enum Cause {
     /// A fault of the manager's own storage or file server.
     #[error("at the manager: {0}")]
     Manager(String),
+}
+
+impl Cause {
+    /// What runs is not what should; none where it is.
+    pub fn of_software(running: Software<'_>, wanted: Software<'_>) -> Option<Self> {
+        let spelled = |software: Software<'_>| match software.buffer {
+            Some(buffer) if running.version == wanted.version => {
+                format!("{} in buffer {buffer}", software.version)
+            }
+            _ => software.version.to_owned(),
+        };
+        (!running.is(wanted))
+            .then(|| Self::WrongVersion { running: spelled(running), wanted: spelled(wanted) })
+    }
 }
 
 fn spelled(seconds: u64) -> String {

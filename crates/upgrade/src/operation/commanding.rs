@@ -40,7 +40,7 @@ impl Operation {
                 order.revision = *revision;
             }
             Task::Download { image } => order.version = &image.manifest.version,
-            Task::RollBack { version, revision } => {
+            Task::RollBack { version, revision, .. } => {
                 order.version = version;
                 order.revision = *revision;
             }

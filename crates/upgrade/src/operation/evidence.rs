@@ -3,7 +3,7 @@
 use super::{Operation, Seen, Task};
 use crate::configuration::{Kind, StoredFile};
 use crate::operation::Cause;
-use crate::reading::{OperationState, Reading};
+use crate::reading::{Buffer, OperationState, Reading, Software};
 
 /// What a look at an operation under way says.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +70,8 @@ impl Operation {
             return Finding::NeedsWholeLook;
         }
         let wanted = match &self.task {
-            Task::Activate { version, .. } | Task::RollBack { version, .. } => version.clone(),
+            Task::Activate { version, .. } => Software { version, buffer: None },
+            Task::RollBack { version, buffer, .. } => Software { version, buffer: *buffer },
             _ => return Finding::Proven,
         };
         if self.is_fulfilled(reading) {
@@ -79,8 +80,13 @@ impl Operation {
         if !restarted {
             return Finding::Working;
         }
-        let running = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
-        Finding::Contradicted(Cause::WrongVersion { running, wanted })
+        let nothing = Software { version: "", buffer: None };
+        let running = reading.running().map_or(nothing, Buffer::software);
+        // On trial, it is not yet what is wanted.
+        Finding::Contradicted(Cause::of_software(running, wanted).unwrap_or_else(|| Cause::WrongVersion {
+            running: running.version.to_owned(),
+            wanted: wanted.version.to_owned(),
+        }))
     }
 
     fn finding_of_done(&self, reading: &Reading) -> Finding {

@@ -65,7 +65,7 @@ impl Operation {
 
     fn follow(mut self, reading: &Reading, around: Surroundings<'_>, now: Time) -> (Self, Vec<Effect>) {
         let State::Looking { refused, .. } = self.state.clone() else { return (self, Vec::new()) };
-        if let Some(cause) = wrong_version(reading, around) {
+        if let Some(cause) = wrong_software(reading, around) {
             return self.fail(cause);
         }
         match self.sight(reading, around.run) {
@@ -220,10 +220,7 @@ impl Operation {
     }
 }
 
-/// A configuration belongs to one version: the device may have fallen back to the other one since the last step.
-fn wrong_version(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
-    let wanted = around.version?;
-    let running = &reading.running()?.version;
-    let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.to_owned() };
-    (running != wanted).then(cause)
+/// A configuration belongs to one software: the device may have fallen back to the other one since the last step.
+fn wrong_software(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
+    Cause::of_software(reading.running()?.software(), around.software?)
 }

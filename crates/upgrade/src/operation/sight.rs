@@ -3,7 +3,7 @@
 use super::{Operation, Task};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::operation::Cause;
-use crate::reading::{BufferState, Capability, OperationState, Reading, Role};
+use crate::reading::{Buffer, BufferState, Capability, OperationState, Reading, Role, Software};
 
 /// What a whole look says.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,9 +64,11 @@ impl Operation {
             Task::Activate { version, .. } => {
                 reading.running().is_some_and(|buffer| buffer.version == *version)
             }
-            Task::RollBack { version, .. } => reading
-                .running()
-                .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),
+            Task::RollBack { version, buffer, .. } => {
+                let wanted = Software { version, buffer: *buffer };
+                let is_wanted = |running: &&Buffer| wanted.is(running.software());
+                reading.running().filter(is_wanted).is_some_and(|buffer| buffer.role == Some(Role::Active))
+            }
             Task::Confirm { version } => reading
                 .running()
                 .is_some_and(|buffer| buffer.version == *version && buffer.role == Some(Role::Active)),
@@ -93,16 +95,19 @@ impl Operation {
 
     /// Why it cannot be asked of a device like this.
     fn obstacle(&self, reading: &Reading) -> Option<Cause> {
-        let holds = |version: &str| reading.buffers.iter().any(|buffer| buffer.version == version);
+        let holds = |version: &str, buffer: Option<u32>| {
+            let wanted = Software { version, buffer };
+            reading.buffers.iter().any(|buffer| wanted.is(buffer.software()))
+        };
         let impossible = |why: String| Some(Cause::Impossible(why));
         match &self.task {
             Task::Download { .. } if reading.standby().is_none() && reading.can(Capability::DualImage) => {
                 impossible("the device shows no standby buffer to load into".into())
             }
-            Task::Activate { version, .. } if !holds(version) => {
+            Task::Activate { version, .. } if !holds(version, None) => {
                 impossible(format!("no buffer of the device holds version {version}"))
             }
-            Task::RollBack { version, .. } if !holds(version) => {
+            Task::RollBack { version, buffer, .. } if !holds(version, *buffer) => {
                 impossible(format!("no buffer of the device holds the old version {version} any more"))
             }
             Task::Confirm { version } => {

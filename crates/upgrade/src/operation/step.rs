@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Cause, Effect, Event, Operation, Seen, State};
 use crate::profile::{Limits, Profile, Scope, Server};
-use crate::reading::Reading;
+use crate::reading::{Reading, Software};
 use crate::{TicketName, Time};
 
 /// What an operation must know of the run it belongs to.
@@ -16,8 +16,8 @@ pub struct Surroundings<'a> {
     pub server: &'a Server,
     /// What the ids of all operations of the run begin with.
     pub run: &'a str,
-    /// The version that must run, where the task is for one version alone.
-    pub version: Option<&'a str>,
+    /// The software that must run, where the task is for that alone.
+    pub software: Option<Software<'a>>,
 }
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.

@@ -48,6 +48,9 @@ pub enum Task {
     RollBack {
         /// The version of before.
         version: String,
+        /// The index of its buffer; none: any that holds the version.
+        #[serde(default)]
+        buffer: Option<u32>,
         /// The configuration revision that was backed up; 0: any.
         #[serde(default)]
         revision: u32,

@@ -9,6 +9,7 @@ use super::Policy;
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
 use crate::profile::Server;
+use crate::reading::Software;
 use crate::{DeviceId, RunId, Time};
 
 /// What a run begins with; see [`Run`](super::Run) for each field.
@@ -39,9 +40,19 @@ pub struct Beginning {
 pub struct Expected {
     /// The version that it was left with.
     pub version: String,
+    /// The index of its buffer.
+    #[serde(default)]
+    pub buffer: Option<u32>,
     /// The configuration that the software in its other buffer had then, by the device's word: a copy of it was taken before
     /// that was left. None where the device was not seen then.
     pub other: Option<ConfigurationSet>,
+}
+
+impl Expected {
+    /// The software that it was left with.
+    pub(crate) fn software(&self) -> Software<'_> {
+        Software { version: &self.version, buffer: self.buffer }
+    }
 }
 
 /// The device of a run.

@@ -13,20 +13,20 @@ const MOST_BRING_BACKS: u32 = 3;
 impl Turn<'_> {
     pub(super) fn roll_back(&mut self) -> Result<(), Rejected> {
         let old = self.run.old.clone();
-        let (version, revision) = match (&self.run.goal, old) {
+        let (version, buffer, revision) = match (&self.run.goal, old) {
             (Goal::RollBack, Some(old)) if !self.run.returning => {
-                (old.standby_version.unwrap_or_default(), self.backed_up_revision())
+                (old.standby_version.unwrap_or_default(), old.standby_buffer, self.backed_up_revision())
             }
-            (_, Some(old)) => (old.version, self.revision_on_trial()),
+            (_, Some(old)) => (old.version, old.buffer, self.revision_on_trial()),
             (_, None) => return Err(Rejected),
         };
-        self.begin(Step::RollingBack, Task::RollBack { version, revision })
+        self.begin(Step::RollingBack, Task::RollBack { version, buffer, revision })
     }
 
     /// The device is brought back to what it was before; only then anybody is asked (rows H14, H16).
     pub(super) fn go_back(&mut self) -> Result<(), Rejected> {
         self.run.returning = true;
-        let still_there = self.run.last.version.as_deref() == self.run.target_version();
+        let still_there = self.run.ran_last(self.run.target());
         let outdated = |known: &ConfigurationSet| known.is_outdated_by(&self.run.last.configuration);
         match still_there && self.run.on_trial.as_ref().is_some_and(outdated) {
             true => self.spare(),

@@ -250,9 +250,11 @@ fn old(reading: &Reading) -> Old {
     let configuration = reading.running_configuration();
     Old {
         version: running.map(|buffer| buffer.version.clone()).unwrap_or_default(),
+        buffer: running.map(|buffer| buffer.index),
         format: configuration.format.or_else(|| running.and_then(|buffer| buffer.format)),
         configuration,
         capabilities: reading.capabilities.clone(),
+        standby_buffer: reading.standby().map(|buffer| buffer.index),
         standby_version: reading
             .standby()
             .map(|buffer| buffer.version.clone())

@@ -4,7 +4,7 @@
 //! just loaded, untried and without its settings.
 
 use super::step::{Rejected, Turn};
-use super::{Expected, Goal, Step};
+use super::{Expected, Goal, Old, Step};
 use crate::ConfigurationSet;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
@@ -25,7 +25,7 @@ impl Turn<'_> {
             Goal::Upgrade { .. } => true,
             // A restart is with the same software.
             Goal::Reset => true,
-            Goal::RollBack => self.run.last.version.as_deref() == self.run.target_version(),
+            Goal::RollBack => self.run.ran_last(self.run.target()),
             Goal::Backup | Goal::Restore { .. } => false,
         };
         concerned && self.run.old.is_some()
@@ -33,24 +33,22 @@ impl Turn<'_> {
 
     /// Whether a part of the figure failed on other software than before.
     pub(super) fn has_left(&self, failed: Step, cause: &Cause) -> bool {
-        let old = self.run.old.as_ref().map(|old| old.version.as_str());
-        let elsewhere = failed != Step::Preflight && self.run.last.version.as_deref() != old;
+        let old = self.run.old.as_ref().map(Old::software);
+        let elsewhere = failed != Step::Preflight && !self.run.ran_last(old);
         elsewhere || matches!(cause, Cause::WrongVersion { .. })
     }
 
     /// It does not run the software of before.
     pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
-        let wanted = &self.run.old.as_ref()?.version;
-        let running = &reading.running()?.version;
-        let cause = || Cause::WrongVersion { running: running.clone(), wanted: wanted.clone() };
-        (running != wanted).then(cause)
+        Cause::of_software(reading.running()?.software(), self.run.old.as_ref()?.software())
     }
 
     /// It runs other software, and not because of this run: the settings of the old software are what they were.
     pub(super) fn note_aside(&mut self, reading: &Reading) {
         let Some(old) = self.run.old.as_ref().filter(|_| self.run.activated.is_none()) else { return };
-        let held = reading.configuration_of(&old.version);
-        if reading.running().is_some_and(|buffer| buffer.version != old.version) && !held.files.is_empty() {
+        let held = reading.configuration_of(old.software());
+        let is_away = reading.running().is_some_and(|running| !old.software().is(running.software()));
+        if is_away && !held.files.is_empty() {
             self.run.aside = Some(held);
         }
     }
@@ -66,13 +64,12 @@ impl Turn<'_> {
     /// the figure, and why.
     pub(super) fn left_what_was_reached(&self) -> Option<(Step, Cause)> {
         let (step, wanted) = match self.run.goal {
-            Goal::Upgrade { .. } => (Step::Confirming, self.run.target_version()?.to_owned()),
-            Goal::RollBack => (Step::RollingBack, self.run.target_version()?.to_owned()),
-            Goal::Reset => (Step::Resetting, self.run.old.as_ref()?.version.clone()),
+            Goal::Upgrade { .. } => (Step::Confirming, self.run.target()?),
+            Goal::RollBack => (Step::RollingBack, self.run.target()?),
+            Goal::Reset => (Step::Resetting, self.run.old.as_ref()?.software()),
             Goal::Backup | Goal::Restore { .. } => return None,
         };
-        let running = self.run.last.version.clone()?;
-        (running != wanted).then_some((step, Cause::WrongVersion { running, wanted }))
+        Some((step, Cause::of_software(self.run.last.software()?, wanted)?))
     }
 
     /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, unless what
@@ -108,7 +105,7 @@ impl Turn<'_> {
         if !self.changes_software() {
             return false;
         }
-        let left = self.run.old.as_ref().map(|old| reading.configuration_of(&old.version));
+        let left = self.run.old.as_ref().map(|old| reading.configuration_of(old.software()));
         left.is_some_and(|left| {
             let kept = self.run.backup.as_ref().is_some_and(|backup| backup.same_files(&left));
             !kept && !left.files.is_empty()
@@ -156,14 +153,15 @@ impl Turn<'_> {
 
     /// Whether it took by itself what it is to be rolled back to, and today's settings, which belong there, are backed up.
     pub(super) fn is_rolled_back_by_itself(&self, reading: &Reading) -> bool {
-        let running = reading.running().map(|buffer| buffer.version.as_str());
-        let there = matches!(self.run.goal, Goal::RollBack) && running == self.run.target_version();
+        let target = self.run.target().filter(|_| matches!(self.run.goal, Goal::RollBack));
+        let there =
+            reading.running().zip(target).is_some_and(|(running, target)| target.is(running.software()));
         there && self.run.backup.is_some() && !self.left_what_is_not_kept(reading)
     }
 
     /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
     pub(super) fn is_there_already(&self, failed: Step) -> bool {
-        let there = self.run.last.version.as_deref() == self.run.target_version();
+        let there = self.run.ran_last(self.run.target());
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         upgrade && failed != Step::Preflight && self.run.outrun && there && self.run.activated.is_none()
     }
@@ -187,10 +185,15 @@ impl Turn<'_> {
                  `iadms rollback`, or begin again with --overwrite"
             ));
         };
-        let version = &expected.version;
+        let Cause::WrongVersion { running, wanted } =
+            Cause::of_software(reading.running()?.software(), expected.software())?
+        else {
+            return None;
+        };
         Some(format!(
-            "the device was left with {version} and runs {running} by now; its other buffer holds {version}, with its \
-             settings, which {then}: bring it back with `iadms rollback`, or begin again with --overwrite"
+            "the device was left with {wanted} and runs {running} by now; its other buffer holds {}, with its settings, \
+             which {then}: bring it back with `iadms rollback`, or begin again with --overwrite",
+            expected.version
         ))
     }
 
@@ -198,7 +201,7 @@ impl Turn<'_> {
     /// are from before.
     pub(super) fn has_later_settings_there(&self) -> bool {
         let (Some(expected), Some(backup)) = (&self.run.expected, &self.run.backup) else { return false };
-        let back = self.run.target_version() == Some(&*expected.version);
+        let back = self.run.target().is_some_and(|target| target.is(expected.software()));
         let since = expected.other.as_ref().is_some_and(|other| backup.same_files(other));
         back && !backup.files.is_empty() && since
     }
@@ -213,7 +216,8 @@ impl Turn<'_> {
     /// What the runs before left it with, where it runs other software now and could be brought back.
     pub(super) fn left_since(&self, reading: &Reading) -> Option<&Expected> {
         let expected = self.run.expected.as_ref()?;
-        let is = |buffer: Option<&Buffer>| buffer.is_some_and(|buffer| buffer.version == expected.version);
+        let left = expected.software();
+        let is = |buffer: Option<&Buffer>| buffer.is_some_and(|buffer| left.is(buffer.software()));
         (!is(reading.running()) && is(reading.standby())).then_some(expected)
     }
 }

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Effect, Event, LeftWith, Question, Run, State, Step, Story};
+use super::{Effect, Event, LeftWith, Old, Question, Run, State, Step, Story};
 use crate::Time;
 use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Command, Profile, Scope};
-use crate::reading::Reading;
+use crate::reading::{Reading, Software};
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -248,7 +248,7 @@ impl Turn<'_> {
             profile: self.profile,
             server: &self.run.server,
             run: &prefix,
-            version: self.version_for(step),
+            software: self.software_for(step),
         };
         let (next, effects) = operation.step(event, around, self.now).map_err(|_| Rejected)?;
         let next = Arc::new(next);
@@ -263,13 +263,13 @@ impl Turn<'_> {
         }
     }
 
-    /// The version whose configuration a part of the figure reads or writes: on any other it must not.
-    fn version_for(&self, step: Step) -> Option<&str> {
-        let old = self.run.old.as_ref().map(|old| old.version.as_str());
+    /// The software whose configuration a part of the figure reads or writes: on any other it must not.
+    fn software_for(&self, step: Step) -> Option<Software<'_>> {
+        let old = self.run.old.as_ref().map(Old::software);
         match step {
-            Step::Converting | Step::Restoring => self.run.target_version().or(old),
-            Step::BackingUp if self.run.on_trial.is_some() => self.run.target_version(),
-            // What is loaded goes where nothing runs: on any other version that is where the old software is kept.
+            Step::Converting | Step::Restoring => self.run.target().or(old),
+            Step::BackingUp if self.run.on_trial.is_some() => self.run.target(),
+            // What is loaded goes where nothing runs: on any other software that is where the old one is kept.
             Step::BackingUp | Step::Downloading | Step::RestoringOriginal => old,
             _ => None,
         }
@@ -330,9 +330,11 @@ impl Turn<'_> {
         }
         self.run.calls_closed |= self.run.told_to_close.is_some() && reading.calls_admitted == Some(false);
         self.note_aside(reading);
-        let version = reading.running().map(|buffer| buffer.version.clone());
+        let running = reading.running();
+        let version = running.map(|buffer| buffer.version.clone());
+        let buffer = running.map(|buffer| buffer.index);
         let (configuration, other) = (reading.running_configuration(), reading.other_configuration());
-        self.run.last = LeftWith { version, configuration, other };
+        self.run.last = LeftWith { version, buffer, configuration, other };
     }
 
     /// Ids that the device knows of this run are not given again.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnswerKind, Failure, Step};
 use crate::configuration::ConfigurationSet;
+use crate::reading::Software;
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,11 +107,21 @@ pub enum Outcome {
 pub struct LeftWith {
     /// The version that runs; none where it is not known.
     pub version: Option<String>,
+    /// The index of its buffer.
+    #[serde(default)]
+    pub buffer: Option<u32>,
     /// The configuration that version uses, by the device's word.
     pub configuration: ConfigurationSet,
     /// The same of the software in the other buffer.
     #[serde(default)]
     pub other: ConfigurationSet,
+}
+
+impl LeftWith {
+    /// The software that runs; none where it is not known.
+    pub(crate) fn software(&self) -> Option<Software<'_>> {
+        self.version.as_deref().map(|version| Software { version, buffer: self.buffer })
+    }
 }
 
 impl fmt::Display for Step {

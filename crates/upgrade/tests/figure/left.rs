@@ -10,7 +10,7 @@ use crate::world::{World, choices, image};
 /// The run before left the device with what is in its other buffer now.
 fn left(goal: Goal, choices: Choices) -> World {
     let mut world = World::new(goal, choices);
-    world.run.expected = Some(Expected { version: "0.9".into(), other: None });
+    world.run.expected = Some(Expected { version: "0.9".into(), buffer: None, other: None });
     world
 }
 
@@ -35,7 +35,7 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.run.expected = Some(Expected { version: "2.0".into(), other: None });
+    world.run.expected = Some(Expected { version: "2.0".into(), buffer: None, other: None });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
 
@@ -55,7 +55,8 @@ fn what_was_restored_meanwhile_are_todays_settings() {
     let set = World::upgrade().play().kept[0].clone();
     for (version, still_known) in [("1.0", true), ("0.9", false)] {
         let mut world = World::new(Goal::Restore { set: set.clone() }, choices());
-        world.run.expected = Some(Expected { version: version.into(), other: Some(set.clone()) });
+        world.run.expected =
+            Some(Expected { version: version.into(), buffer: None, other: Some(set.clone()) });
         let world = world.play();
         assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
         let left = world.run.leaves().unwrap();
@@ -73,7 +74,8 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
             files: world.device.slots[aside].files.clone(),
             ..ConfigurationSet::default()
         };
-        world.run.expected = Some(Expected { version: "1.0".into(), other: Some(left.clone()) });
+        world.run.expected =
+            Some(Expected { version: "1.0".into(), buffer: None, other: Some(left.clone()) });
         world.device.slide();
         world.device.edit();
         world.device.slide();
@@ -102,7 +104,7 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
 #[test]
 fn what_is_there_no_more_is_not_loaded_over() {
     let mut world = left(upgrade(), choices());
-    world.run.expected = Some(Expected { version: "0.8".into(), other: None });
+    world.run.expected = Some(Expected { version: "0.8".into(), buffer: None, other: None });
     let world = world.play();
     world.assert_upgraded(&world.before.1);
 }
@@ -169,6 +171,6 @@ fn a_run_that_was_refused_leaves_nothing_to_be_expected() {
 fn what_it_has_in_its_other_buffer_at_the_end_is_known_to_the_next_run() {
     let world = World::new(upgrade(), choices()).play();
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
-    let Expected { version, other } = world.run.leaves().unwrap();
+    let Expected { version, other, .. } = world.run.leaves().unwrap();
     assert_eq!((version.as_str(), other.unwrap().files), ("2.0", world.before.1));
 }

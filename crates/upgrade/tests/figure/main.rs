@@ -24,4 +24,5 @@ mod policies;
 mod preflight;
 mod random;
 mod restore;
+mod same_version;
 mod torn;
