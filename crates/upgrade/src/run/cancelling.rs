@@ -3,7 +3,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Closing, Effect, Goal, Outcome, State, Step, Story};
-use crate::operation::{Operation, Task};
+use crate::operation::{Cause, Operation, Task};
 
 impl Turn<'_> {
     pub(super) fn cancel(&mut self, state: &State) -> Result<(), Rejected> {
@@ -30,12 +30,20 @@ impl Turn<'_> {
             State::Pausing { .. } if self.run.returning => self.bring_back(),
             // The device may have taken by itself what was loaded.
             State::Holding { .. } | State::Draining { .. } => self.begin(Step::Stopping, Task::Stop),
-            State::Preflight(_) | State::Judging | State::Pausing { .. } if self.run.loaded.is_some() => {
+            State::Preflight(_) | State::Judging | State::Pausing { .. } if self.is_to_be_looked_at() => {
                 self.verify()
             }
             State::Preflight(_) | State::Judging | State::Pausing { .. } => self.settle(),
             State::Verifying(_) | State::Ended(_) => Err(Rejected),
         }
+    }
+
+    /// Whether it may run other software than before by now, so that it is looked at before the run ends. For one that is
+    /// not heard, and had nothing loaded, nobody waits.
+    fn is_to_be_looked_at(&self) -> bool {
+        let failed = self.run.failure.as_ref().map(|failure| &failure.cause);
+        let is_heard = !matches!(failed, Some(Cause::Unreachable(..)));
+        self.run.loaded.is_some() || (is_heard && self.run.old.is_some() && self.answers_for_software())
     }
 
     pub(super) fn cancel_operation(&mut self, step: Step, operation: &Operation) -> Result<(), Rejected> {

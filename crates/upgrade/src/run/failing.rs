@@ -61,7 +61,12 @@ impl Turn<'_> {
             Step::Stopping if matches!(cause, Cause::Unreachable(..)) && self.run.loaded.is_some() => {
                 return self.verify();
             }
-            Step::Stopping => return self.settle(),
+            Step::Stopping => {
+                if let Some(closing) = &mut self.run.closing {
+                    closing.reason += &format!("; {cause}");
+                }
+                return self.settle();
+            }
             _ if self.run.returning => return self.not_brought_back(failure),
             Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
                 if cause == Cause::RevisionMoved && !self.run.is_closing() && self.run.on_trial.is_none() =>
@@ -86,9 +91,10 @@ impl Turn<'_> {
             {
                 self.go_back()
             }
-            // Not each failure comes with a whole look, and a restart may have led to what was loaded.
+            // Not each failure comes with a whole look, and a restart may have led to other software.
             Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls
-                if self.run.loaded.is_some() && !matches!(cause, Cause::Unreachable(..)) =>
+                if cause == Cause::Restarted
+                    || (self.run.loaded.is_some() && !matches!(cause, Cause::Unreachable(..))) =>
             {
                 self.verify()
             }

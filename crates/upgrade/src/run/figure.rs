@@ -46,6 +46,12 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.go_back();
         }
+        // It may have come up with its other software, which nobody asked for.
+        if step == Step::Resetting
+            && let Some(cause) = self.left_the_old_software(reading)
+        {
+            return self.fail(step, cause);
+        }
         if self.run.is_closing() && !self.run.returning && step != Step::OpeningCalls {
             return self.take_back(step);
         }
@@ -65,12 +71,7 @@ impl Turn<'_> {
             (Step::Activating, _) => self.came_up(reading),
             (Step::Converting, _) => self.converted_by_device(operation),
             (Step::Restoring, Goal::Upgrade { .. }) => self.soak(reading),
-            // It may have come up with its other software, which nobody asked for.
-            (Step::Resetting, _) => match self.left_the_old_software(reading) {
-                Some(cause) => self.fail(step, cause),
-                None => self.succeed(),
-            },
-            (Step::Restoring | Step::Confirming, _) => self.succeed(),
+            (Step::Restoring | Step::Confirming | Step::Resetting, _) => self.succeed(),
 
             // Where nothing was ever made to run, nothing was changed either: today's settings stay.
             (Step::RollingBack, _) if self.run.activated.is_none() && !operation.commanded => self.settle(),

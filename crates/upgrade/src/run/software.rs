@@ -18,6 +18,11 @@ impl Turn<'_> {
         matches!(self.run.goal, Goal::Upgrade { .. } | Goal::RollBack)
     }
 
+    /// Whether what runs in the end is this run's matter.
+    pub(super) const fn answers_for_software(&self) -> bool {
+        self.changes_software() || matches!(self.run.goal, Goal::Reset)
+    }
+
     /// Whether a device that runs other software than before is to be brought back: it took what this run is about.
     pub(super) fn is_to_be_brought_back(&self) -> bool {
         let concerned = match self.run.goal {
@@ -86,8 +91,7 @@ impl Turn<'_> {
                 !on_trial && (self.shows_nothing_of_others(reading) || !is_work)
             }
         };
-        let answers_for_it = self.changes_software() || matches!(self.run.goal, Goal::Reset);
-        if taken && answers_for_it && self.is_of_other_buffer(running) {
+        if taken && self.answers_for_software() && self.is_of_other_buffer(running) {
             self.left_the_old_software(reading)
         } else {
             None

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use upgrade::profile::Command;
+use upgrade::profile::{Command, ConvertedBy};
 use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, State, Step};
 
 use crate::device::{Fault, file};
-use crate::world::{ALL, World, choices, image};
+use crate::world::{ALL, World, choices, image, with_converter};
 
 /// Found by the deterministic world: the old software did not start any more, so that the device took the new one by itself.
 #[test]
@@ -449,4 +449,31 @@ fn a_copy_of_before_that_is_cancelled_leaves_a_finished_upgrade_alone() {
     assert!(world.give(&upgrade::run::Event::Cancelled));
     let world = world.on();
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Cancelled, commands), "{}", world.told());
+}
+
+/// Shown by a reviewer: that it restarted is seen by a look which does not tell of the software.
+#[test]
+fn a_device_that_slides_during_a_second_backup_is_brought_back_before_anybody_is_asked() {
+    let slides_during_backup = |world: World| {
+        let mut world = world.fault(Command::Backup, [Fault::PowerLoss]).until_underway(Step::BackingUp);
+        world.device.slide();
+        let world = world.on();
+        assert_eq!((world.question().lost, world.device.running().version.as_str()), (false, "1.0"));
+    };
+    let mut world = World::new(Goal::RollBack, choices());
+    world.notified = false;
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining);
+    world.edit();
+    world.device.calls = 0;
+    slides_during_backup(world);
+
+    let mut world = World::converting(with_converter(image("2.0", 2)));
+    world.profile.conversion = vec![ConvertedBy::Manager];
+    world.converter = Some(Err("broken".into()));
+    let mut world = world.play();
+    world.edit();
+    world.notified = false;
+    assert!(world.give(&Event::Answered(Answer::Again)));
+    slides_during_backup(world);
 }

@@ -285,3 +285,56 @@ fn a_command_that_was_refused_may_come_once_more() {
         assert_eq!(left, ("1.0", None), "hot {hot}: {}", world.told());
     }
 }
+
+/// Shown by a reviewer: a restart that was commanded is waited for, and came up with other software.
+#[test]
+fn a_cancelled_reset_that_ends_in_the_other_software_is_brought_back() {
+    let mut world = World::new(Goal::Reset, choices());
+    world.device.calls = 2;
+    let mut world = world.begin().until_step(Step::Draining);
+    let no_copy_is_on_its_way = world.now + Duration::from_secs(60);
+    world.until(|world| world.now >= no_copy_is_on_its_way);
+    world.device.calls = 0;
+    let mut world = world.until_underway(Step::Resetting);
+    let boots = world.device.boots;
+    assert!(world.give(&Event::Cancelled));
+    world.until(|world| world.device.boots > boots);
+    world.device.slide();
+    let world = world.on();
+    assert_eq!((world.outcome(), world.device.running().version.as_str()), (Outcome::Cancelled, "1.0"));
+}
+
+/// Shown by a reviewer: nothing was loaded, and yet it ran other software.
+#[test]
+fn a_device_that_slides_during_a_pause_is_brought_back_before_the_run_ends() {
+    let upgrade = World::upgrade().run.goal;
+    for goal in [upgrade, Goal::RollBack, Goal::Reset] {
+        let mut world = World::new(goal, Choices { policy: Policy::Auto(1), ..choices() });
+        world.profile.limits.backoff_s = 300.0;
+        let mut world = world.fault(Command::CloseCalls, [Fault::Refuse]).begin();
+        world.until(|world| matches!(world.run.state, State::Pausing { .. }));
+        world.device.slide();
+        let world = world.cancel();
+        assert_eq!(
+            (world.outcome(), world.count(Command::RollBack)),
+            (Outcome::Cancelled, 1),
+            "{}",
+            world.told()
+        );
+        let left_with = world.ending().left_with.version.as_deref();
+        assert_eq!((world.device.running().version.as_str(), left_with), ("1.0", Some("1.0")));
+    }
+}
+
+/// Shown by a reviewer: a device that knows no abort goes on with what it is at.
+#[test]
+fn what_cannot_be_stopped_is_told_at_the_end() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    world.profile.commands.remove(&Command::Abort);
+    let work = world.device.work.as_mut().unwrap();
+    work.due = None;
+    let id = work.id.clone();
+    let world = world.cancel();
+    let reason = format!("cancelled by an operator; the device is busy with another operation ({id})");
+    assert_eq!((world.outcome(), world.ending().reason.clone()), (Outcome::Cancelled, reason));
+}
