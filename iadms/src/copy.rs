@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use crate::files::{FileError, Files};
-use crate::store::{DATABASE, Store, StoreError};
+use crate::store::{DATABASE, Named, NamedFiles, Store, StoreError};
 
 /// What was copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +21,9 @@ pub struct Copied {
     pub bytes: u64,
     /// What the copy lacks, because it was lost already: who names the file, and what is wrong with it.
     pub lost: Vec<String>,
+    /// What cannot be understood, here and in the copy, so that nobody knows which files it names. All that are stored are
+    /// copied then.
+    pub unreadable: Vec<String>,
 }
 
 /// Why there is no copy.
@@ -89,6 +92,7 @@ pub async fn copy(data: &Path, to: &Path) -> Result<Copied, CopyError> {
         return Err(CopyError::Taken(to));
     }
     let store = Store::open_read_only(data).await?;
+    store.is_known().await?;
     let mut partial = name.to_owned();
     partial.push(".partial");
     let partial = Partial::make(folder.join(partial))?;
@@ -110,7 +114,16 @@ async fn files(data: &Path, to: &Path) -> Result<Copied, CopyError> {
     let (here, there) = (Files::as_they_are(data), Files::open(to)?);
     let copy = Store::open_read_only(to).await?;
     let mut copied = Copied::default();
-    for (digest, named) in copy.named_files().await? {
+    let NamedFiles { files: mut named, unreadable } = copy.named_files().await?;
+    if !unreadable.is_empty() {
+        for listed in here.list()? {
+            let Some(digest) = listed.digest else { continue };
+            let by = format!("{}, which nothing that can be read names", listed.path.display());
+            named.entry(digest).or_insert(Named { by, size: None });
+        }
+    }
+    copied.unreadable = unreadable;
+    for (digest, named) in named {
         match here.copy(digest, &there) {
             Ok(size) => {
                 copied.files += 1;

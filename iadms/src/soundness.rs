@@ -9,7 +9,8 @@ use upgrade::Digest;
 use crate::api::{Check, Finding};
 use crate::causes::with_causes;
 use crate::files::{FileError, Files};
-use crate::store::{Named, OLDEST_SQLITE, Rows, Store, StoreError};
+use crate::profiles::restored;
+use crate::store::{Named, OLDEST_SQLITE, OpenRun, Rows, Store, StoreError};
 
 /// Files named that are not as they should be; of more, only the number is told.
 const MOST_NAMED: usize = 20;
@@ -38,6 +39,7 @@ pub async fn examine(data: &Path) -> Result<Vec<Check>, StoreError> {
     let named = match store.decoded().await {
         Ok(rows) => {
             checks.extend(rows.into_iter().map(readable));
+            checks.push(resumable(&store).await);
             store.named_files().await
         }
         Err(error) => Err(error),
@@ -45,10 +47,28 @@ pub async fn examine(data: &Path) -> Result<Vec<Check>, StoreError> {
     // Nobody is kept from starting a manager while the files are read.
     drop(store);
     match named {
-        Ok(named) => checks.extend(files(&Files::as_they_are(data), &named)),
+        Ok(named) => checks.extend(files(&Files::as_they_are(data), &named.files)),
         Err(error) => checks.push(bad("rows", &error)),
     }
     Ok(checks)
+}
+
+/// Whether a manager that starts can go on with the runs that are not over: what of them can be read needs a profile, too.
+async fn resumable(store: &Store) -> Check {
+    let open = match store.open_runs().await {
+        Ok(open) => open.readable,
+        Err(error) => return bad("open runs", &error),
+    };
+    let unreadable = |open: &OpenRun| {
+        let error = restored(&open.profile).err()?;
+        Some(format!("the profile of run {}: {error}", open.run.id))
+    };
+    let named: Vec<_> = open.iter().filter_map(unreadable).collect();
+    if named.is_empty() {
+        return Check::good("open runs", format!("{}, each with a profile that can be read", open.len()));
+    }
+    let next = "such a run holds its device until you let go of it: `iadms run forget`";
+    Check::wrong("open runs", Finding::Bad, named.join("; "), next)
 }
 
 fn sqlite(store: &Store) -> Check {

@@ -37,7 +37,7 @@ pub use self::commit::Kept;
 pub use self::decode::Rows;
 pub use self::error::StoreError;
 pub use self::image::StoredImage;
-pub use self::named::Named;
+pub use self::named::{Named, NamedFiles};
 pub use self::northbound::{NorthboundTarget, Owed, TargetError};
 use self::place::Place;
 pub use self::run::{LoggedEvent, OpenRun, OpenRuns, RunFilter, RunRecord, StoredProfile, ToldStory};
@@ -116,6 +116,15 @@ impl Store {
     /// The version of the schema that this program works with.
     pub fn latest_schema() -> i64 {
         migrate::latest(&migrate::STEPS)
+    }
+
+    /// Looks whether this program knows the schema, or an older one.
+    ///
+    /// # Errors
+    ///
+    /// It is newer, or none of ours.
+    pub async fn is_known(&self) -> Result<(), StoreError> {
+        migrate::known(&self.reading, &self.path, &migrate::STEPS).await.map(drop)
     }
 
     /// Checks the whole file for damage, which takes as long as reading it.

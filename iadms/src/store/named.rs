@@ -20,24 +20,33 @@ pub struct Named {
     pub size: Option<u64>,
 }
 
-/// The files that are named, by digest.
-#[derive(Default)]
-struct Naming(BTreeMap<Digest, Named>);
+/// The files that are named.
+#[derive(Debug, Default)]
+pub struct NamedFiles {
+    /// By digest.
+    pub files: BTreeMap<Digest, Named>,
+    /// The rows that name files, and cannot be understood: what they name is not known.
+    pub unreadable: Vec<String>,
+}
 
 impl Store {
-    /// Every stored file that an image, a backup or a run names. What a row names that cannot be understood is not known;
-    /// [`Store::decoded`] tells such rows.
+    /// Every stored file that an image, a backup or a run names.
     ///
     /// # Errors
     ///
     /// The database cannot be read.
-    pub async fn named_files(&self) -> Result<BTreeMap<Digest, Named>, StoreError> {
+    pub async fn named_files(&self) -> Result<NamedFiles, StoreError> {
         let told = |error| self.told(error);
-        let mut naming = Naming::default();
+        let mut naming = NamedFiles::default();
         let mut images = sqlx::query("SELECT * FROM image ORDER BY name").fetch(&self.reading);
         while let Some(row) = images.next().await {
-            if let Ok(stored) = self.image_of(&row.map_err(told)?) {
-                naming.image(&stored.image, &format!("image {}", stored.image.name));
+            let row = row.map_err(told)?;
+            match self.image_of(&row) {
+                Ok(stored) => naming.image(&stored.image, &format!("image {}", stored.image.name)),
+                Err(_) => {
+                    let name: String = row.try_get("name").map_err(told)?;
+                    naming.unreadable.push(format!("image {name}"));
+                }
             }
         }
         drop(images);
@@ -50,27 +59,35 @@ impl Store {
         let mut runs =
             sqlx::query("SELECT id, seq, changed, state FROM run ORDER BY id").fetch(&self.reading);
         while let Some(row) = runs.next().await {
-            if let Ok(record) = self.run_of(&row.map_err(told)?) {
-                naming.run(&record.run);
+            let row = row.map_err(told)?;
+            match self.run_of(&row) {
+                Ok(record) => naming.run(&record.run),
+                Err(_) => {
+                    let id: i64 = row.try_get("id").map_err(told)?;
+                    naming.unreadable.push(format!("run {id}"));
+                }
             }
         }
-        Ok(naming.0)
+        Ok(naming)
     }
 
-    fn name_backup(&self, row: &SqliteRow, naming: &mut Naming) -> Result<(), StoreError> {
+    fn name_backup(&self, row: &SqliteRow, naming: &mut NamedFiles) -> Result<(), StoreError> {
         let told = |error| self.told(error);
         let backup: i64 = row.try_get("backup").map_err(told)?;
-        let Ok(digest) = read_word("a backup", row.try_get("digest").map_err(told)?) else { return Ok(()) };
         let kind: String = row.try_get("kind").map_err(told)?;
+        let Ok(digest) = read_word("a backup", row.try_get("digest").map_err(told)?) else {
+            naming.unreadable.push(format!("backup {backup}, {kind}"));
+            return Ok(());
+        };
         let size = number(row.try_get("size").map_err(told)?);
         naming.file(digest, Some(size), || format!("backup {backup}, {kind}"));
         Ok(())
     }
 }
 
-impl Naming {
+impl NamedFiles {
     fn file(&mut self, digest: Digest, size: Option<u64>, by: impl FnOnce() -> String) {
-        self.0.entry(digest).or_insert_with(|| Named { by: by(), size });
+        self.files.entry(digest).or_insert_with(|| Named { by: by(), size });
     }
 
     fn image(&mut self, image: &Image, by: &str) {

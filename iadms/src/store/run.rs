@@ -28,6 +28,8 @@ pub struct OpenRun {
     pub run: Run,
     /// Its sequence number.
     pub seq: u64,
+    /// When it changed last.
+    pub changed: Time,
     /// The number of the last story told of it; 0: none.
     pub told: u64,
     /// The profile it began with.
@@ -52,6 +54,22 @@ pub struct RunRecord {
     pub changed: Time,
     /// The run.
     pub run: Run,
+}
+
+impl OpenRun {
+    /// Nobody can go on with it.
+    pub fn unreadable(self, why: String) -> UnreadableRun {
+        let Run { id, device, begun, .. } = self.run;
+        UnreadableRun {
+            id,
+            device: device.id,
+            name: device.name,
+            begun,
+            changed: self.changed,
+            over: false,
+            unreadable: why,
+        }
+    }
 }
 
 impl RunRecord {
@@ -250,6 +268,7 @@ impl Store {
         Ok(OpenRun {
             run: read(&what, row.try_get("state").map_err(told)?)?,
             seq: number(row.try_get("seq").map_err(told)?),
+            changed: time(row.try_get("changed").map_err(told)?),
             told: number(row.try_get("told").map_err(told)?),
             profile: StoredProfile {
                 name: row.try_get("name").map_err(told)?,

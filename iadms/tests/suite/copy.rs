@@ -12,7 +12,7 @@ use iadms::soundness::examine;
 use iadms::store::{Store, StoreError};
 
 use crate::samples::add_device;
-use crate::soundness::{all_good, everything, furnished};
+use crate::soundness::{all_good, change, everything, furnished};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
@@ -116,4 +116,37 @@ async fn one_lost_file_keeps_nobody_from_a_copy_of_the_rest() {
     assert_eq!(copied.files, 3);
     assert!(copied.lost.iter().any(|lost| lost.contains("image iad-2.0, main.img")), "{copied:?}");
     assert!(!Files::as_they_are(&to).path(image).exists(), "no rubbish is passed on for the file");
+}
+
+/// Shown by a reviewer: what could not be read named files that the copy lacked, and nobody was told.
+#[tokio::test]
+async fn what_cannot_be_read_is_copied_with_every_file_that_it_may_name() {
+    let (folder, store) = furnished().await;
+    store.close().await;
+    drop(store);
+    let all = Files::as_they_are(folder.path()).list().unwrap().len();
+    for (sql, row) in [
+        ("UPDATE image SET manifest = '{'", "image iad-2.0"),
+        ("UPDATE run SET state = '{'", "run 1"),
+        ("UPDATE backup_file SET digest = 'x' WHERE kind = 'user-data'", "backup 1, user-data"),
+    ] {
+        change(folder.path(), sql).await;
+        let place = tempfile::tempdir().unwrap();
+        let to = place.path().join("copy");
+        let copied = copy(folder.path(), &to).await.unwrap();
+        assert!(copied.unreadable.iter().any(|told| told == row), "{row}: {copied:?}");
+        assert_eq!((copied.lost.len(), Files::as_they_are(&to).list().unwrap().len()), (0, all));
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_known_is_not_copied_by_halves() {
+    let (folder, store) = furnished().await;
+    store.close().await;
+    drop(store);
+    change(folder.path(), "UPDATE _sqlx_migrations SET version = 99").await;
+    let place = tempfile::tempdir().unwrap();
+    let error = copy(folder.path(), &place.path().join("copy")).await.unwrap_err();
+    assert!(matches!(error, CopyError::Store(StoreError::NewerSchema { found: 99, .. })), "{error}");
+    assert_eq!(names(place.path()), Vec::<String>::new());
 }

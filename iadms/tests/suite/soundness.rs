@@ -85,7 +85,7 @@ pub(crate) fn all_good(checks: &[Check]) {
     }
 }
 
-async fn change(folder: &Path, sql: &'static str) {
+pub(crate) async fn change(folder: &Path, sql: &'static str) {
     let options = SqliteConnectOptions::new().filename(folder.join(DATABASE)).foreign_keys(false);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
@@ -141,6 +141,7 @@ async fn each_thing_that_is_wrong_is_told_by_name() {
         ("UPDATE northbound_target SET address = 'x'", "targets", &["target noc"]),
         ("UPDATE notification SET trap = 'x'", "notifications", &["notification 1"]),
         ("UPDATE profile SET layers = 'x'", "profiles", &["profile iad"]),
+        ("UPDATE profile SET layers = '[]'", "open runs", &["run 1", "missing", "iadms run forget"]),
         ("DELETE FROM profile", "references", &["\"run\"", "\"profile\""]),
         (
             "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET \

@@ -12,7 +12,8 @@ use crate::copy::{self, CopyError};
 /// Copy the database and every file that it names into a new folder, on which a daemon can be started
 ///
 /// It works whether the daemon runs or not, and keeps nobody waiting. The copy holds secrets: only you may read it. Exit
-/// code 5 if files were damaged or gone already, so that the copy lacks them.
+/// code 5 if files were damaged or gone already, so that the copy lacks them, or if the database has rows that cannot be
+/// understood.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BackupDb {
     /// The folder, which is made; nothing is written over
@@ -42,6 +43,11 @@ impl BackupDb {
         for lost in &copied.lost {
             output::note(&format!("the copy lacks what was lost already: {lost}"));
         }
-        Ok(if copied.lost.is_empty() { Exit::Success } else { Exit::Unsound })
+        for row in &copied.unreadable {
+            output::note(&format!(
+                "{row} cannot be understood, in the copy as here: `iadms db check` tells more"
+            ));
+        }
+        Ok(if copied.lost.is_empty() && copied.unreadable.is_empty() { Exit::Success } else { Exit::Unsound })
     }
 }

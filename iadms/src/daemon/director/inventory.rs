@@ -3,17 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::director::{Entry, Input, Told, Write};
+use engine::director::{Entry, Input};
 use engine::listener::{DeviceIndex, Heard};
-use upgrade::run::{Ending, Outcome, State, Story};
 use upgrade::{Oid, Run, Value};
 
 use super::commands::access;
-use super::{Batch, Connections, Loop};
+use super::{Batch, Loop};
 use crate::daemon::Trap;
 use crate::inventory::Device;
 use crate::profiles::restored;
-use crate::store::{OpenRun, OpenRuns, StoreError};
+use crate::store::{OpenRuns, StoreError};
 
 impl Loop {
     pub(super) fn trap(&self, heard: &Heard) -> Trap {
@@ -70,7 +69,23 @@ impl Loop {
     /// aside, and its device with it, until an operator has spoken: nobody knows what was commanded there.
     pub(super) async fn resume(&mut self) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
-        let OpenRuns { readable, unreadable } = self.connections.store.open_runs().await?;
+        let OpenRuns { readable, mut unreadable } = self.connections.store.open_runs().await?;
+        for open in readable {
+            let profile = match restored(&open.profile) {
+                Ok(profile) => Arc::new(profile),
+                Err(error) => {
+                    unreadable.push(open.unreadable(format!("the profile that it began with: {error}")));
+                    continue;
+                }
+            };
+            let device = self.connections.store.device_by_id(open.run.device.id).await?;
+            let access = access(&device, &profile);
+            let entry = Entry::stored(open.run, open.seq, open.told, profile, access);
+            // Device and file server may be elsewhere than before the restart.
+            let moved = self.moved(&entry, &device);
+            batch.inputs.push(Input::Resume(Box::new(entry)));
+            batch.inputs.extend(moved);
+        }
         for run in unreadable {
             tracing::error!(
                 run = run.id.0,
@@ -80,46 +95,7 @@ impl Loop {
             );
             self.aside.insert(run.device, run);
         }
-        for open in readable {
-            let device = self.connections.store.device_by_id(open.run.device.id).await?;
-            match restored(&open.profile) {
-                Ok(profile) => {
-                    let profile = Arc::new(profile);
-                    let access = access(&device, &profile);
-                    let entry = Entry::stored(open.run, open.seq, open.told, profile, access);
-                    // Device and file server may be elsewhere than before the restart.
-                    let moved = self.moved(&entry, &device);
-                    batch.inputs.push(Input::Resume(Box::new(entry)));
-                    batch.inputs.extend(moved);
-                }
-                Err(error) => self.give_up(open, &error.to_string()).await?,
-            }
-        }
         Ok(batch)
-    }
-
-    /// A run that nobody can go on with is over: its device is free for another one.
-    async fn give_up(&self, open: OpenRun, why: &str) -> Result<(), StoreError> {
-        let OpenRun { mut run, seq, told, .. } = open;
-        tracing::error!(
-            run = run.id.0,
-            why,
-            "the profile kept with a run cannot be read; the run is given up"
-        );
-        let reason = format!("the profile that it began with cannot be read by this version of iadms: {why}");
-        let ending = Ending { outcome: Outcome::DeviceLost, reason, left_with: run.last.clone() };
-        let (id, device, at) = (run.id, run.device.name.clone(), self.clock.now());
-        run.state = State::Ended(ending.clone());
-        let write = Write {
-            run: run.into(),
-            seq: seq + 1,
-            events: Vec::new(),
-            stories: vec![Told { run: id, device, at, n: told + 1, story: Story::Ended(ending) }],
-            backups: Vec::new(),
-            unique_id: None,
-        };
-        let Connections { store, catalogue, .. } = &self.connections;
-        store.commit(at, &[write], &[], catalogue).await.map(drop)
     }
 }
 
