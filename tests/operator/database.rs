@@ -220,6 +220,25 @@ fn a_run_that_cannot_be_read_holds_its_device_until_it_is_let_go_of_and_nothing_
 }
 
 #[test]
+fn a_run_whose_profile_cannot_be_read_is_not_given_up() {
+    let mut laboratory = Laboratory::start();
+    laboratory.add_image("new", "2.0", &[]);
+    let run = laboratory.begin(&["upgrade", DEVICE, "--image", "new", "--at", "2100-01-01T02:00:00Z"]);
+    holds(&laboratory, run);
+    laboratory.kill_manager();
+    meddle(&laboratory, "UPDATE profile SET layers = '[]'");
+    let checked = check(&laboratory, &laboratory.data());
+    assert!(checked.code == Some(UNSOUND) && checked.stdout.contains("the profile of run 1"), "{checked:?}");
+    laboratory.start_manager();
+    let words = ["run 1", "the profile that it began with", "iadms run forget 1"];
+    is_refused(&laboratory.run(&["backup", DEVICE]), &words);
+    assert_eq!(laboratory.run(&["doctor"]).code, Some(1));
+    laboratory.succeed(&["run", "forget", "1"]);
+    let run = laboratory.begin(&["backup", DEVICE]);
+    assert_eq!(laboratory.ending(run)["outcome"], "succeeded");
+}
+
+#[test]
 fn a_run_that_somebody_else_wrote_ends_the_daemon_which_goes_on_with_what_is_stored() {
     let mut laboratory = Laboratory::start();
     laboratory.add_image("new", "2.0", &[]);

@@ -66,6 +66,8 @@ stall_s = 2
 stall_s = 2
 [commands.reset]
 deadline_s = 4
+[commands.confirm]
+deadline_s = 4
 ";
 
 const ROLLS_BACK_SOON: &str = "
