@@ -59,7 +59,7 @@ pub struct Run {
     pub secret: String,
     /// When it began.
     pub begun: Time,
-    /// What earlier runs of the device know of it.
+    /// What earlier runs of the device know of it; where none does, what it was found like.
     #[serde(default)]
     pub expected: Option<Expected>,
     /// Where it stands.
@@ -475,9 +475,8 @@ impl Run {
             Outcome::Refused | Outcome::DeviceLost => false,
         };
         let seen = left_with.software();
-        let found = self.old.as_ref().filter(|_| *outcome != Outcome::Refused).map(Old::software);
         let told = self.expected.as_ref();
-        let left = seen.filter(|_| has_changed).or(told.map(Expected::software)).or(found)?;
+        let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
         let is_seen = seen.is_some_and(|seen| seen.is(left));
         let other = match told {
             // Today's settings are those that were restored, whatever it was left with.

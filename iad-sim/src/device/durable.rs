@@ -112,7 +112,28 @@ pub enum ServerProtocol {
     Ftp,
 }
 
+/// The configuration that software comes with: its default parameters, if it says which format it reads, and no subscriber's.
+pub(crate) fn configuration_of_new(version: &str, format: Option<u32>) -> ConfigurationSet {
+    let document = |kind| match format {
+        Some(format) if kind == ConfigurationKind::DefaultParameters => Document::delivered(version, format),
+        _ => Document::empty(kind, format.unwrap_or(0)),
+    };
+    ConfigurationKind::ALL.into_iter().map(|kind| Configuration::new(document(kind))).collect()
+}
+
 impl Durable {
+    /// Its other buffer holds the same software, with the configuration that it came with: so some devices are delivered.
+    pub fn deliver_twice(&mut self) {
+        let Some((aside, running)) = self.standby_index().zip(self.active().cloned()) else { return };
+        let format = running.header.as_ref().map(|header| header.format);
+        if let Some(set) = self.configurations.get_mut(aside) {
+            *set = configuration_of_new(&running.version, format);
+        }
+        if let Some(buffer) = self.buffers.get_mut(aside) {
+            *buffer = running;
+        }
+    }
+
     /// A device as delivered: software `version` of `size` bytes in the first buffer, configured in that format for a subscriber.
     pub fn delivered(settings: &Settings, version: &str, format: u32, size: u64) -> Self {
         let mut buffers = vec![Buffer::delivered(version, &settings.hardware, format, size)];

@@ -169,6 +169,8 @@ pub enum Trouble {
     },
     /// Nobody hears the notifications of a device.
     Deaf(usize),
+    /// Both buffers of a device hold the same version from the beginning.
+    Twin(usize),
     /// Datagrams are lost, doubled and damaged, so many of a thousand each.
     Network {
         /// Lost.
@@ -262,6 +264,16 @@ pub enum Trouble {
         /// How far, ahead.
         by: Duration,
     },
+}
+
+impl Trouble {
+    /// The device that holds the same version twice.
+    pub(crate) const fn twin(&self) -> Option<usize> {
+        match self {
+            Self::Twin(device) => Some(*device),
+            _ => None,
+        }
+    }
 }
 
 /// Which way between a device and the manager is cut.

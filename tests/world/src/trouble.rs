@@ -103,7 +103,11 @@ impl World {
                 }
                 self.settle(device);
             }
-            Trouble::Device(..) | Trouble::Kill { .. } | Trouble::Deaf(_) | Trouble::Network { .. } => {}
+            Trouble::Device(..)
+            | Trouble::Kill { .. }
+            | Trouble::Deaf(_)
+            | Trouble::Twin(_)
+            | Trouble::Network { .. } => {}
         }
     }
 

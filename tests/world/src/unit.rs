@@ -90,8 +90,11 @@ pub(crate) fn place(address: IpAddr) -> Option<usize> {
 }
 
 impl Unit {
-    pub(crate) fn new(plan: DevicePlan, seed: u64, now: Duration) -> Self {
-        let durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
+    pub(crate) fn new(plan: DevicePlan, seed: u64, is_twin: bool, now: Duration) -> Self {
+        let mut durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
+        if is_twin {
+            durable.deliver_twice();
+        }
         let settings = AgentSettings {
             read_only: vec![b"public".to_vec()],
             read_write: vec![b"private".to_vec()],

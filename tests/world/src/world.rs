@@ -1,7 +1,7 @@
 //! The world: it owns the time, takes what is due first, delivers it, performs what follows, and checks.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::images::images;
 use crate::invariants::{Checks, Violation, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 use crate::manager::{Channel, Manager, Message, Part, convert, profile};
 use crate::network::Network;
-use crate::plan::{Plan, Trouble};
+use crate::plan::{DevicePlan, Plan, Trouble};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::store::Store;
@@ -178,8 +178,11 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
-        let mut units: Vec<_> =
-            plan.devices.iter().map(|device| Unit::new(device.clone(), random.number(), BEGIN)).collect();
+        let twins: BTreeSet<_> = plan.troubles.iter().filter_map(Trouble::twin).collect();
+        let unit = |(place, device): (usize, &DevicePlan)| {
+            Unit::new(device.clone(), random.number(), twins.contains(&place), BEGIN)
+        };
+        let mut units: Vec<_> = plan.devices.iter().enumerate().map(unit).collect();
         let mut network = Network::default();
         let mut kills = BTreeMap::new();
         let mut queue = Queue::new();
@@ -197,6 +200,8 @@ impl World {
                         unit.deaf = true;
                     }
                 }
+                // It was so before anything began.
+                Trouble::Twin(_) => {}
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }

@@ -9,7 +9,7 @@ use super::Policy;
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
 use crate::profile::Server;
-use crate::reading::Software;
+use crate::reading::{Buffer, Reading, Software};
 use crate::{DeviceId, RunId, Time};
 
 /// What a run begins with; see [`Run`](super::Run) for each field.
@@ -49,6 +49,13 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// A device of which no run knows anything yet is to be left with what it runs.
+    pub(crate) fn of(reading: &Reading) -> Option<Self> {
+        let Buffer { version, index, .. } = reading.running()?;
+        let other = Some(reading.other_configuration());
+        Some(Self { version: version.clone(), buffer: Some(*index), other })
+    }
+
     /// The software that it was left with.
     pub(crate) fn software(&self) -> Software<'_> {
         Software { version: &self.version, buffer: self.buffer }

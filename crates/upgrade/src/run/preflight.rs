@@ -1,7 +1,7 @@
 //! Whether a run may begin (row B3): what was read is held against what is wanted. Nothing is written.
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Goal, Old, Outcome, State, Step, Story, Waiting};
+use super::{Effect, Expected, Goal, Old, Outcome, State, Step, Story, Waiting};
 use crate::image::Image;
 use crate::operation::{Cause, Task};
 use crate::profile::{Command, ConvertedBy, Scope};
@@ -44,6 +44,9 @@ impl Turn<'_> {
             // What it is like now is nothing to begin from.
             self.run.old = before.or(self.run.old.take());
             return self.refuse(cause);
+        }
+        if self.run.expected.is_none() {
+            self.run.expected = Expected::of(reading);
         }
         if let (Goal::Upgrade { image }, Some(running)) = (&self.run.goal, reading.running())
             && running.version == image.manifest.version

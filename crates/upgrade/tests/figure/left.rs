@@ -158,6 +158,17 @@ fn what_it_slid_to_is_no_success_of_whoever_wants_that() {
     assert_eq!((world.outcome(), leaves(&world)), (Outcome::Succeeded, Some("1.0".into())));
 }
 
+/// Found by the deterministic world: the first run of all was a backup, during which the device left its software.
+#[test]
+fn what_a_device_was_found_with_first_is_expected_of_it() {
+    let mut world = World::new(Goal::Backup, choices()).fault(Command::Backup, [Fault::Refuse]).play();
+    world.device.slide();
+    world.before_counts = false;
+    let world = world.answer(Answer::Again);
+    assert_eq!((world.outcome(), world.device.running().version.as_str()), (Outcome::Succeeded, "0.9"));
+    assert_eq!(leaves(&world), Some("1.0".into()));
+}
+
 /// What it found was no end of anything: others tried new software.
 #[test]
 fn a_run_that_was_refused_leaves_nothing_to_be_expected() {

@@ -5,9 +5,8 @@ use core::time::Duration;
 use super::incoming::Incoming;
 use super::{Context, Outcome, Span, Step, Work, failed};
 use crate::device::buffer::{Buffer, BufferState};
-use crate::device::configuration::{ConfigurationKind, Document};
 use crate::device::digest::Hasher;
-use crate::device::durable::{Configuration, Server};
+use crate::device::durable::{Server, configuration_of_new};
 use crate::device::effect::{Effect, Purpose, TransferEvent};
 use crate::device::hardware::{Halt, Hardware};
 use crate::device::image::ImageReader;
@@ -233,18 +232,12 @@ impl Load {
         // What has no header is flashed like any other: only the boot loader finds out.
         let version = header.as_ref().map_or_else(|| wanted.clone(), |header| header.version.clone());
         let sha256 = self.hasher.digest();
-        let defaults = header.as_ref().map(|header| Document::delivered(&version, header.format));
+        let came_with = configuration_of_new(&version, header.as_ref().map(|header| header.format));
         // 100 % comes before it is valid, so that a loss of power there leaves a buffer that does not count.
         context.advance(10_000, self.written)?;
         let durable = context.hardware.store();
         if let Some(set) = durable.configurations.get_mut(self.buffer) {
-            let format = header.as_ref().map_or(0, |header| header.format);
-            let empty = ConfigurationKind::ALL.into_iter().map(|kind| Document::empty(kind, format));
-            let documents = empty.map(|empty| match &defaults {
-                Some(defaults) if defaults.kind == empty.kind => defaults.clone(),
-                _ => empty,
-            });
-            *set = documents.map(Configuration::new).collect();
+            *set = came_with;
         }
         if let Some(buffer) = durable.buffers.get_mut(self.buffer) {
             *buffer = Buffer {

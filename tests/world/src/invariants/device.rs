@@ -105,6 +105,13 @@ pub(super) fn no_device_is_left_dead(place: usize, unit: &Unit) -> Checked {
     }
 }
 
+/// Whether this runs, in this buffer by its index at the device (IAD-MIB `iadBufferIndex`) where that is known.
+pub(super) fn is_running(durable: &Durable, version: &str, buffer: Option<u32>) -> bool {
+    let index = u32::try_from(durable.boot.selected + 1).ok();
+    let active = durable.active().map(|active| active.version.as_str());
+    active == Some(version) && (buffer.is_none() || buffer == index)
+}
+
 /// The configuration in force.
 pub(super) fn in_force(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> {
     let document = |kind| Some((kind, durable.running_configuration(kind)?.document().clone()));

@@ -44,14 +44,12 @@ impl Checks {
     pub(crate) fn fate_of_an_edit(&self, place: usize, units: &[Unit], store: &Store) -> Option<Fate> {
         let unit = units.get(place)?;
         let durable = unit.device.durable();
-        let running = durable.active().map(|active| active.version.as_str());
         let Some(stored) = store.open_run_of(device_id(place)) else {
-            let left = store.expected(device_id(place)).map(|expected| expected.version);
             let away = self.devices.get(place).and_then(|known| known.away.as_ref());
-            return match left {
+            return match store.expected(device_id(place)) {
                 None => Some(Fate::Owed),
-                Some(left) if Some(&*left) == running => Some(Fate::Owed),
-                Some(left) => away.filter(|away| away.version == left).map(|_| Fate::Away),
+                Some(left) if device::is_running(durable, &left.version, left.buffer) => Some(Fate::Owed),
+                Some(left) => away.filter(|away| away.version == left.version).map(|_| Fate::Away),
             };
         };
         let run = &stored.run;
@@ -62,9 +60,11 @@ impl Checks {
             return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
         }
         // Nor those of software that the device is not meant to run.
-        let before = run.old.as_ref().map(|old| old.version.as_str());
-        let left = run.expected.as_ref().map(|expected| expected.version.as_str());
-        let is_elsewhere = [before, left].iter().any(|meant| meant.is_some() && *meant != running);
+        let before = run.old.as_ref().map(|old| (&old.version, old.buffer));
+        let left = run.expected.as_ref().map(|left| (&left.version, left.buffer));
+        let meant = [before, left].into_iter().flatten();
+        let is_elsewhere =
+            meant.into_iter().any(|(version, buffer)| !device::is_running(durable, version, buffer));
         if is_elsewhere || is_busy {
             return None;
         }

@@ -9,7 +9,7 @@ use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conve
 use upgrade::run::{Ending, Goal, Outcome, Story};
 use upgrade::{Profile, Run, RunId};
 
-use super::device::in_force;
+use super::device::{in_force, is_running};
 use super::{Checked, Checks, Violation, broken};
 use crate::images::{digest_of, kind};
 use crate::store::Store;
@@ -118,10 +118,10 @@ impl Checks {
         let Some(old) = run.old.as_ref().filter(|_| asked) else { return Ok(()) };
         // Nor does a backup or a restore bring back what leaves its software by itself.
         let software = !matches!(run.goal, Goal::Backup | Goal::Restore { .. });
-        if !software && durable.active().is_some_and(|active| active.version != old.version) {
+        if !software && !is_running(durable, &old.version, old.buffer) {
             return Ok(());
         }
-        runs(durable, &old.version)?;
+        runs(durable, &old.version, old.buffer)?;
         same(&known.owed, &in_force(durable))
     }
 
@@ -137,7 +137,7 @@ impl Checks {
         let format = durable.active().map_or(0, iad_sim::device::Buffer::format);
         match &run.goal {
             Goal::Upgrade { image } => {
-                runs(durable, &image.manifest.version)?;
+                runs(durable, &image.manifest.version, None)?;
                 let wanted = known
                     .owed
                     .iter()
@@ -148,7 +148,8 @@ impl Checks {
                 known.owe(place, now, &mut self.owners);
             }
             Goal::RollBack => {
-                runs(durable, run.target_version().unwrap_or_default())?;
+                let buffer = run.old.as_ref().and_then(|old| old.standby_buffer);
+                runs(durable, run.target_version().unwrap_or_default(), buffer)?;
                 let readable = known.owed.values().all(|document| document.format == format);
                 // What it left by itself has settings of its own, and later ones unless a person has changed those that it
                 // had since.
@@ -186,8 +187,8 @@ impl Checks {
                 }
             }
             Goal::Reset => {
-                let before = run.old.as_ref().map(|old| old.version.clone()).unwrap_or_default();
-                runs(durable, &before)?;
+                let Some(old) = &run.old else { return Err("nothing is known of it".into()) };
+                runs(durable, &old.version, old.buffer)?;
             }
         }
         Ok(())
@@ -333,17 +334,18 @@ pub(super) fn no_device_is_flooded(run: &Run, datagrams: u64, lasted_s: u64) -> 
     broken("no_device_is_flooded", what)
 }
 
-fn runs(durable: &Durable, version: &str) -> Result<(), String> {
+fn runs(durable: &Durable, version: &str, buffer: Option<u32>) -> Result<(), String> {
     let active = durable.active();
-    let running = active.map(|active| active.version.clone()).unwrap_or_default();
-    if running != version {
-        return Err(format!("it runs {running:?}, not {version:?}"));
+    if !is_running(durable, version, buffer) {
+        let running = active.map(|active| active.version.clone()).unwrap_or_default();
+        let place = durable.boot.selected + 1;
+        return Err(format!("it runs {running:?} in buffer {place}, not {version:?} in buffer {buffer:?}"));
     }
     if !active.is_some_and(iad_sim::device::Buffer::is_valid) {
         return Err("its image is not whole".into());
     }
     if durable.boot.trial.is_some() {
-        return Err(format!("{running} is still on trial"));
+        return Err(format!("{version} is still on trial"));
     }
     Ok(())
 }

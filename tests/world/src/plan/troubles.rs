@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 17] = [
+const OF_DEVICES: [(&str, u64); 18] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -66,6 +66,7 @@ const OF_DEVICES: [(&str, u64); 17] = [
     ("partition", 200),
     ("slow", 60),
     ("deaf", 70),
+    ("twin", 150),
     ("edit", 80),
     ("edit-on-trial", 80),
     ("cancel", 80),
@@ -166,6 +167,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             Trouble::Slow { device, at, lasts, by }
         }
         "deaf" => Trouble::Deaf(device),
+        "twin" => Trouble::Twin(device),
         "edit" => Trouble::Edit { device, at },
         "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
         "cancel" => Trouble::Cancel { device, at },
