@@ -44,7 +44,7 @@ impl Checks {
         nothing_restarts_before_its_time(run, operation, now)?;
         one_operation_at_a_time(&before, operation)?;
         new_software_is_on_trial(operation, self.trial_s)?;
-        only_healthy_software_is_confirmed(operation, unit, watched, self.soak)?;
+        only_healthy_software_is_confirmed(run, operation, unit, watched, self.soak)?;
         what_is_done_is_not_done_again(&before, operation)?;
         nothing_is_loaded_without_a_whole_backup(place, run, operation, store, &known.ever)?;
         what_is_restored_fits_the_software(place, operation, durable, store)?;
@@ -151,8 +151,10 @@ fn new_software_is_on_trial(operation: &Record, trial_s: u32) -> Checked {
     Ok(())
 }
 
-/// Once it is confirmed, no way leads back: before that it was watched for its time, and was well.
+/// Once it is confirmed, no way leads back: before that it was watched for its time, and was well. What it is like after a
+/// restart is not known yet to whoever sent a command that arrives late.
 fn only_healthy_software_is_confirmed(
+    run: &Run,
     operation: &Record,
     unit: &Unit,
     watched: Option<Duration>,
@@ -164,7 +166,12 @@ fn only_healthy_software_is_confirmed(
     if watched.is_some_and(|watched| watched < soak) {
         return broken("only_healthy_software_is_confirmed", format!("{}: after {watched:?}", operation.id));
     }
-    if unit.device.answers() && !unit.device.is_healthy() {
+    let looked_at = match &run.state {
+        State::Working { operation: own, .. } if own.id == operation.id => own.before.as_ref(),
+        _ => None,
+    };
+    let is_known = looked_at.is_some_and(|before| before.pulse.boots == Some(unit.device.durable().boot.boots));
+    if is_known && unit.device.answers() && !unit.device.is_healthy() {
         return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
     }
     Ok(())
