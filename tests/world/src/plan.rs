@@ -203,6 +203,15 @@ pub enum Trouble {
         /// So long after it began.
         after: Duration,
     },
+    /// Right after a backup of a run is whole, somebody changes the configuration at the device.
+    EditBackedUp {
+        /// At which.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// So long after the backup.
+        after: Duration,
+    },
     /// An operator cancels whatever run the device is in.
     Cancel {
         /// Of which device.

@@ -83,6 +83,11 @@ impl World {
                     unit.late_command = Some(number);
                 }
             }
+            Trouble::EditBackedUp { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.edit_backed_up = Some(number);
+                }
+            }
             Trouble::Slide { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.slides.push(number);
@@ -129,7 +134,7 @@ impl World {
                 }
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
-            Some(Trouble::EditOnTrial { device, .. }) => {
+            Some(Trouble::EditOnTrial { device, .. } | Trouble::EditBackedUp { device, .. }) => {
                 let device = *device;
                 self.edit(device);
             }
@@ -173,6 +178,16 @@ impl World {
             && let Some(number) = unit.edit_on_trial.take()
         {
             self.put(after, Item::Over(number));
+        }
+    }
+
+    /// A backup of a device is whole: trouble that waited for it strikes.
+    pub(crate) fn backed_up(&mut self, place: usize) {
+        let waits = self.units.get_mut(place).and_then(|unit| unit.edit_backed_up.take());
+        if let Some((number, Trouble::EditBackedUp { after, .. })) =
+            waits.and_then(|number| Some((number, self.plan.troubles.get(number)?)))
+        {
+            self.put(*after, Item::Over(number));
         }
     }
 
@@ -253,6 +268,7 @@ impl World {
                 unit.slides.clear();
                 unit.rots = false;
                 unit.edit_on_trial = None;
+                unit.edit_backed_up = None;
                 unit.device.faults_mut().clear(None);
             }
             self.power_cycle_what_does_not_run(place);

@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use engine::director::{Effect, Input, Turn};
 use upgrade::Time;
-use upgrade::run::Story;
+use upgrade::run::{Step, Story};
 
 use crate::invariants::one_run_at_a_time;
 use crate::manager::{Channel, Committing, Message, Part};
 use crate::store::Refused;
+use crate::unit::Unit;
 use crate::world::{Item, World};
 
 impl World {
@@ -105,12 +106,14 @@ impl World {
             }
             Effect::Tell(told) => {
                 self.note(|| format!("run {} of {}: {:?}", told.run, told.device, told.story));
-                if matches!(told.story, Story::Asked { .. } | Story::Ended(_)) {
-                    let place =
-                        self.units.iter().position(|unit| unit.plan.settings.unique_id == told.device);
-                    if let Some(place) = place {
+                let is_its = |unit: &Unit| unit.plan.settings.unique_id == told.device;
+                let Some(place) = self.units.iter().position(is_its) else { return };
+                match told.story {
+                    Story::Asked { .. } | Story::Ended(_) => {
                         self.put(Duration::from_millis(100), Item::Operator(place));
                     }
+                    Story::StepDone { step: Step::BackingUp, .. } => self.backed_up(place),
+                    _ => {}
                 }
             }
             Effect::Committed { receipt } => self.message(Channel::Receipts, Message::Receipt(receipt)),

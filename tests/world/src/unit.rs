@@ -49,6 +49,8 @@ pub(crate) struct Unit {
     pub(crate) slow: (Duration, Duration),
     /// The number of the trouble that changes its configuration once that is on trial.
     pub(crate) edit_on_trial: Option<usize>,
+    /// The number of the trouble that changes its configuration once that is backed up.
+    pub(crate) edit_backed_up: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
     /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
@@ -114,6 +116,7 @@ impl Unit {
             deaf_until: Duration::ZERO,
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
+            edit_backed_up: None,
             late_command: None,
             slides: Vec::new(),
             events: 0,

@@ -219,6 +219,7 @@ impl World {
                 | Trouble::DiskFull { at, .. }
                 | Trouble::Edit { at, .. }
                 | Trouble::EditOnTrial { at, .. }
+                | Trouble::EditBackedUp { at, .. }
                 | Trouble::Cancel { at, .. }
                 | Trouble::Slide { at, .. }
                 | Trouble::LateCommand { at, .. }

@@ -170,7 +170,8 @@ fn only_healthy_software_is_confirmed(
         State::Working { operation: own, .. } if own.id == operation.id => own.before.as_ref(),
         _ => None,
     };
-    let is_known = looked_at.is_some_and(|before| before.pulse.boots == Some(unit.device.durable().boot.boots));
+    let is_known =
+        looked_at.is_some_and(|before| before.pulse.boots == Some(unit.device.durable().boot.boots));
     if is_known && unit.device.answers() && !unit.device.is_healthy() {
         return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
     }

@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 18] = [
+const OF_DEVICES: [(&str, u64); 19] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -69,6 +69,7 @@ const OF_DEVICES: [(&str, u64); 18] = [
     ("twin", 150),
     ("edit", 80),
     ("edit-on-trial", 80),
+    ("edit-backed-up", 80),
     ("cancel", 80),
     ("late-command", 40),
     ("rival", 80),
@@ -170,6 +171,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "twin" => Trouble::Twin(device),
         "edit" => Trouble::Edit { device, at },
         "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
+        "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
         "cancel" => Trouble::Cancel { device, at },
         "late-command" => {
             let by = random.span(1_000, 20_000);
