@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use engine::datagram::Datagram;
 use tftp::Packet;
 
+use crate::invariants::nothing_is_commanded_at_another_unit;
 use crate::unit::{Moving, SNMP_PORT, address, place};
 use crate::world::{Item, MANAGER, Socket, World};
 
@@ -22,7 +23,8 @@ impl World {
     pub(crate) fn send_to_device(&mut self, place: usize, make: impl Fn(Vec<u8>) -> Item, bytes: Vec<u8>) {
         let now = self.now;
         self.checks.sent(place);
-        if let Some(unit) = self.units.get(place).filter(|unit| unit.deaf_until <= now) {
+        let is_another = self.impostors.contains_key(&place);
+        if let Some(unit) = self.units.get(place).filter(|unit| is_another || unit.deaf_until <= now) {
             let slow = unit.slow;
             self.send(slow, make, bytes);
         }
@@ -74,6 +76,9 @@ impl World {
 
     pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
+        if self.impostors.contains_key(&place) {
+            return self.ask_another(place, bytes);
+        }
         let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
         let answer = unit.answer(bytes, now);
         self.settle(place);
@@ -84,6 +89,19 @@ impl World {
             let arrive = move |bytes| Item::ToManager { socket: Socket::Commander, peer, bytes };
             self.send_to_manager(place, arrive, answer);
         }
+    }
+
+    /// Another unit answers at the address of a device.
+    fn ask_another(&mut self, place: usize, bytes: &[u8]) {
+        self.judge(nothing_is_commanded_at_another_unit(place, bytes));
+        let now = self.now;
+        let Some(unit) = self.impostors.get_mut(&place) else { return };
+        let clock = unit.clock(now);
+        unit.device.tick(clock);
+        let Some(bytes) = unit.answer(bytes, now) else { return };
+        let peer = SocketAddr::new(address(place), SNMP_PORT);
+        let delay = self.random.span(5, 40);
+        self.put(delay, Item::ToManager { socket: Socket::Commander, peer, bytes });
     }
 
     pub(crate) fn transfer_hears(&mut self, place: usize, port: u16, from: SocketAddr, bytes: &[u8]) {

@@ -167,6 +167,15 @@ pub enum Trouble {
         /// How late.
         by: Duration,
     },
+    /// A device is unplugged, and at its address another unit answers for a time.
+    Impostor {
+        /// Whose address.
+        device: usize,
+        /// When.
+        at: Duration,
+        /// For how long the other one answers.
+        lasts: Duration,
+    },
     /// Nobody hears the notifications of a device.
     Deaf(usize),
     /// Both buffers of a device hold the same version from the beginning.

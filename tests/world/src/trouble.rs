@@ -5,18 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use engine::datagram::Datagram;
 use engine::file_server::Port;
-use iad_sim::device::{Changes, Command, ConfigurationKind, Power};
+use iad_sim::device::{Changes, Command, ConfigurationKind, Power, Settings};
 use iad_sim::fault::{Fault, FaultKind};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
 
 use crate::invariants::Fate;
 use crate::network::Network;
-use crate::plan::{Cut, Meanwhile, Trouble};
-use crate::unit::address;
-use crate::world::{Item, MANAGER, World};
+use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
+use crate::unit::{Unit, address};
+use crate::world::{Item, MANAGER, World, device_id};
 
 /// Somebody in the network who is no device of ours.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
+
+/// Before another unit is plugged in, and after it was: what was sent before has arrived by then, or never will.
+const UNPLUGGED: Duration = Duration::from_secs(60);
 
 /// After so many starts in vain a device takes its other software.
 const STARTS: u32 = 3;
@@ -49,6 +52,16 @@ impl World {
             Trouble::Rot { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.rots = true;
+                }
+            }
+            Trouble::Impostor { device, lasts, .. } => {
+                // One at a time.
+                if let Some(unit) = self.units.get_mut(device).filter(|unit| unit.unplugged_until <= now) {
+                    let until = now + UNPLUGGED + lasts + UNPLUGGED;
+                    unit.unplugged_until = until;
+                    unit.unheard_until = unit.unheard_until.max(until);
+                    unit.deaf_until = unit.deaf_until.max(until);
+                    self.put(UNPLUGGED, Item::Over(number));
                 }
             }
             Trouble::Partition { device, lasts, cut, .. } => {
@@ -133,6 +146,10 @@ impl World {
                     self.put(UP_AGAIN, Item::Edit(device));
                 }
             }
+            Some(Trouble::Impostor { device, lasts, .. }) => {
+                let (device, lasts) = (*device, *lasts);
+                self.plug_in_another(device, number, lasts);
+            }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
             Some(Trouble::EditOnTrial { device, .. } | Trouble::EditBackedUp { device, .. }) => {
                 let device = *device;
@@ -179,6 +196,23 @@ impl World {
         {
             self.put(after, Item::Over(number));
         }
+    }
+
+    /// At the device's address another unit answers, where it is known which one should; or no more.
+    fn plug_in_another(&mut self, place: usize, number: usize, lasts: Duration) {
+        let is_known = self.store.unique_ids.contains_key(&device_id(place));
+        if self.impostors.remove(&place).is_some() || !is_known || self.is_quiet() {
+            return;
+        }
+        let Some(own) = self.plan.devices.get(place) else { return };
+        let plan = DevicePlan {
+            settings: Settings { timing: own.settings.timing, ..Settings::numbered(another_number(place)) },
+            ..own.clone()
+        };
+        let seed = self.random.number();
+        self.note(|| format!("another unit answers in the place of device {}", place + 1));
+        self.impostors.insert(place, Unit::new(plan, seed, true, self.now));
+        self.put(lasts, Item::Over(number));
     }
 
     /// A backup of a device is whole: trouble that waited for it strikes.
@@ -259,6 +293,7 @@ impl World {
         self.network = Network::default();
         self.kills.clear();
         self.store.full = false;
+        self.impostors.clear();
         for place in 0..self.units.len() {
             if let Some(unit) = self.units.get_mut(place) {
                 unit.unheard_until = Duration::ZERO;
@@ -351,4 +386,9 @@ impl World {
         manager.files.handle(Port::Requests, &datagram, now);
         self.pump_files();
     }
+}
+
+/// The number of the unit that answers in the place of a device.
+fn another_number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(0).saturating_add(1000)
 }

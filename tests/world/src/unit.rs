@@ -45,6 +45,8 @@ pub(crate) struct Unit {
     pub(crate) unheard_until: Duration,
     /// What is sent to it is lost until then.
     pub(crate) deaf_until: Duration,
+    /// It is not plugged in until then.
+    pub(crate) unplugged_until: Duration,
     /// Until then all datagrams come so much later.
     pub(crate) slow: (Duration, Duration),
     /// The number of the trouble that changes its configuration once that is on trial.
@@ -113,6 +115,7 @@ impl Unit {
             due: None,
             seen_changes: u64::MAX,
             unheard_until: Duration::ZERO,
+            unplugged_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,

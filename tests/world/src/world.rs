@@ -110,6 +110,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) plan: Plan,
     pub(crate) units: Vec<Unit>,
+    /// The units that answer in the place of others.
+    pub(crate) impostors: BTreeMap<usize, Unit>,
     pub(crate) manager: Option<Manager>,
     pub(crate) life: u32,
     pub(crate) store: Store,
@@ -216,6 +218,7 @@ impl World {
                 | Trouble::Slow { at, .. }
                 | Trouble::Stranger { at, .. }
                 | Trouble::Partition { at, .. }
+                | Trouble::Impostor { at, .. }
                 | Trouble::DiskFull { at, .. }
                 | Trouble::Edit { at, .. }
                 | Trouble::EditOnTrial { at, .. }
@@ -242,6 +245,7 @@ impl World {
             queue,
             random,
             units,
+            impostors: BTreeMap::new(),
             manager: None,
             life: 0,
             store,

@@ -70,10 +70,11 @@ impl Turn<'_> {
             return Err(Rejected);
         }
         if let Event::Read { asked, reading } = event {
-            // Preflight refuses another unit in its own words. Later it is as good as no answer: nothing is sent to it.
+            // The first look of all refuses another unit in its own words. Later it is as good as no answer: nothing is sent
+            // to it.
             match self.another_unit(reading) {
                 None => self.note(reading),
-                Some(_) if matches!(self.run.state, State::Preflight(_)) => {}
+                Some(_) if self.run.old.is_none() => {}
                 Some(why) => return self.take(&Event::Unread { asked: *asked, why }),
             }
         }

@@ -178,6 +178,15 @@ fn only_healthy_software_is_confirmed(
     Ok(())
 }
 
+/// A unit that happens to answer at the address of another one is somebody else's device, with a configuration of its own.
+pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, bytes: &[u8]) -> Checked {
+    if is_set(bytes) {
+        let what = format!("a SET for device {} went to another unit", place + 1);
+        return broken("nothing_is_commanded_at_another_unit", what);
+    }
+    Ok(())
+}
+
 /// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
 pub(crate) fn is_set(message: &[u8]) -> bool {
     const SET: u8 = 0xa3;

@@ -58,13 +58,14 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 19] = [
+const OF_DEVICES: [(&str, u64); 20] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
     ("rot", 25),
     ("partition", 200),
     ("slow", 60),
+    ("impostor", 50),
     ("deaf", 70),
     ("twin", 150),
     ("edit", 80),
@@ -167,6 +168,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             let (lasts, by) = (random.span(5_000, 200_000), random.span(200, 20_000));
             Trouble::Slow { device, at, lasts, by }
         }
+        "impostor" => Trouble::Impostor { device, at, lasts: random.span(5_000, 200_000) },
         "deaf" => Trouble::Deaf(device),
         "twin" => Trouble::Twin(device),
         "edit" => Trouble::Edit { device, at },
