@@ -104,6 +104,20 @@ fn a_device_in_whose_place_another_one_answers_is_left_alone_until_it_is_back() 
     world.answer(Answer::Again).assert_asks(&ALL, "flash");
 }
 
+/// Found by the deterministic world: a question was open as if the device had been heard.
+#[test]
+fn another_unit_that_answers_before_a_repeat_is_as_good_as_no_answer() {
+    let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
+    world.device.unique_id = "IAD-2".into();
+    let sent = world.sets.len();
+    let mut world = world.answer(Answer::Again);
+    assert!(world.question().lost && world.sets.len() == sent, "{}", world.told());
+    assert!(world.failures().join("; ").contains("answers the device IAD-2, not IAD-1"));
+    world.device.unique_id = "IAD-1".into();
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}
+
 #[test]
 fn a_manager_killed_on_the_way_back_goes_on() {
     let mut world = failed();
