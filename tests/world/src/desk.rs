@@ -172,6 +172,10 @@ impl World {
 
     fn goal(&self, place: usize, wanted: Wanted) -> Option<Goal> {
         Some(match wanted {
+            Wanted::Upgrade(Quality::Good) => {
+                let turn = self.desks.get(place).map_or(0, |desk| desk.turn);
+                Goal::Upgrade { image: image(self.good(place, turn)).into() }
+            }
             Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality).into() },
             Wanted::Backup => Goal::Backup,
             Wanted::RollBack => Goal::RollBack,
@@ -181,6 +185,12 @@ impl World {
                 Goal::Restore { set: self.store.backups.iter().find(own)?.set.clone() }
             }
         })
+    }
+
+    /// A good image, where it is the n-th one.
+    fn good(&self, place: usize, n: usize) -> Quality {
+        let rebuilt = self.plan.troubles.iter().any(|trouble| trouble.rebuilt() == Some(place));
+        if rebuilt && n % 2 == 1 { Quality::Rebuilt } else { Quality::Good }
     }
 
     fn react(&mut self, place: usize, run: &Run, question: &Question) {
@@ -196,7 +206,8 @@ impl World {
             self.slide(place, false);
             return;
         }
-        let planned = answers.get(desk.used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
+        let used = desk.used;
+        let planned = answers.get(used.saturating_sub(1)).copied().unwrap_or(Reaction::End);
         let reaction = match planned {
             Reaction::Never if !quiet => {
                 return self.put(Duration::from_secs(300), Item::Operator(place));
@@ -217,7 +228,7 @@ impl World {
         };
         let answer = match reaction {
             Reaction::Again | Reaction::Never => Answer::Again,
-            Reaction::GoodImage => Answer::OtherImage(Arc::new(image(Quality::Good))),
+            Reaction::GoodImage => Answer::OtherImage(Arc::new(image(self.good(place, used)))),
             Reaction::Edited => Answer::Edited(self.edited_files(run)),
             Reaction::End => Answer::End,
             Reaction::Cancel => {

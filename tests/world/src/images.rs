@@ -28,11 +28,13 @@ pub enum Quality {
     ConvertedByManager,
     /// It reads another format, for which an operator has to edit.
     EditedByOperator,
+    /// It is good, and calls itself the same version as the other good one.
+    Rebuilt,
 }
 
 impl Quality {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Good,
         Self::TwoFiles,
         Self::Loops,
@@ -42,6 +44,7 @@ impl Quality {
         Self::ConvertsItself,
         Self::ConvertedByManager,
         Self::EditedByOperator,
+        Self::Rebuilt,
     ];
 
     /// The format of configuration that its software reads.
@@ -109,7 +112,7 @@ pub(crate) fn kind(of: ConfigurationKind) -> Kind {
 }
 
 fn build(quality: Quality, number: u64) -> Made {
-    let version = format!("2.{number}");
+    let version = format!("2.{}", if quality == Quality::Rebuilt { 0 } else { number });
     let plan = Plan {
         version: version.clone(),
         hardware: vec!["iad-8".into()],

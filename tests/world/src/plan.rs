@@ -178,6 +178,8 @@ pub enum Trouble {
     },
     /// Nobody hears the notifications of a device.
     Deaf(usize),
+    /// Each other time that a good image is wanted for the device, it is one of the same version with other bytes.
+    Rebuilt(usize),
     /// Both buffers of a device hold the same version from the beginning.
     Twin(usize),
     /// Datagrams are lost, doubled and damaged, so many of a thousand each.
@@ -285,6 +287,14 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The device for which images of one version are wanted.
+    pub(crate) const fn rebuilt(&self) -> Option<usize> {
+        match self {
+            Self::Rebuilt(device) => Some(*device),
+            _ => None,
+        }
+    }
+
     /// The device that holds the same version twice.
     pub(crate) const fn twin(&self) -> Option<usize> {
         match self {

@@ -125,6 +125,7 @@ impl World {
             | Trouble::Kill { .. }
             | Trouble::Deaf(_)
             | Trouble::Twin(_)
+            | Trouble::Rebuilt(_)
             | Trouble::Network { .. } => {}
         }
     }

@@ -202,8 +202,8 @@ impl World {
                         unit.deaf = true;
                     }
                 }
-                // It was so before anything began.
-                Trouble::Twin(_) => {}
+                // It was so before anything began, or is when something is wanted.
+                Trouble::Twin(_) | Trouble::Rebuilt(_) => {}
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }

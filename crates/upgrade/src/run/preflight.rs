@@ -204,9 +204,17 @@ impl Turn<'_> {
             let fits = manifest.hardware.join(", ");
             return Some(format!("image {name:?} is for {fits}; the device's hardware is {hardware:?}"));
         }
-        let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        let runs = reading.running();
+        let running = runs.map(|buffer| buffer.version.as_str()).unwrap_or_default();
         if running == manifest.version {
-            return None;
+            // By its version it could not be told from the software of before.
+            let is_other = runs.and_then(|buffer| buffer.digest).is_some_and(|digest| digest != image.digest);
+            return is_other.then(|| {
+                format!(
+                    "the device runs a version {running} of other contents than image {name:?}: give that a version of \
+                     its own"
+                )
+            });
         }
         if !manifest.may_follow(running) {
             let from = manifest.from.join(", ");

@@ -53,6 +53,17 @@ fn a_device_that_runs_the_image_already_is_left_alone() {
     assert_eq!(world.sets, []);
 }
 
+/// Found by the deterministic world: it was called upgraded to an image whose bytes it never had.
+#[test]
+fn an_image_of_the_version_that_runs_and_of_other_contents_is_refused() {
+    let mut world = World::new(Goal::Upgrade { image: image("1.0", 1).into() }, choices());
+    let running = world.device.running;
+    world.device.slots[running].digest = Some(crate::device::file("another build").digest);
+    let world = world.play();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+    assert!(world.ending().reason.contains("give that a version of its own"), "{}", world.ending().reason);
+}
+
 #[test]
 fn the_unique_id_is_learnt_at_the_first_look() {
     let world = World::new(Goal::Backup, choices()).play();

@@ -11,7 +11,7 @@ use upgrade::{Profile, Run, RunId};
 
 use super::device::{in_force, is_running};
 use super::{Checked, Checks, Violation, broken};
-use crate::images::{digest_of, kind};
+use crate::images::{digest, digest_of, kind};
 use crate::store::Store;
 use crate::trouble::RIVAL;
 use crate::unit::Unit;
@@ -138,6 +138,10 @@ impl Checks {
         match &run.goal {
             Goal::Upgrade { image } => {
                 runs(durable, &image.manifest.version, None)?;
+                let running = durable.active().and_then(|active| active.sha256).map(digest);
+                if run.loaded.is_some() && running != Some(image.digest) {
+                    return Err(format!("it runs another {}", image.manifest.version));
+                }
                 let wanted = known
                     .owed
                     .iter()

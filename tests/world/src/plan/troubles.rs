@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 20] = [
+const OF_DEVICES: [(&str, u64); 21] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -68,6 +68,7 @@ const OF_DEVICES: [(&str, u64); 20] = [
     ("impostor", 50),
     ("deaf", 70),
     ("twin", 150),
+    ("rebuilt", 100),
     ("edit", 80),
     ("edit-on-trial", 80),
     ("edit-backed-up", 80),
@@ -171,6 +172,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "impostor" => Trouble::Impostor { device, at, lasts: random.span(5_000, 200_000) },
         "deaf" => Trouble::Deaf(device),
         "twin" => Trouble::Twin(device),
+        "rebuilt" => Trouble::Rebuilt(device),
         "edit" => Trouble::Edit { device, at },
         "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
