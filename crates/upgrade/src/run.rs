@@ -89,15 +89,15 @@ pub struct Run {
     /// had.
     #[serde(default)]
     pub on_trial: Option<ConfigurationSet>,
-    /// The same of the software that this run loaded, when that was left last, or was loaded: then empty, since nobody worked on
-    /// it. None where nobody knows what is found there.
+    /// The same of the software that this run loaded, when that was left last, or was loaded: then what it came with. None where
+    /// nobody knows what is found there.
     #[serde(default)]
     pub left_there: Option<ConfigurationSet>,
     /// Who converts it, where it must be converted.
     pub conversion: Option<ConvertedBy>,
     /// What was made of it.
     pub converted: Option<ConfigurationSet>,
-    /// The version that the device was told to load last.
+    /// The version that the device was told to load last, or that was rolled back to: this run wrote to its buffer.
     #[serde(default)]
     pub loaded: Option<String>,
     /// What failed last on the way to the goal.
@@ -481,6 +481,8 @@ impl Run {
         let other = match told {
             // Today's settings are those that were restored, whatever it was left with.
             Some(_) if self.has_restored() && !is_seen => None,
+            // This run wrote there, and nobody knows what came of it.
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => None,
             // What others changed there since has been kept by nobody.
             Some(told) if !has_changed => told.other.clone(),
             _ => is_seen.then(|| left_with.other.clone()),

@@ -51,7 +51,7 @@ impl Turn<'_> {
         self.begin(Step::RestoringOriginal, Task::Restore { set, over, unless, repeats: false })
     }
 
-    /// Once more at what brings the device back.
+    /// Once more at what brings the device back, after a time in which much may have happened.
     pub(super) fn bring_back(&mut self) -> Result<(), Rejected> {
         let failed = self.run.stranded.as_ref().map(|failure| failure.step);
         let only_calls = failed == Some(Step::OpeningCalls) && self.run.activated.is_none();
@@ -59,6 +59,8 @@ impl Turn<'_> {
             // It is looked at: for long it was not heard.
             _ if only_calls => self.begin(Step::OpeningCalls, Task::OpenCalls),
             Goal::Restore { .. } => self.restore_original(),
+            // Nothing was made to run: what runs by now may be somebody's work.
+            _ if self.run.activated.is_none() => self.verify(),
             _ => self.roll_back(),
         }
     }

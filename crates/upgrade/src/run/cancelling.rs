@@ -34,7 +34,9 @@ impl Turn<'_> {
                 self.verify()
             }
             State::Preflight(_) | State::Judging | State::Pausing { .. } => self.settle(),
-            State::Verifying(_) | State::Ended(_) => Err(Rejected),
+            // Once it was looked at, the run ends.
+            State::Verifying(_) => Ok(()),
+            State::Ended(_) => Err(Rejected),
         }
     }
 

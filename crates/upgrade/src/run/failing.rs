@@ -93,7 +93,7 @@ impl Turn<'_> {
             }
             // Not each failure comes with a whole look, and a restart may have led to other software.
             Step::ConfiguringServer | Step::BackingUp | Step::ClosingCalls
-                if cause == Cause::Restarted
+                if (cause == Cause::Restarted && self.answers_for_software())
                     || (self.run.loaded.is_some() && !matches!(cause, Cause::Unreachable(..))) =>
             {
                 self.verify()

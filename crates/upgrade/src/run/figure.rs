@@ -30,7 +30,7 @@ impl Turn<'_> {
             }
         }
         if step == Step::Downloading && operation.commanded {
-            self.run.left_there = Some(ConfigurationSet::default());
+            self.run.left_there = Some(reading.other_configuration());
         }
         if step == Step::RollingBack && self.run.on_trial.is_some() {
             // What was not looked at yet is not known.
@@ -192,6 +192,7 @@ impl Turn<'_> {
     /// The other software runs, because that was the goal: it gets today's configuration if it can read it.
     fn rolled_back(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let version = reading.running().map(|buffer| buffer.version.clone()).unwrap_or_default();
+        self.run.loaded = Some(version.clone());
         let reads =
             reading.running().and_then(|buffer| buffer.format).or_else(|| self.profile.format_of(&version));
         let fits = self.run.backup.as_ref().is_some_and(|set| reads.is_some() && set.format == reads);

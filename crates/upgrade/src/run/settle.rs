@@ -114,8 +114,6 @@ impl Turn<'_> {
                 let reason = reason.unwrap_or_else(|| "ended by an operator".into());
                 self.close(Outcome::EndedByOperator, reason)
             }
-            // Nothing failed: the configuration is ready now.
-            (Answer::Edited(_), None) => self.download(),
             _ => self.repeat_with(answer),
         }
     }

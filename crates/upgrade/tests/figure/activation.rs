@@ -56,6 +56,7 @@ fn what_others_loaded_while_it_asked_stays() {
     let mut world = World::upgrade().fault(Command::CloseCalls, [Fault::Refuse]).play();
     world.before_counts = false;
     world.device.slide();
+    world.device.edit();
     world.device.occupy("of another", world.now);
     let world = world.answer(Answer::Again);
     assert_eq!(

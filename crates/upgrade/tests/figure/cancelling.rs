@@ -338,3 +338,12 @@ fn what_cannot_be_stopped_is_told_at_the_end() {
     let reason = format!("cancelled by an operator; the device is busy with another operation ({id})");
     assert_eq!((world.outcome(), world.ending().reason.clone()), (Outcome::Cancelled, reason));
 }
+
+/// Shown by a reviewer: for as long as a device was looked for, an operator was told that the run cannot take that.
+#[test]
+fn a_run_that_looks_before_it_asks_takes_a_cancel() {
+    let world = World::upgrade().fault(Command::Backup, [Fault::PowerLoss]);
+    let mut world = world.begin().until_underway(Step::BackingUp);
+    world.until(|world| world.run.current_step() == Some(Step::Stopping));
+    assert_eq!(world.cancel().outcome(), Outcome::Cancelled);
+}

@@ -1,8 +1,8 @@
 //! A device that ran other software when the run before it ended: it left that by itself, while nobody looked (row H18).
 
-use upgrade::ConfigurationSet;
 use upgrade::profile::Command;
 use upgrade::run::{Answer, Choices, Expected, Goal, Outcome, Step, Story};
+use upgrade::{ConfigurationSet, Time};
 
 use crate::device::Fault;
 use crate::world::{World, choices, image};
@@ -184,4 +184,41 @@ fn what_it_has_in_its_other_buffer_at_the_end_is_known_to_the_next_run() {
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     let Expected { version, other, .. } = world.run.leaves().unwrap();
     assert_eq!((version.as_str(), other.unwrap().files), ("2.0", world.before.1));
+}
+
+/// The run after this one, on the same device.
+fn next(mut world: World, goal: Goal) -> World {
+    world.device.silent_until = world.now;
+    let mut then = World::new(goal, choices());
+    then.run.id = upgrade::RunId(6);
+    then.run.expected = world.run.leaves();
+    then.now = world.now;
+    then.before = (world.device.running().version.clone(), world.device.running().files.clone());
+    then.device = world.device;
+    then
+}
+
+/// Shown by a reviewer: the run itself had loaded what it wondered about.
+#[test]
+fn a_lost_device_that_came_back_by_itself_is_upgraded_again() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.silent_until = Time::from_millis(u64::MAX);
+    let mut world = world.on().answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::DeviceLost);
+    world.device.lose_power(world.now);
+    let world = next(world, upgrade()).play();
+    world.assert_upgraded(&world.before.1);
+}
+
+/// Shown by a reviewer: the settings that were found there were those of the failed restore.
+#[test]
+fn a_roll_back_whose_restore_failed_is_followed_by_an_upgrade() {
+    let mut world = World::new(Goal::RollBack, choices()).begin().until_underway(Step::Restoring);
+    let kind = world.device.running().files.keys().next().unwrap().clone();
+    let file = world.before.1[&kind];
+    world.device.damage(&kind, file, "flash");
+    let world = world.on().answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    let world = next(world, upgrade()).play();
+    world.assert_upgraded(&world.before.1);
 }

@@ -1,5 +1,7 @@
 //! What a person changes on software on trial is backed up before the device goes back: the next download writes over it.
 
+use std::time::Duration;
+
 use upgrade::StoredFile;
 use upgrade::profile::{Command, Scope};
 use upgrade::reading::OperationState;
@@ -244,4 +246,29 @@ fn what_is_known_of_new_software_is_not_backed_up_as_it_comes_up() {
     }
     world.assert_upgraded(&world.before.1);
     assert_eq!(world.kept.len(), 1, "{}", world.told());
+}
+
+/// Shown by a reviewer: it was believed that nobody could have worked on what was loaded.
+#[test]
+fn settings_changed_on_loaded_software_that_it_ran_for_a_while_are_backed_up() {
+    let held =
+        |world: &mut World| world.run.choices.activate_at = Some(world.now + Duration::from_secs(100_000));
+    for holds in [true, false] {
+        let mut world = World::upgrade();
+        let mut world = if holds {
+            held(&mut world);
+            let mut world = world.begin();
+            world.until(|world| matches!(world.run.state, State::Holding { .. }));
+            world
+        } else {
+            world.fault(Command::CloseCalls, [Fault::Refuse]).play()
+        };
+        world.device.slide();
+        world.device.edit();
+        let theirs = world.device.running().files.clone();
+        world.device.slide();
+        let world = if holds { world.on() } else { world.answer(Answer::Again) };
+        world.assert_upgraded(&world.before.1);
+        assert!(world.kept.iter().any(|kept| kept.files == theirs), "{:?}", world.kept);
+    }
 }

@@ -1,11 +1,13 @@
 //! What others made of a device that came up with its other software stays, unless it costs somebody settings (rows B8, H18).
 
-use upgrade::profile::Command;
+use std::time::Duration;
+
+use upgrade::profile::{Command, ConvertedBy};
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, Goal, Outcome, Step};
+use upgrade::run::{Answer, Event, Goal, Outcome, Step};
 
 use crate::device::{Fault, file};
-use crate::world::{ALL, World, choices};
+use crate::world::{ALL, World, all_converted, choices, image, stored};
 
 /// A restart touches no software, and what others made of the device is theirs.
 #[test]
@@ -88,4 +90,64 @@ fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
     assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("1.0", 2));
     assert_eq!(world.device.running().files, world.before.1);
+}
+
+/// Another manager has upgraded it to 3.0, where a person changed settings.
+fn upgraded_by_others(world: &mut World) {
+    let (files, aside) = (world.device.running().files.clone(), 1 - world.device.running);
+    let slot = &mut world.device.slots[aside];
+    (slot.version, slot.digest, slot.files) = ("3.0".into(), Some(file("3.0").digest), files);
+    world.device.slide();
+    world.device.edit();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    world.before_counts = false;
+}
+
+/// Shown by a reviewer: edited files were gone on with, without a look at the device.
+#[test]
+fn what_others_upgraded_to_while_files_were_edited_stays() {
+    let mut world = World::converting(image("2.0", 2));
+    world.profile.conversion = vec![ConvertedBy::Operator];
+    let mut world = world.play();
+    upgraded_by_others(&mut world);
+    let theirs = world.device.running().clone();
+    let files = all_converted(&world.run.backup.clone().unwrap().files);
+    let world = world.answer(Answer::Edited(files));
+    let question = world.question().failure.as_ref().unwrap().to_string();
+    assert!(question.contains("the device was left with 1.0 and runs 3.0 by now"), "{question}");
+    let running = world.device.running();
+    assert_eq!(
+        (&running.version, &running.files, world.count(Command::RollBack)),
+        (&theirs.version, &theirs.files, 0)
+    );
+}
+
+/// Shown by a reviewer: a backup commanded a roll-back, and a restore wrote an old backup over today's settings.
+#[test]
+fn what_restarts_during_a_backup_and_falls_silent_is_not_brought_back_by_a_backup_or_a_restore() {
+    for goal in [Goal::Backup, Goal::Restore { set: stored() }] {
+        let restores = matches!(goal, Goal::Restore { .. });
+        let world = World::new(goal, choices()).fault(Command::Restore, [Fault::Fail("flash")]);
+        let mut world =
+            if restores { world.play() } else { world.fault(Command::Backup, [Fault::Refuse]).play() };
+        world.edit();
+        assert!(world.give(&Event::Answered(Answer::Again)));
+        let commands = world.count(Command::Restore);
+        let failed = world.failures().len();
+        let mut world = world.fault(Command::Backup, [Fault::PowerLoss]);
+        world.until(|world| world.failures().len() > failed);
+        world.device.silent_until = world.now + Duration::from_secs(3600);
+        let mut world = world.on();
+        world.device.silent_until = world.now;
+        world.before_counts = false;
+        assert!(world.give(&Event::Answered(Answer::Again)));
+        world.until(|world| world.count(Command::Backup) > 2 || world.run.is_over());
+        assert_eq!(
+            (world.count(Command::RollBack), world.count(Command::Restore)),
+            (0, commands),
+            "{}",
+            world.told()
+        );
+        assert_eq!(world.device.running().files, world.before.1);
+    }
 }
