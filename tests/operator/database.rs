@@ -230,10 +230,19 @@ fn a_run_whose_profile_cannot_be_read_is_not_given_up() {
     let checked = check(&laboratory, &laboratory.data());
     assert!(checked.code == Some(UNSOUND) && checked.stdout.contains("the profile of run 1"), "{checked:?}");
     laboratory.start_manager();
-    let words = ["run 1", "the profile that it began with", "iadms run forget 1"];
-    is_refused(&laboratory.run(&["backup", DEVICE]), &words);
+    for words in [
+        &["backup", DEVICE][..],
+        &["run", "show", "1"],
+        &["run", "cancel", "1"],
+        &["run", "answer", "1", "end"],
+    ] {
+        let told = ["run 1", "the profile that it began with", "iadms run forget 1"];
+        is_refused(&laboratory.run(words), &told);
+    }
+    assert!(laboratory.succeed(&["run", "list"]).contains("cannot be read; set aside"));
     assert_eq!(laboratory.run(&["doctor"]).code, Some(1));
     laboratory.succeed(&["run", "forget", "1"]);
+    assert_eq!(laboratory.ending(1)["outcome"], "device-lost");
     let run = laboratory.begin(&["backup", DEVICE]);
     assert_eq!(laboratory.ending(run)["outcome"], "succeeded");
 }

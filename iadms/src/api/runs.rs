@@ -12,7 +12,7 @@ use super::images::whole;
 use super::{Api, Body, Refused};
 use crate::daemon::Refusal;
 use crate::inventory::Device;
-use crate::store::{ListedRun, LoggedEvent, RunFilter, RunRecord, ToldStory};
+use crate::store::{ListedRun, LoggedEvent, RunFilter, RunRecord, StoreError, ToldStory};
 
 /// Runs to be begun, one for each device.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,15 +154,27 @@ pub(super) async fn list(
     let most = listed.most.unwrap_or(LISTED);
     let filter = RunFilter { device, open: listed.open, asking: listed.asking, most };
     let listed = api.store.runs(&filter).await?;
-    let masked = |listed| match listed {
-        ListedRun::Readable(record) => ListedRun::Readable(Box::new(record.masked())),
-        ListedRun::Unreadable(run) => ListedRun::Unreadable(run),
+    let aside = api.handle.status().await?.aside;
+    let masked = |listed| match (aside.iter().find(|run| run.id == ListedRun::id(&listed)), listed) {
+        (Some(aside), _) => ListedRun::Unreadable(aside.clone()),
+        (None, ListedRun::Readable(record)) => ListedRun::Readable(Box::new(record.masked())),
+        (None, ListedRun::Unreadable(run)) => ListedRun::Unreadable(run),
     };
     Ok(Body(listed.into_iter().map(masked).collect()))
 }
 
 pub(super) async fn show(State(api): State<Api>, Path(run): Path<u64>) -> Result<Body<RunRecord>, Refused> {
-    Ok(Body(api.store.run(RunId(run)).await?.masked()))
+    Ok(Body(readable(&api, RunId(run)).await?.masked()))
+}
+
+/// The run, unless it was set aside: nobody goes on with it, whatever its state says.
+pub(super) async fn readable(api: &Api, run: RunId) -> Result<RunRecord, Refused> {
+    let record = api.store.run(run).await?;
+    let status = api.handle.status().await?;
+    match status.aside.into_iter().find(|aside| aside.id == run) {
+        Some(aside) => Err(StoreError::UnreadableRun { run, why: aside.unreadable }.into()),
+        None => Ok(record),
+    }
 }
 
 pub(super) async fn stories(
@@ -273,7 +285,7 @@ impl AnswerRequest {
 
 /// The run, which is not over.
 async fn open_run(api: &Api, run: u64) -> Result<RunRecord, Refused> {
-    let record = api.store.run(RunId(run)).await?;
+    let record = readable(api, RunId(run)).await?;
     match &record.run.state {
         Standing::Ended(ending) => {
             let error = format!("run {run} of {} is over: {}", record.run.device.name, ending.outcome);

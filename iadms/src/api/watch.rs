@@ -10,6 +10,7 @@ use upgrade::RunId;
 use upgrade::run::Story;
 
 use super::lines::Lines;
+use super::runs::readable;
 use super::{Api, Refused};
 use crate::daemon::Told;
 use crate::store::StoreError;
@@ -39,7 +40,7 @@ pub(super) async fn watch(
     let mut after = watched.after.as_deref().map(self::numbers).transpose()?.unwrap_or_default().into_iter();
     let mut readers = BTreeMap::new();
     for run in numbers.iter().flatten().copied().map(RunId) {
-        let device = api.store.run(run).await?.run.device.name;
+        let device = readable(&api, run).await?.run.device.name;
         readers.insert(run, Reader { device, written: after.next().unwrap_or(0), over: false });
     }
     let (lines, response) = Lines::begin();

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use upgrade::run::{Ending, LeftWith, Outcome, Story};
-use upgrade::{DeviceId, RunId, Time};
+use upgrade::run::{Ending, LeftWith, Outcome, State, Story};
+use upgrade::{DeviceId, Run, RunId, Time};
 
 use super::decode::reason;
-use super::row::{integer, millis, number, time, write};
+use super::row::{integer, millis, number, read, time, write};
 use super::{RunRecord, Store, StoreError, ToldStory};
 
 /// A run of which the state, or the profile it began with, cannot be understood.
@@ -66,8 +66,16 @@ impl Store {
         let last = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(n), 0) FROM story WHERE run = ?");
         let n = last.bind(integer(id.0)).fetch_one(&mut *open).await.map_err(told)? + 1;
         let reason = "an operator let go of it: what was stored of it could not be read".to_owned();
-        let story =
-            Story::Ended(Ending { outcome: Outcome::DeviceLost, reason, left_with: LeftWith::default() });
+        let ending = Ending { outcome: Outcome::DeviceLost, reason, left_with: LeftWith::default() };
+        let state = sqlx::query_scalar::<_, String>("SELECT state FROM run WHERE id = ?").bind(integer(id.0));
+        // It may be its profile that could not be read.
+        let state = state.fetch_one(&mut *open).await.ok().and_then(|text| read::<Run>("a run", &text).ok());
+        if let Some(mut run) = state {
+            run.state = State::Ended(ending.clone());
+            let stored = sqlx::query("UPDATE run SET state = ? WHERE id = ?").bind(write("a run", &run)?);
+            stored.bind(integer(id.0)).execute(&mut *open).await.map_err(told)?;
+        }
+        let story = Story::Ended(ending);
         let logged =
             sqlx::query("INSERT INTO story (run, n, at, story) VALUES (?, ?, ?, ?)").bind(integer(id.0));
         let logged = logged.bind(n).bind(millis(at)).bind(write("a story", &story)?);

@@ -230,6 +230,9 @@ impl Loop {
 
     /// Why an operator's word meant nothing to a run.
     pub(super) fn not_now(&self, run: RunId) -> Refusal {
+        if let Some(aside) = self.aside.values().find(|aside| aside.id == run) {
+            return set_aside(aside);
+        }
         match self.director.run(run) {
             None => Refusal::new(
                 RefusalCode::Unknown,
