@@ -55,6 +55,7 @@ scenarios! {
     hot_activation
     left_its_software_unseen
     left_software_is_overwritten
+    lost_and_upgraded_again
     manager_killed_during_the_download
     manager_killed_while_it_asks
     nobody_is_to_be_asked

@@ -200,12 +200,15 @@ impl Checks {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
             let run = store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref());
             let is_known = run.is_some_and(|run| run.old.is_some() || run.expected.is_some());
-            if !is_known && store.expected(device_id(place)).is_none() {
+            let left = store.expected(device_id(place));
+            if !is_known && left.is_none() {
                 // What it was like before no manager has ever seen.
                 known.history.clear();
                 known.owe(place, device::in_force(durable), &mut self.owners);
             } else if !run.is_some_and(is_about_what_runs) {
-                known.went_away(durable);
+                let is_home =
+                    left.is_some_and(|left| device::is_running(durable, &left.version, left.buffer));
+                known.changed_software(durable, is_home);
             }
         }
         known.selected = durable.boot.selected;

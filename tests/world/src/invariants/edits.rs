@@ -133,10 +133,11 @@ impl Checks {
 }
 
 impl Known {
-    /// It left its software by itself, and no run is about that.
-    pub(super) fn went_away(&mut self, durable: &Durable) {
+    /// It left its software by itself, and no run is about that; or it is back on what it was left with.
+    pub(super) fn changed_software(&mut self, durable: &Durable, is_home: bool) {
         match &mut self.away {
             Some(away) => away.to_and_fro = true,
+            None if is_home => {}
             None => {
                 let version = durable.standby().map(|left| left.version.clone()).unwrap_or_default();
                 let owed = device::aside(durable);
