@@ -10,6 +10,7 @@ mod calls;
 mod cancelling;
 mod ending;
 mod event;
+mod expected;
 mod failing;
 mod figure;
 mod judging;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::beginning::{Beginning, Choices, Expected, Goal, Subject};
+pub use self::beginning::{Beginning, Choices, Goal, Subject};
 pub use self::event::{Effect, Event};
+pub use self::expected::Expected;
 pub use self::question::{Answer, AnswerKind, Policy, Question};
 pub use self::step::Rejected;
 pub use self::story::{Closing, Ending, LeftWith, Outcome, Story};
@@ -460,44 +462,6 @@ impl Run {
             Goal::Restore { set } => Some(set),
             _ => self.converted.as_ref().or(self.backup.as_ref()),
         }
-    }
-
-    /// What the next run of the device is to know. A run that has changed no software passes on the version that it was told,
-    /// and so does one that does not know what became of the device. One that was refused has learnt none.
-    pub fn leaves(&self) -> Option<Expected> {
-        let State::Ended(Ending { outcome, left_with, .. }) = &self.state else {
-            return self.expected.clone();
-        };
-        let is_about_software = matches!(self.goal, Goal::Upgrade { .. } | Goal::RollBack);
-        let has_changed = match outcome {
-            Outcome::Succeeded => is_about_software,
-            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.loaded.is_some(),
-            Outcome::Refused | Outcome::DeviceLost => false,
-        };
-        let seen = left_with.software();
-        let told = self.expected.as_ref();
-        let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
-        let is_seen = seen.is_some_and(|seen| seen.is(left));
-        let other = match told {
-            // Today's settings are those that were restored, whatever it was left with.
-            Some(_) if self.has_restored() && !is_seen => None,
-            // This run wrote there, and nobody knows what came of it.
-            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => None,
-            // What others changed there since has been kept by nobody.
-            Some(told) if !has_changed => told.other.clone(),
-            _ => is_seen.then(|| left_with.other.clone()),
-        };
-        let Software { version, buffer } = left;
-        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other })
-    }
-
-    /// Whether a restore, which was the goal, may have come to something.
-    const fn has_restored(&self) -> bool {
-        let ended = matches!(
-            &self.state,
-            State::Ended(Ending { outcome: Outcome::Succeeded | Outcome::DeviceLost, .. })
-        );
-        ended && matches!(self.goal, Goal::Restore { .. })
     }
 
     /// The files of the backup, by kind.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::{Expected, Policy};
 use crate::configuration::{ConfigurationSet, Kind};
 use crate::image::Image;
 use crate::profile::Server;
-use crate::reading::{Buffer, Reading, Software};
 use crate::{DeviceId, RunId, Time};
 
 /// What a run begins with; see [`Run`](super::Run) for each field.
@@ -33,33 +32,6 @@ pub struct Beginning {
     pub begun: Time,
     /// What earlier runs of the device know of it.
     pub expected: Option<Expected>,
-}
-
-/// What earlier runs of a device know of it: it may have left its software by itself since, while nobody looked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expected {
-    /// The version that it was left with.
-    pub version: String,
-    /// The index of its buffer.
-    #[serde(default)]
-    pub buffer: Option<u32>,
-    /// The configuration that the software in its other buffer had then, by the device's word: a copy of it was taken before
-    /// that was left. None where the device was not seen then.
-    pub other: Option<ConfigurationSet>,
-}
-
-impl Expected {
-    /// A device of which no run knows anything yet is to be left with what it runs.
-    pub(crate) fn of(reading: &Reading) -> Option<Self> {
-        let Buffer { version, index, .. } = reading.running()?;
-        let other = Some(reading.other_configuration());
-        Some(Self { version: version.clone(), buffer: Some(*index), other })
-    }
-
-    /// The software that it was left with.
-    pub(crate) fn software(&self) -> Software<'_> {
-        Software { version: &self.version, buffer: self.buffer }
-    }
 }
 
 /// The device of a run.

@@ -1,0 +1,75 @@
+//! What one run of a device leaves to the next: with which software, and what was in its other buffer. It may leave that by
+//! itself while no run looks.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ending, Goal, Outcome, Run, State};
+use crate::ConfigurationSet;
+use crate::reading::{Buffer, Reading, Software};
+
+/// What earlier runs of a device know of it: it may have left its software by itself since, while nobody looked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// The version that it was left with.
+    pub version: String,
+    /// The index of its buffer.
+    #[serde(default)]
+    pub buffer: Option<u32>,
+    /// The configuration that the software in its other buffer had then, by the device's word: a copy of it was taken before
+    /// that was left. None where the device was not seen then.
+    pub other: Option<ConfigurationSet>,
+}
+
+impl Expected {
+    /// A device of which no run knows anything yet is to be left with what it runs.
+    pub(crate) fn of(reading: &Reading) -> Option<Self> {
+        let Buffer { version, index, .. } = reading.running()?;
+        let other = Some(reading.other_configuration());
+        Some(Self { version: version.clone(), buffer: Some(*index), other })
+    }
+
+    /// The software that it was left with.
+    pub(crate) fn software(&self) -> Software<'_> {
+        Software { version: &self.version, buffer: self.buffer }
+    }
+}
+
+impl Run {
+    /// What the next run of the device is to know. A run that has changed no software passes on the version that it was told,
+    /// and so does one that does not know what became of the device. One that was refused has learnt none.
+    pub fn leaves(&self) -> Option<Expected> {
+        let State::Ended(Ending { outcome, left_with, .. }) = &self.state else {
+            return self.expected.clone();
+        };
+        let is_about_software = matches!(self.goal, Goal::Upgrade { .. } | Goal::RollBack);
+        let has_changed = match outcome {
+            Outcome::Succeeded => is_about_software,
+            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.loaded.is_some(),
+            Outcome::Refused | Outcome::DeviceLost => false,
+        };
+        let seen = left_with.software();
+        let told = self.expected.as_ref();
+        let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
+        let is_seen = seen.is_some_and(|seen| seen.is(left));
+        let other = match told {
+            // Today's settings are those that were restored, whatever it was left with.
+            Some(_) if self.has_restored() && !is_seen => None,
+            // This run wrote there, and nobody knows what came of it.
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => None,
+            // What others changed there since has been kept by nobody.
+            Some(told) if !has_changed => told.other.clone(),
+            _ => is_seen.then(|| left_with.other.clone()),
+        };
+        let Software { version, buffer } = left;
+        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other })
+    }
+
+    /// Whether a restore, which was the goal, may have come to something.
+    const fn has_restored(&self) -> bool {
+        let ended = matches!(
+            &self.state,
+            State::Ended(Ending { outcome: Outcome::Succeeded | Outcome::DeviceLost, .. })
+        );
+        ended && matches!(self.goal, Goal::Restore { .. })
+    }
+}
