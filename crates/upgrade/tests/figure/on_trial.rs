@@ -272,3 +272,22 @@ fn settings_changed_on_loaded_software_that_it_ran_for_a_while_are_backed_up() {
         assert!(world.kept.iter().any(|kept| kept.files == theirs), "{:?}", world.kept);
     }
 }
+
+#[test]
+fn what_came_of_them_before_they_were_changed_again_is_kept_as_well() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    let first = edited(&mut world);
+    world.device.healthy = false;
+    let mut world = world.until_underway(Step::BackingUp);
+    world.until(|world| {
+        let State::Working { operation, .. } = &world.run.state else { return false };
+        operation.written().len() == operation.transfers.len()
+    });
+    world.device.edit();
+    let mut world = world.on();
+    world.assert_asks(&ALL, "bad health");
+    let is_kept = |file: StoredFile| world.kept.iter().any(|set| set.files.values().any(|own| *own == file));
+    assert!(is_kept(first), "{}", world.told());
+    world.device.slide();
+    assert!(is_kept(*world.device.running().files.values().next_back().unwrap()), "{}", world.told());
+}
