@@ -154,7 +154,7 @@ pub(super) async fn list(
     let most = listed.most.unwrap_or(LISTED);
     let filter = RunFilter { device, open: listed.open, asking: listed.asking, most };
     let listed = api.store.runs(&filter).await?;
-    let aside = api.handle.status().await?.aside;
+    let aside = api.handle.aside();
     let masked = |listed| match (aside.iter().find(|run| run.id == ListedRun::id(&listed)), listed) {
         (Some(aside), _) => ListedRun::Unreadable(aside.clone()),
         (None, ListedRun::Readable(record)) => ListedRun::Readable(Box::new(record.masked())),
@@ -170,8 +170,7 @@ pub(super) async fn show(State(api): State<Api>, Path(run): Path<u64>) -> Result
 /// The run, unless it was set aside: nobody goes on with it, whatever its state says.
 pub(super) async fn readable(api: &Api, run: RunId) -> Result<RunRecord, Refused> {
     let record = api.store.run(run).await?;
-    let status = api.handle.status().await?;
-    match status.aside.into_iter().find(|aside| aside.id == run) {
+    match api.handle.aside().into_iter().find(|aside| aside.id == run) {
         Some(aside) => Err(StoreError::UnreadableRun { run, why: aside.unreadable }.into()),
         None => Ok(record),
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 pub use engine::director::Told;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use upgrade::reading::Reading;
 use upgrade::run::{Answer, Choices, Goal};
 use upgrade::{DeviceId, Oid, Protocol, RunId, Time, Value};
@@ -24,6 +24,7 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     told: broadcast::Sender<Told>,
     traps: broadcast::Sender<Trap>,
+    aside: watch::Receiver<Vec<UnreadableRun>>,
 }
 
 /// The loop's side of a [`Handle`].
@@ -35,6 +36,8 @@ pub struct Receiving {
     pub told: broadcast::Sender<Told>,
     /// To be sent each notification once it is committed.
     pub traps: broadcast::Sender<Trap>,
+    /// To be told of the runs that were set aside.
+    pub aside: watch::Sender<Vec<UnreadableRun>>,
 }
 
 /// A handle and the loop's side of it.
@@ -42,8 +45,9 @@ pub fn channel() -> (Handle, Receiving) {
     let (commands, receiver) = mpsc::channel(WAITING_COMMANDS);
     let (told, _) = broadcast::channel(UNHEARD);
     let (traps, _) = broadcast::channel(UNHEARD);
-    let handle = Handle { commands, told: told.clone(), traps: traps.clone() };
-    (handle, Receiving { commands: receiver, told, traps })
+    let (aside, set_aside) = watch::channel(Vec::new());
+    let handle = Handle { commands, told: told.clone(), traps: traps.clone(), aside: set_aside };
+    (handle, Receiving { commands: receiver, told, traps, aside })
 }
 
 /// Where the answer to a command goes.
@@ -244,6 +248,11 @@ impl From<&StoreError> for Refusal {
 }
 
 impl Handle {
+    /// The runs that are not over, and that nobody goes on with since they cannot be read.
+    pub fn aside(&self) -> Vec<UnreadableRun> {
+        self.aside.borrow().clone()
+    }
+
     /// Begins a run for each of these devices, in this order, and tells of each what became of it. All are asked for
     /// before the first is waited for, so that they share commits.
     pub async fn start_all(

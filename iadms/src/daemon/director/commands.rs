@@ -207,9 +207,15 @@ impl Loop {
         let forgotten = self.connections.store.forget_run(run, self.clock.now()).await;
         let ToldStory { n, at, story } = forgotten.map_err(|error| Refusal::from(&error))?;
         self.aside.remove(&aside.device);
+        self.tell_aside();
         tracing::warn!(run = run.0, device = aside.name, "an operator let go of a run that cannot be read");
         let _ = self.connections.receiving.told.send(Told { run, device: aside.name, at, n, story });
         Ok(())
+    }
+
+    /// The API tells which runs were set aside without asking here.
+    pub(super) fn tell_aside(&self) {
+        self.connections.receiving.aside.send_replace(self.aside.values().cloned().collect());
     }
 
     fn status(&self) -> Status {

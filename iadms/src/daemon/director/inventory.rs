@@ -95,6 +95,7 @@ impl Loop {
             );
             self.aside.insert(run.device, run);
         }
+        self.tell_aside();
         Ok(batch)
     }
 }
