@@ -195,7 +195,9 @@ impl Checks {
         };
         let durable = unit.device.durable();
         let other_runs = known.selected != durable.boot.selected;
-        let commanded = is_at_work(durable) && !durable.operation.id.starts_with(RIVAL);
+        let is_switch =
+            matches!(durable.operation.command, Command::Activate | Command::Reset | Command::Rollback);
+        let commanded = is_at_work(durable) && is_switch && !durable.operation.id.starts_with(RIVAL);
         if other_runs && !commanded {
             known.left_while_asked = known.asking.take().or(known.left_while_asked);
             let run = store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref());
