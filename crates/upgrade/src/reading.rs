@@ -250,6 +250,11 @@ impl Reading {
         self.configuration_in(self.standby().map(|buffer| buffer.index))
     }
 
+    /// The same; none where the device tells of no configuration at all.
+    pub fn told_aside(&self) -> Option<ConfigurationSet> {
+        (!self.configuration.is_empty()).then(|| self.other_configuration())
+    }
+
     fn configuration_in(&self, buffer: Option<u32>) -> ConfigurationSet {
         let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == buffer);
         let files: BTreeMap<_, _> = entries()

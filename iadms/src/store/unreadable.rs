@@ -50,7 +50,8 @@ impl ListedRun {
 }
 
 impl Store {
-    /// A run that cannot be read is over: its device is free for another one. What is stored of it stays.
+    /// A run that cannot be read is over: its device is free for another one. What was stored of it stays, but where it can be
+    /// read after all (what could not was its profile) it becomes one that ended.
     ///
     /// # Errors
     ///
@@ -69,8 +70,8 @@ impl Store {
         let ending = Ending { outcome: Outcome::DeviceLost, reason, left_with: LeftWith::default() };
         let state = sqlx::query_scalar::<_, String>("SELECT state FROM run WHERE id = ?").bind(integer(id.0));
         // It may be its profile that could not be read.
-        let state = state.fetch_one(&mut *open).await.ok().and_then(|text| read::<Run>("a run", &text).ok());
-        if let Some(mut run) = state {
+        let state = state.fetch_one(&mut *open).await.map_err(told)?;
+        if let Ok(mut run) = read::<Run>("a run", &state) {
             run.state = State::Ended(ending.clone());
             let stored = sqlx::query("UPDATE run SET state = ? WHERE id = ?").bind(write("a run", &run)?);
             stored.bind(integer(id.0)).execute(&mut *open).await.map_err(told)?;

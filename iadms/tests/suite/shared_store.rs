@@ -149,12 +149,18 @@ pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_i
     let left = |id, version: &str| {
         let mut run = ended(run(id, device, "iad-1"));
         run.device.unique_id = Some("0000-1".into());
-        run.expected = Some(Expected { version: version.into(), buffer: None, other: Some(configuration()) });
+        run.expected = Some(Expected {
+            version: version.into(),
+            buffer: None,
+            other_version: None,
+            other: Some(configuration()),
+        });
         run
     };
     commit(store, &[write(left(1, "1.0"), 1)]).await.unwrap();
     commit(store, &[write(left(2, "2.0"), 1)]).await.unwrap();
-    let expected = Expected { version: "2.0".into(), buffer: None, other: Some(configuration()) };
+    let expected =
+        Expected { version: "2.0".into(), buffer: None, other_version: None, other: Some(configuration()) };
     assert_eq!(store.expected(device, Some("0000-1")).await.unwrap(), Some(expected));
     for other in [None, Some("0000-2")] {
         assert_eq!(store.expected(device, other).await.unwrap(), None, "the unit was replaced");

@@ -48,6 +48,8 @@ impl Turn<'_> {
             [self.run.wanted_configuration(), self.run.replaced.as_ref()].into_iter().flatten().cloned();
         let over = Some([set.clone()].into_iter().chain(own).collect());
         let unless = self.run.untouched.clone();
+        // From here on what it has may be half of this: it is not as before until that is seen, whatever it runs.
+        self.run.activated.get_or_insert(self.now);
         self.begin(Step::RestoringOriginal, Task::Restore { set, over, unless, repeats: false })
     }
 

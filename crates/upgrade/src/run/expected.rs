@@ -15,8 +15,11 @@ pub struct Expected {
     /// The index of its buffer.
     #[serde(default)]
     pub buffer: Option<u32>,
-    /// The configuration that the software in its other buffer had then, by the device's word: a copy of it was taken before
-    /// that was left. None where the device was not seen then.
+    /// The version that its other buffer held then; none where nobody knows.
+    #[serde(default)]
+    pub other_version: Option<String>,
+    /// The configuration that went with it, by the device's word: a copy of it was taken before that was left, or it was there
+    /// before the first run. None where the device was not seen then, or does not tell.
     pub other: Option<ConfigurationSet>,
 }
 
@@ -24,8 +27,13 @@ impl Expected {
     /// A device of which no run knows anything yet is to be left with what it runs.
     pub(crate) fn of(reading: &Reading) -> Option<Self> {
         let Buffer { version, index, .. } = reading.running()?;
-        let other = Some(reading.other_configuration());
-        Some(Self { version: version.clone(), buffer: Some(*index), other })
+        let other_version = reading.standby().map(|standby| standby.version.clone());
+        Some(Self {
+            version: version.clone(),
+            buffer: Some(*index),
+            other_version,
+            other: reading.told_aside(),
+        })
     }
 
     /// The software that it was left with.
@@ -51,17 +59,18 @@ impl Run {
         let told = self.expected.as_ref();
         let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
         let is_seen = seen.is_some_and(|seen| seen.is(left));
-        let other = match told {
+        let (other_version, other) = match told {
             // Today's settings are those that were restored, whatever it was left with.
-            Some(_) if self.has_restored() && !is_seen => None,
+            Some(_) if self.has_restored() && !is_seen => (None, None),
             // This run wrote there, and nobody knows what came of it.
-            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => None,
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => (None, None),
             // What others changed there since has been kept by nobody.
-            Some(told) if !has_changed => told.other.clone(),
-            _ => is_seen.then(|| left_with.other.clone()),
+            Some(told) if !has_changed => (told.other_version.clone(), told.other.clone()),
+            _ if is_seen => (left_with.other_version.clone(), left_with.other.clone()),
+            _ => (None, None),
         };
         let Software { version, buffer } = left;
-        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other })
+        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other_version, other })
     }
 
     /// Whether a restore, which was the goal, may have come to something.

@@ -123,7 +123,11 @@ impl Turn<'_> {
             return;
         }
         let set = ConfigurationSet { format: held.format, revision: held.revision, files };
-        if self.run.backup.as_ref().is_none_or(|before| !before.same_files(&set)) {
+        // Some devices write their secrets anew each time; that nothing was changed is told by the revision, too.
+        let same = |before: &ConfigurationSet| {
+            before.same_files(&set) || (set.revision.is_some() && before.revision == set.revision)
+        };
+        if !self.run.backup.as_ref().is_some_and(same) {
             // What was made of the earlier one is not made of this one.
             self.run.converted = None;
         }

@@ -179,11 +179,28 @@ impl Turn<'_> {
             return None;
         }
         let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
+        let wanted = &image.manifest.version;
+        // This run itself brought it there: what is stored is a copy of before that.
+        if self.run.outrun && running == wanted {
+            return None;
+        }
         // Success would make what is there by now what it is left with, and the next image would go over the rest.
-        let then =
-            if running == image.manifest.version { "are not in force" } else { "would be written over" };
+        let then = if running == wanted { "are not in force" } else { "would be written over" };
         let Some(expected) = self.left_since(reading) else {
-            let other = &reading.standby().filter(|_| self.has_changed_aside(reading))?.version;
+            let standby = reading.standby().filter(|_| self.has_changed_aside(reading))?;
+            let other = &standby.version;
+            let known = self.run.expected.as_ref().and_then(|expected| expected.other_version.as_ref());
+            if known.is_some_and(|known| known != other) {
+                // What it holds now was loaded there, and what was there is gone. Loaded already, it is not loaded over.
+                let is_wanted =
+                    other == wanted && standby.digest.is_some_and(|digest| digest == image.digest);
+                return (!is_wanted && running != wanted).then(|| {
+                    format!(
+                        "its other buffer holds {other}, which somebody else loaded there since the last run and which \
+                         would be written over: begin again with --overwrite"
+                    )
+                });
+            }
             return Some(format!(
                 "its other buffer holds {other}, whose settings were changed since the last run and {then}: keep them with \
                  `iadms rollback`, or begin again with --overwrite"

@@ -334,8 +334,9 @@ impl Turn<'_> {
         let running = reading.running();
         let version = running.map(|buffer| buffer.version.clone());
         let buffer = running.map(|buffer| buffer.index);
-        let (configuration, other) = (reading.running_configuration(), reading.other_configuration());
-        self.run.last = LeftWith { version, buffer, configuration, other };
+        let (configuration, other) = (reading.running_configuration(), reading.told_aside());
+        let other_version = reading.standby().map(|standby| standby.version.clone());
+        self.run.last = LeftWith { version, buffer, configuration, other_version, other };
     }
 
     /// Ids that the device knows of this run are not given again.

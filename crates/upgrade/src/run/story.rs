@@ -112,9 +112,12 @@ pub struct LeftWith {
     pub buffer: Option<u32>,
     /// The configuration that version uses, by the device's word.
     pub configuration: ConfigurationSet,
-    /// The same of the software in the other buffer.
+    /// The version in the other buffer; none where it is empty or not known.
     #[serde(default)]
-    pub other: ConfigurationSet,
+    pub other_version: Option<String>,
+    /// The configuration that goes with it, by the device's word; none where the device tells of no configuration.
+    #[serde(default)]
+    pub other: Option<ConfigurationSet>,
 }
 
 impl LeftWith {

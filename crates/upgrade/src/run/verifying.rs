@@ -2,9 +2,9 @@
 
 use super::step::{Rejected, Turn};
 use super::{Closing, Failure, Outcome, State, Step, Story, Waiting};
-use crate::operation::Cause;
+use crate::operation::{Cause, Task};
 use crate::profile::Scope;
-use crate::reading::Reading;
+use crate::reading::{OperationReading, Reading};
 
 impl Turn<'_> {
     /// No question is open any more, and the run is to end. Since it was asked, perhaps days ago, the device may have taken
@@ -43,6 +43,10 @@ impl Turn<'_> {
             self.note_failure(Failure { step: Step::Stopping, cause });
             return self.go_back();
         }
+        if self.is_at_work(reading) {
+            // It was not heard when that was to be stopped.
+            return self.begin(Step::Stopping, Task::Stop);
+        }
         self.tell(Story::StepDone { step: Step::Stopping, text: String::new() });
         if let (Some(Cause::WrongVersion { running, .. }), Some(closing)) =
             (self.left_the_old_software(reading), &mut self.run.closing)
@@ -50,5 +54,12 @@ impl Turn<'_> {
             closing.reason += &format!("; the device runs {running} by now, which this run leaves as it is");
         }
         self.settle_after(true)
+    }
+
+    /// Whether an operation of this run is still under way.
+    fn is_at_work(&self, reading: &Reading) -> bool {
+        let prefix = self.run.prefix();
+        let is_ours = |shown: &OperationReading| !shown.state.is_over() && shown.id.starts_with(&prefix);
+        reading.operation.as_ref().is_some_and(is_ours)
     }
 }

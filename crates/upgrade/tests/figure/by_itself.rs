@@ -378,21 +378,23 @@ fn a_copy_of_before_brings_back_what_is_on_trial() {
 
 #[test]
 fn a_copy_of_before_finds_a_finished_upgrade_and_leaves_it_alone() {
-    let world = World::upgrade().begin().until_step(Step::Draining);
-    let copy = world.run.clone();
-    let mut world = world.on();
-    assert_eq!(world.outcome(), Outcome::Succeeded);
-    let commands = world.sets.len();
-    world.run = copy;
-    world.kill_manager();
-    let world = world.on();
-    assert_eq!(
-        (world.outcome(), world.count(Command::RollBack)),
-        (Outcome::Succeeded, 0),
-        "{}",
-        world.told()
-    );
-    assert_eq!((world.sets.len(), world.device.running().version.as_str()), (commands, "2.0"));
+    for step in [Step::BackingUp, Step::Draining] {
+        let world = World::upgrade().begin().until_step(step);
+        let copy = world.run.clone();
+        let mut world = world.on();
+        assert_eq!(world.outcome(), Outcome::Succeeded);
+        let commands = world.sets.len();
+        world.run = copy;
+        world.kill_manager();
+        let world = world.on();
+        assert_eq!(
+            (world.outcome(), world.count(Command::RollBack)),
+            (Outcome::Succeeded, 0),
+            "{step}: {}",
+            world.told()
+        );
+        assert_eq!((world.sets.len(), world.device.running().version.as_str()), (commands, "2.0"));
+    }
 }
 
 /// Where nothing is to be loaded, what runs is somebody else's matter.

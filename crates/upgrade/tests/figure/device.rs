@@ -107,6 +107,8 @@ pub(crate) struct Device {
     pub hides_software: bool,
     /// It does not tell the revision of its configuration.
     pub(crate) hides_revision: bool,
+    /// It tells nothing of its configuration but the revision, and writes its secrets anew each time it sends it.
+    pub(crate) salts: bool,
     /// It does not tell whether it takes calls.
     pub hides_admission: bool,
     /// It rolls back whatever version is meant, unlike IAD-MIB.
@@ -172,6 +174,7 @@ impl Device {
             keeps_admission: false,
             hides_software: false,
             hides_revision: false,
+            salts: false,
             hides_admission: false,
             any_version: false,
             boot_reason: None,
@@ -255,7 +258,7 @@ impl Device {
             healthy: Some(self.healthy),
             capabilities: self.capabilities.clone(),
             buffers: if self.hides_software { Vec::new() } else { buffers.collect() },
-            configuration: entries.collect(),
+            configuration: if self.salts { Vec::new() } else { entries.collect() },
             revision: (!self.hides_revision).then_some(self.revision),
             server_address: Some(self.server.0.clone()),
             server_port: Some(self.server.1),

@@ -97,6 +97,19 @@ fn what_was_edited_for_another_configuration_is_asked_for_again() {
     assert_eq!(world.count(Command::Reset), 0);
 }
 
+/// Shown by a reviewer: such devices send other bytes each time, and an operator was asked to edit for ever.
+#[test]
+fn what_was_edited_is_taken_although_the_device_writes_its_secrets_anew() {
+    let mut world = World::converting(image("2.0", 2)).fault(Command::Download, [Fault::Refuse]);
+    world.profile.conversion = vec![ConvertedBy::Operator];
+    world.device.salts = true;
+    let world = world.play();
+    let edited = all_converted(&world.run.backed_up());
+    let world = world.answer(Answer::Edited(edited));
+    world.assert_asks(&ALL, "downloading failed");
+    assert_eq!(world.count(Command::Backup), 2);
+}
+
 #[test]
 fn a_failed_download_leaves_the_old_software_and_asks() {
     let cases = [

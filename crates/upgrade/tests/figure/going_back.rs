@@ -166,3 +166,30 @@ fn a_roll_back_that_comes_late_does_not_leave_the_old_software_again() {
         assert_eq!(world.device.running().version, "1.0", "guarded {guarded}: {}", world.told());
     }
 }
+
+/// Shown by a reviewer: it was not heard when its download was to be stopped, and then that was forgotten.
+#[test]
+fn what_still_goes_on_when_a_device_is_heard_again_is_stopped_before_anybody_is_asked() {
+    let mut world = World::upgrade().fault(Command::Download, [Fault::Hang]).begin();
+    world = world.until_underway(Step::Downloading);
+    world.device.silent_until = world.now + Duration::from_secs(24 * 3600);
+    let mut world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    world.device.silent_until = world.now;
+    let world = world.answer(Answer::Again);
+    assert!(!world.question().lost, "{}", world.told());
+    assert_eq!(world.count(Command::Abort), 1, "{}", world.told());
+}
+
+/// Shown by a reviewer: that the old software runs was enough, although half of its settings were restored.
+#[test]
+fn settings_of_before_that_cannot_be_restored_at_once_are_restored_after_a_slide_too() {
+    let mut world = World::upgrade().begin().until_step(Step::Draining);
+    world.device.slide();
+    let mut world = world.until_underway(Step::RollingBack);
+    let kind = world.device.slots[0].files.keys().next().unwrap().clone();
+    world.device.slots[0].files.insert(kind, file("half"));
+    let world = world.fault(Command::Restore, [Fault::Fail("flash"), Fault::Fail("flash")]).on();
+    world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
+    assert_eq!(world.count(Command::Restore), 3, "{}", world.told());
+}

@@ -10,7 +10,8 @@ use crate::world::{World, choices, image};
 /// The run before left the device with what is in its other buffer now.
 fn left(goal: Goal, choices: Choices) -> World {
     let mut world = World::new(goal, choices);
-    world.run.expected = Some(Expected { version: "0.9".into(), buffer: None, other: None });
+    world.run.expected =
+        Some(Expected { version: "0.9".into(), buffer: None, other_version: None, other: None });
     world
 }
 
@@ -35,7 +36,8 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.run.expected = Some(Expected { version: "2.0".into(), buffer: None, other: None });
+    world.run.expected =
+        Some(Expected { version: "2.0".into(), buffer: None, other_version: None, other: None });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
 
@@ -55,8 +57,12 @@ fn what_was_restored_meanwhile_are_todays_settings() {
     let set = World::upgrade().play().kept[0].clone();
     for (version, still_known) in [("1.0", true), ("0.9", false)] {
         let mut world = World::new(Goal::Restore { set: set.clone() }, choices());
-        world.run.expected =
-            Some(Expected { version: version.into(), buffer: None, other: Some(set.clone()) });
+        world.run.expected = Some(Expected {
+            version: version.into(),
+            buffer: None,
+            other_version: None,
+            other: Some(set.clone()),
+        });
         let world = world.play();
         assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
         let left = world.run.leaves().unwrap();
@@ -74,8 +80,12 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
             files: world.device.slots[aside].files.clone(),
             ..ConfigurationSet::default()
         };
-        world.run.expected =
-            Some(Expected { version: "1.0".into(), buffer: None, other: Some(left.clone()) });
+        world.run.expected = Some(Expected {
+            version: "1.0".into(),
+            buffer: None,
+            other_version: None,
+            other: Some(left.clone()),
+        });
         world.device.slide();
         world.device.edit();
         world.device.slide();
@@ -100,11 +110,60 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
     }
 }
 
+/// Shown by a reviewer: it was called changed settings, and who followed the advice ran what nobody had tried.
+#[test]
+fn what_somebody_else_loaded_is_not_loaded_over_unsaid_and_is_gone_on_with_where_it_is_wanted() {
+    for (version, choices, sets) in [
+        ("3.0", choices(), Some(Outcome::Refused)),
+        ("3.0", Choices { overwrite: true, ..choices() }, None),
+        ("2.0", choices(), None),
+    ] {
+        let mut world = World::new(upgrade(), choices);
+        let aside = 1 - world.device.running;
+        let other = Some(ConfigurationSet {
+            files: world.device.slots[aside].files.clone(),
+            ..ConfigurationSet::default()
+        });
+        let known =
+            Expected { version: "1.0".into(), buffer: None, other_version: Some("0.9".into()), other };
+        world.run.expected = Some(known);
+        let digest = world.device.image.2;
+        let slot = &mut world.device.slots[aside];
+        (slot.version, slot.digest) = (version.into(), (version == "2.0").then_some(digest));
+        slot.files.values_mut().for_each(|held| *held = crate::device::file("as delivered"));
+        let world = world.play();
+        match sets {
+            Some(outcome) => {
+                let reason = "its other buffer holds 3.0, which somebody else loaded there since the last run and which \
+                              would be written over: begin again with --overwrite";
+                assert_eq!((world.outcome(), world.ending().reason.as_str()), (outcome, reason));
+                assert_eq!(world.sets.len(), 0);
+            }
+            None => world.assert_upgraded(&world.before.1),
+        }
+    }
+}
+
+/// Runs that ended when nothing of the other buffer was kept say nothing of it.
+#[test]
+fn what_an_older_iadms_stored_is_not_taken_for_an_empty_buffer() {
+    let mut world = World::upgrade().play();
+    let mut stored = serde_json::to_value(&world.run).unwrap();
+    let left_with = &mut stored["state"]["ended"]["left_with"];
+    assert!(left_with["other"].is_object(), "{stored}");
+    left_with.as_object_mut().unwrap().remove("other");
+    left_with.as_object_mut().unwrap().remove("other_version");
+    world.run = serde_json::from_value(stored).unwrap();
+    let known = world.run.leaves().unwrap();
+    assert_eq!((known.version.as_str(), known.other_version, known.other), ("2.0", None, None));
+}
+
 /// Both buffers hold other software by now: it cannot be brought back.
 #[test]
 fn what_is_there_no_more_is_not_loaded_over() {
     let mut world = left(upgrade(), choices());
-    world.run.expected = Some(Expected { version: "0.8".into(), buffer: None, other: None });
+    world.run.expected =
+        Some(Expected { version: "0.8".into(), buffer: None, other_version: None, other: None });
     let world = world.play();
     world.assert_upgraded(&world.before.1);
 }

@@ -78,6 +78,9 @@ impl Device {
             Command::Backup => {
                 let mut files: Vec<_> =
                     work.kinds.iter().map(|kind| self.slots[self.running].files[kind]).collect();
+                if self.salts {
+                    files.iter_mut().for_each(|one| *one = file(&format!("{} {}", work.id, one.digest)));
+                }
                 match work.fault {
                     Some(Fault::Truncate) => files[0].size -= 1,
                     Some(Fault::Alter) => files[0].digest = Digest([0; 32]),
