@@ -105,7 +105,7 @@ pub(super) async fn bring_forward(pool: &SqlitePool, path: &Path, steps: &[Step]
         return Ok(());
     }
     let kept = before(path, from + 1);
-    copy::replace(pool, &kept).await?;
+    copy::replace(pool, path, &kept).await?;
     tracing::info!(from, to, copy = %kept.display(), "the database is brought to a newer schema; a copy of it is kept");
     run(pool, path, steps).await
 }

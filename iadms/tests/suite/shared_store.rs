@@ -154,13 +154,19 @@ pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_i
             buffer: None,
             other_version: None,
             other: Some(configuration()),
+            unkept: false,
         });
         run
     };
     commit(store, &[write(left(1, "1.0"), 1)]).await.unwrap();
     commit(store, &[write(left(2, "2.0"), 1)]).await.unwrap();
-    let expected =
-        Expected { version: "2.0".into(), buffer: None, other_version: None, other: Some(configuration()) };
+    let expected = Expected {
+        version: "2.0".into(),
+        buffer: None,
+        other_version: None,
+        other: Some(configuration()),
+        unkept: false,
+    };
     assert_eq!(store.expected(device, Some("0000-1")).await.unwrap(), Some(expected));
     for other in [None, Some("0000-2")] {
         assert_eq!(store.expected(device, other).await.unwrap(), None, "the unit was replaced");

@@ -78,6 +78,8 @@ struct Known {
     on_trial_since: Option<Time>,
     /// The life of the manager that it last answered.
     looked_in: u32,
+    /// The operation of somebody else that it was last shown to be at, by an answer that the manager has heard.
+    shown_busy: Option<String>,
     /// The version in the buffer that a trial began from.
     before_trial: Option<String>,
     /// The old software was broken during the trial: no way leads back.
@@ -131,6 +133,7 @@ impl Checks {
                 operation: Record::idle(),
                 on_trial_since: None,
                 looked_in: 0,
+                shown_busy: None,
                 before_trial: None,
                 rotted: false,
                 edited: None,
@@ -346,9 +349,13 @@ impl Checks {
     }
 
     /// A device has answered the manager in this life of it.
-    pub(crate) fn looked(&mut self, place: usize, life: u32) {
-        if let Some(known) = self.devices.get_mut(place) {
-            known.looked_in = life;
+    pub(crate) fn looked(&mut self, place: usize, life: u32, answer: &[u8], profile: &Profile) {
+        let Some(known) = self.devices.get_mut(place) else { return };
+        known.looked_in = life;
+        // Most devices have never heard of anybody else.
+        let others = known.shown_busy.is_some() || known.operation.id.starts_with(RIVAL);
+        if others && let Some(shown) = command::shown(answer, profile) {
+            known.shown_busy = shown;
         }
     }
 

@@ -14,6 +14,13 @@ use world::{Plan, Tally, Verdict, Weights, run, shrink};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A line on stdout. Whoever reads it may have seen enough and be gone.
+macro_rules! tell_line {
+    ($($words:tt)*) => {
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    };
+}
+
 /// So many of the last lines of a story are told.
 const LAST_LINES: usize = 80;
 
@@ -57,7 +64,9 @@ fn main() -> ExitCode {
         }
     }
     if options.weights {
-        weights.all().for_each(|(name, weight)| println!("{name} {weight}"));
+        weights.all().for_each(|(name, weight)| {
+            tell_line!("{name} {weight}");
+        });
         return ExitCode::SUCCESS;
     }
     let first = options.seed.unwrap_or_else(|| {
@@ -78,7 +87,7 @@ fn tell_seed_of_a_panic() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if let Some(seed) = EXPLORED.get() {
-            println!("BROKEN by seed {seed}: a panic");
+            tell_line!("BROKEN by seed {seed}: a panic");
         }
         tell(panic);
     }));
@@ -105,7 +114,7 @@ fn trace(seed: u64, options: &Options, weights: &Weights) -> ExitCode {
 }
 
 fn explore(first: u64, options: &Options, weights: &Weights) -> ExitCode {
-    println!("worlds of {} devices from seed {first}", options.devices);
+    tell_line!("worlds of {} devices from seed {first}", options.devices);
     let begun = Instant::now();
     let limit = options.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
     let seeds = options.seeds.unwrap_or(if limit.is_some() { u64::MAX } else { 1000 });
@@ -136,10 +145,10 @@ fn explore(first: u64, options: &Options, weights: &Weights) -> ExitCode {
             scope.spawn(explore);
         }
     });
-    println!("{}", lock(&tally));
+    tell_line!("{}", lock(&tally));
     let tally = lock(&tally);
     let took = begun.elapsed().as_secs_f64();
-    println!(
+    tell_line!(
         "{:.1} s: {:.1} worlds a second, {:.0} s of their time in each",
         took,
         tally.worlds as f64 / took,
@@ -147,7 +156,7 @@ fn explore(first: u64, options: &Options, weights: &Weights) -> ExitCode {
     );
     match lock(&broken).take() {
         None if tally.worlds == 0 => {
-            println!("there was no time for one world: nothing is shown");
+            tell_line!("there was no time for one world: nothing is shown");
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,
@@ -162,24 +171,32 @@ fn explore(first: u64, options: &Options, weights: &Weights) -> ExitCode {
 fn tell(seed: u64, verdict: &Verdict, options: &Options, weights: &Weights) {
     let plan = Plan::of(seed, options.devices.into(), weights);
     if let Some(violation) = &verdict.violation {
-        println!("BROKEN by seed {seed}: {}: {}", violation.invariant, violation.what);
+        tell_line!("BROKEN by seed {seed}: {}: {}", violation.invariant, violation.what);
     }
-    println!("looking for the shortest way to it …");
+    tell_line!("looking for the shortest way to it …");
     let (plan, verdict) = shrink(&plan, verdict);
     tell_plan(&plan);
     let lines = verdict.story.len();
-    verdict.story.iter().skip(lines.saturating_sub(LAST_LINES)).for_each(|line| println!("{line}"));
-    println!("the whole: cargo xtask world --seed {seed} --devices {} --trace", options.devices);
+    verdict.story.iter().skip(lines.saturating_sub(LAST_LINES)).for_each(|line| {
+        tell_line!("{line}");
+    });
+    tell_line!("the whole: cargo xtask world --seed {seed} --devices {} --trace", options.devices);
 }
 
 fn tell_plan(plan: &Plan) {
     for (place, device) in plan.devices.iter().enumerate() {
         for errand in &device.errands {
-            println!("device {}: {:?} by {}, {:?}", place + 1, errand.wanted, device.protocol, errand.policy);
+            tell_line!(
+                "device {}: {:?} by {}, {:?}",
+                place + 1,
+                errand.wanted,
+                device.protocol,
+                errand.policy
+            );
         }
     }
     for (number, trouble) in plan.troubles.iter().enumerate() {
-        println!("trouble {number}: {trouble:?}");
+        tell_line!("trouble {number}: {trouble:?}");
     }
 }
 

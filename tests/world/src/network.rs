@@ -80,6 +80,12 @@ impl World {
             return self.ask_another(place, bytes);
         }
         let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
+        if from.ip() == MANAGER {
+            let at = &unit.device.durable().operation;
+            let checked = self.checks.who_is_busy_is_commanded_nothing(place, at, bytes);
+            self.judge(checked);
+        }
+        let Some(unit) = self.units.get_mut(place) else { return };
         let answer = unit.answer(bytes, now);
         self.settle(place);
         if let Some(answer) = answer
@@ -124,7 +130,7 @@ impl World {
         match socket {
             Socket::Commander => {
                 if let Some(place) = place(peer.ip()) {
-                    self.checks.looked(place, self.life);
+                    self.checks.looked(place, self.life, bytes, &self.profile);
                 }
                 manager.commander.handle(&datagram, now);
                 self.pump_commander();

@@ -27,6 +27,8 @@ pub(crate) struct Reference {
     in_doubt: bool,
     /// How often what brings the device back failed since it was last in place, or asked about.
     failed_back: u32,
+    /// How often it was tried again at once since somebody was asked.
+    tried_back: u32,
     /// What failed last failed because the device was not heard, or heeded nothing.
     silent: bool,
     question: Option<Vec<AnswerKind>>,
@@ -66,6 +68,7 @@ impl Reference {
             forward: false,
             in_doubt: false,
             failed_back: 0,
+            tried_back: 0,
             silent: false,
             question: None,
             closing: None,
@@ -100,10 +103,7 @@ impl Reference {
                 };
                 Ok(())
             }
-            Story::Repeating { .. } => {
-                self.repeats += 1;
-                must(self.failed.is_some(), "only what failed is repeated (H15)")
-            }
+            Story::Repeating { after_ms, .. } => self.repeats(*after_ms > 0),
             Story::Asked { failure, answers } => self.asks(failure.as_ref(), answers),
             Story::Answered { answer } => {
                 let offered = self.question.take();
@@ -123,6 +123,22 @@ impl Reference {
             }
             Story::Ended(ending) => self.ends(ending.outcome),
         }
+    }
+
+    /// What failed is repeated by itself: as often as the policy says, after a pause, or on trial without one. What brings the
+    /// device back is tried again at once, under any policy.
+    fn repeats(&mut self, pauses: bool) -> Result<(), &'static str> {
+        must(self.failed.is_some(), "only what failed is repeated (H15)")?;
+        let on_trial = matches!(self.failed, Some(Step::Converting | Step::Restoring)) && self.changed;
+        if !pauses && !on_trial {
+            self.tried_back += 1;
+            // Before what is on trial is left, and after that.
+            let most = 2 * TRIES_BACK;
+            return must(self.tried_back <= most, "what brings it back is not tried for ever (H16)");
+        }
+        let allowed = matches!(self.policy, Policy::Auto(times) if self.repeats < times);
+        self.repeats += 1;
+        must(allowed, "it repeats by itself what the policy lets it, and no more (H8, H15)")
     }
 
     fn has(&self, step: Step) -> bool {
@@ -178,8 +194,10 @@ impl Reference {
             Step::Confirming => must(self.has(Step::Soaking), "only the healthy is confirmed (B4)")?,
             Step::RollingBack => {
                 // Where it has gone there by itself no call is cut off, and what is left to do follows.
-                let there = self.begun == Some(Step::Preflight);
-                let forward = self.goal == Aim::RollBack && self.failed.is_none() && self.closing.is_none();
+                let there = matches!(self.begun, Some(Step::Preflight | Step::OpeningCalls));
+                // That calls could not be let in is no reason to go back.
+                let failed = self.failed.filter(|step| *step != Step::OpeningCalls);
+                let forward = self.goal == Aim::RollBack && failed.is_none() && self.closing.is_none();
                 let wanted = forward && (self.has(Step::Draining) || there);
                 let due = self.failed.is_some() || self.closing.is_some() || wanted;
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
@@ -262,6 +280,7 @@ impl Reference {
             "what brings it back is tried again before anybody is asked (H14)",
         )?;
         self.failed_back = 0;
+        self.tried_back = 0;
         must(!self.changed || on_the_way_back, "a question finds the device as it was (H16)")?;
         must(self.policy != Policy::Never, "who never asks is not asked (H8)")?;
         must(answers.contains(&AnswerKind::End), "one may always end it (H8)")?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use engine::datagram::Datagram;
 use engine::file_server::Port;
-use iad_sim::device::{Changes, Command, ConfigurationKind, Power, Settings};
+use iad_sim::device::{Changes, Command, ConfigurationKind, Power, ServerProtocol, Settings};
 use iad_sim::fault::{Fault, FaultKind};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
 
@@ -324,13 +324,9 @@ impl World {
     pub(crate) fn edit(&mut self, place: usize) {
         let fate = self.checks.fate_of_an_edit(place, &self.units, &self.store);
         let Some((unit, fate)) = self.units.get_mut(place).zip(fate) else { return };
-        // No two devices are given the same.
-        let value = match fate {
-            Fate::Owed => format!("yes-{place}"),
-            Fate::Kept => format!("meanwhile-{place}"),
-            Fate::OnTrial => format!("on-trial-{place}"),
-            Fate::Away => format!("away-{place}"),
-        };
+        unit.edits += 1;
+        // No two devices are given the same, and none the same twice: that would be no change.
+        let value = format!("{fate:?}-{place}-{}", unit.edits);
         let runs = unit.device.power() == Power::Running;
         if runs && unit.device.configure(ConfigurationKind::UserData, &[("edited".into(), value)]) {
             self.note(|| format!("device {}: a person changes settings: {fate:?}", place + 1));
@@ -353,6 +349,10 @@ impl World {
         if command == Command::Backup {
             changes.kinds = Some(vec![ConfigurationKind::UserData]);
             changes.file_names = Some(vec!["rival".into()]);
+            // A server of its own, which is down: the device is at it for long.
+            changes.protocol = Some(ServerProtocol::Tftp);
+            changes.address = Some(STRANGER.to_string());
+            changes.port = Some(69);
         }
         let taken = unit.device.set(&changes, clock).is_ok();
         self.note(|| format!("device {}: the other manager's {command:?} is taken: {taken}", place + 1));

@@ -57,6 +57,8 @@ pub(crate) struct Unit {
     pub(crate) late_command: Option<usize>,
     /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
     pub(crate) slides: Vec<usize>,
+    /// How often persons have changed its settings.
+    pub(crate) edits: u64,
     /// How many things have happened to it.
     pub(crate) events: u64,
     /// After so many its power is cut, by the trouble of this number.
@@ -122,6 +124,7 @@ impl Unit {
             edit_backed_up: None,
             late_command: None,
             slides: Vec::new(),
+            edits: 0,
             events: 0,
             cuts: BTreeMap::new(),
             gone: false,

@@ -18,9 +18,11 @@ pub struct Expected {
     /// The version that its other buffer held then; none where nobody knows.
     #[serde(default)]
     pub other_version: Option<String>,
-    /// The configuration that went with it, by the device's word: a copy of it was taken before that was left, or it was there
-    /// before the first run. None where the device was not seen then, or does not tell.
+    /// The configuration that went with it, by the device's word; none where the device was not seen then, or does not tell.
     pub other: Option<ConfigurationSet>,
+    /// Whether some of that is in no backup, and may be somebody's work: it could not be backed up when that software was left.
+    #[serde(default)]
+    pub unkept: bool,
 }
 
 impl Expected {
@@ -33,6 +35,8 @@ impl Expected {
             buffer: Some(*index),
             other_version,
             other: reading.told_aside(),
+            // Whatever it is, it was there before the first run.
+            unkept: false,
         })
     }
 
@@ -52,25 +56,47 @@ impl Run {
         let is_about_software = matches!(self.goal, Goal::Upgrade { .. } | Goal::RollBack);
         let has_changed = match outcome {
             Outcome::Succeeded => is_about_software,
-            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => self.loaded.is_some(),
+            // Where it was to be rolled back to nothing was written yet: all is as it was.
+            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => match self.goal {
+                Goal::RollBack => self.loaded.is_some() && self.left_there.is_some(),
+                _ => self.loaded.is_some(),
+            },
             Outcome::Refused | Outcome::DeviceLost => false,
         };
         let seen = left_with.software();
         let told = self.expected.as_ref();
         let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
         let is_seen = seen.is_some_and(|seen| seen.is(left));
-        let (other_version, other) = match told {
+        let (other_version, other, unkept) = match told {
             // Today's settings are those that were restored, whatever it was left with.
-            Some(_) if self.has_restored() && !is_seen => (None, None),
+            Some(_) if self.has_restored() && !is_seen => (None, None, false),
             // This run wrote there, and nobody knows what came of it.
-            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => (None, None),
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => (None, None, false),
             // What others changed there since has been kept by nobody.
-            Some(told) if !has_changed => (told.other_version.clone(), told.other.clone()),
-            _ if is_seen => (left_with.other_version.clone(), left_with.other.clone()),
-            _ => (None, None),
+            Some(told) if !has_changed => (told.other_version.clone(), told.other.clone(), told.unkept),
+            _ if is_seen => {
+                let unkept = left_with.other.as_ref().is_some_and(|found| !self.is_kept(found));
+                (left_with.other_version.clone(), left_with.other.clone(), unkept)
+            }
+            _ => (None, None, false),
         };
         let Software { version, buffer } = left;
-        (!version.is_empty()).then(|| Expected { version: version.to_owned(), buffer, other_version, other })
+        let version = version.to_owned();
+        (!version.is_empty()).then_some(Expected { version, buffer, other_version, other, unkept })
+    }
+
+    /// Whether a copy was taken of each file that is found in the other buffer, or it is nobody's work.
+    fn is_kept(&self, found: &ConfigurationSet) -> bool {
+        let told = self.expected.as_ref().filter(|expected| !expected.unkept);
+        let sets = [
+            told.and_then(|expected| expected.other.as_ref()),
+            self.left_there.as_ref(),
+            self.on_trial.as_ref(),
+            self.wanted_configuration(),
+            self.backup.as_ref(),
+        ];
+        let is_known = |(kind, file)| sets.into_iter().flatten().any(|set| set.files.get(kind) == Some(file));
+        found.files.iter().all(is_known)
     }
 
     /// Whether a restore, which was the goal, may have come to something.

@@ -46,6 +46,11 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.go_back();
         }
+        if step == Step::Activating
+            && let Some(cause) = self.is_not_the_image(reading.running())
+        {
+            return self.fail(step, cause);
+        }
         // It may have come up with its other software, which nobody asked for.
         if step == Step::Resetting
             && let Some(cause) = self.left_the_old_software(reading)

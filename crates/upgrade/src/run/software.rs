@@ -163,6 +163,16 @@ impl Turn<'_> {
         there && self.run.backup.is_some() && !self.left_what_is_not_kept(reading)
     }
 
+    /// Whether what runs, or is about to, is something else than the image that was loaded, under the same version: others may
+    /// have loaded it while the device was waited for.
+    pub(super) fn is_not_the_image(&self, buffer: Option<&Buffer>) -> Option<Cause> {
+        let Goal::Upgrade { image } = &self.run.goal else { return None };
+        let (version, told) = (&image.manifest.version, buffer?.digest?);
+        (buffer?.version == *version && told != image.digest).then(|| {
+            Cause::NotSo(format!("what the device holds as {version} is not the image that was loaded"))
+        })
+    }
+
     /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
     pub(super) fn is_there_already(&self, failed: Step) -> bool {
         let there = self.run.ran_last(self.run.target());
@@ -202,7 +212,7 @@ impl Turn<'_> {
                 });
             }
             return Some(format!(
-                "its other buffer holds {other}, whose settings were changed since the last run and {then}: keep them with \
+                "its other buffer holds {other}, with settings that are in no backup and {then}: keep them with \
                  `iadms rollback`, or begin again with --overwrite"
             ));
         };
@@ -227,11 +237,13 @@ impl Turn<'_> {
         back && !backup.files.is_empty() && since
     }
 
-    /// Whether the software in the other buffer has other settings than the runs before left it with: nobody has a copy.
+    /// Whether the software in the other buffer has settings of which nobody has a copy: others than the runs before left it
+    /// with, or what they could not back up.
     fn has_changed_aside(&self, reading: &Reading) -> bool {
-        let left = self.run.expected.as_ref().and_then(|expected| expected.other.as_ref());
+        let Some(expected) = &self.run.expected else { return false };
         let found = reading.other_configuration();
-        !found.files.is_empty() && left.is_some_and(|left| !left.same_files(&found))
+        let is_unkept = |left: &ConfigurationSet| expected.unkept || !left.same_files(&found);
+        !found.files.is_empty() && expected.other.as_ref().is_some_and(is_unkept)
     }
 
     /// What the runs before left it with, where it runs other software now and could be brought back.

@@ -107,6 +107,9 @@ impl Turn<'_> {
             Some(cause) => return self.fail(Step::Draining, cause),
             None => {}
         }
+        if let Some(cause) = self.is_not_the_image(reading.standby()) {
+            return self.fail(Step::Draining, cause);
+        }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {
             return self.drift(Step::Draining);
@@ -140,6 +143,9 @@ impl Turn<'_> {
         let wanted = self.run.target_version().unwrap_or_default().to_owned();
         if running != wanted {
             return self.fail(Step::Soaking, Cause::WrongVersion { running, wanted });
+        }
+        if let Some(cause) = self.is_not_the_image(reading.running()) {
+            return self.fail(Step::Soaking, cause);
         }
         if reading.restarted_since(pulse) {
             return self.fail(Step::Soaking, Cause::Restarted);

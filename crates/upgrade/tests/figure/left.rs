@@ -10,8 +10,13 @@ use crate::world::{World, choices, image};
 /// The run before left the device with what is in its other buffer now.
 fn left(goal: Goal, choices: Choices) -> World {
     let mut world = World::new(goal, choices);
-    world.run.expected =
-        Some(Expected { version: "0.9".into(), buffer: None, other_version: None, other: None });
+    world.run.expected = Some(Expected {
+        version: "0.9".into(),
+        buffer: None,
+        other_version: None,
+        other: None,
+        unkept: false,
+    });
     world
 }
 
@@ -36,8 +41,13 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
     let (digest, standby) = (world.device.image.2, 1 - world.device.running);
     let slot = &mut world.device.slots[standby];
     (slot.version, slot.digest) = ("2.0".into(), Some(digest));
-    world.run.expected =
-        Some(Expected { version: "2.0".into(), buffer: None, other_version: None, other: None });
+    world.run.expected = Some(Expected {
+        version: "2.0".into(),
+        buffer: None,
+        other_version: None,
+        other: None,
+        unkept: false,
+    });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
 
@@ -62,6 +72,7 @@ fn what_was_restored_meanwhile_are_todays_settings() {
             buffer: None,
             other_version: None,
             other: Some(set.clone()),
+            unkept: false,
         });
         let world = world.play();
         assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
@@ -85,6 +96,7 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
             buffer: None,
             other_version: None,
             other: Some(left.clone()),
+            unkept: false,
         });
         world.device.slide();
         world.device.edit();
@@ -95,7 +107,7 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
         match goal {
             Goal::Upgrade { .. } => {
                 assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
-                let reason = "its other buffer holds 0.9, whose settings were changed since the last run and \
+                let reason = "its other buffer holds 0.9, with settings that are in no backup and \
                               would be written over: keep them with `iadms rollback`, or begin again with --overwrite";
                 assert_eq!((world.ending().reason.as_str(), other), (reason, left));
             }
@@ -124,8 +136,13 @@ fn what_somebody_else_loaded_is_not_loaded_over_unsaid_and_is_gone_on_with_where
             files: world.device.slots[aside].files.clone(),
             ..ConfigurationSet::default()
         });
-        let known =
-            Expected { version: "1.0".into(), buffer: None, other_version: Some("0.9".into()), other };
+        let known = Expected {
+            version: "1.0".into(),
+            buffer: None,
+            other_version: Some("0.9".into()),
+            other,
+            unkept: false,
+        };
         world.run.expected = Some(known);
         let digest = world.device.image.2;
         let slot = &mut world.device.slots[aside];
@@ -162,8 +179,13 @@ fn what_an_older_iadms_stored_is_not_taken_for_an_empty_buffer() {
 #[test]
 fn what_is_there_no_more_is_not_loaded_over() {
     let mut world = left(upgrade(), choices());
-    world.run.expected =
-        Some(Expected { version: "0.8".into(), buffer: None, other_version: None, other: None });
+    world.run.expected = Some(Expected {
+        version: "0.8".into(),
+        buffer: None,
+        other_version: None,
+        other: None,
+        unkept: false,
+    });
     let world = world.play();
     world.assert_upgraded(&world.before.1);
 }
@@ -249,7 +271,7 @@ fn what_it_has_in_its_other_buffer_at_the_end_is_known_to_the_next_run() {
 fn next(mut world: World, goal: Goal) -> World {
     world.device.silent_until = world.now;
     let mut then = World::new(goal, choices());
-    then.run.id = upgrade::RunId(6);
+    then.run.id = upgrade::RunId(world.run.id.0 + 1);
     then.run.expected = world.run.leaves();
     then.now = world.now;
     then.before = (world.device.running().version.clone(), world.device.running().files.clone());
@@ -280,4 +302,40 @@ fn a_roll_back_whose_restore_failed_is_followed_by_an_upgrade() {
     assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
     let world = next(world, upgrade()).play();
     world.assert_upgraded(&world.before.1);
+}
+
+/// Shown by an examiner, with the programs: the roll-back to what it had left failed, and what was changed there was loaded over.
+#[test]
+fn what_a_roll_back_could_not_back_up_is_not_loaded_over_after_its_end() {
+    let upgraded = World::new(upgrade(), choices()).play();
+    let mut world = next(upgraded, Goal::RollBack);
+    // Changed on 2.0, which does not start any more; something else was changed on 1.0 since.
+    world.device.edit();
+    world.device.slide();
+    world.device.edit();
+    world.before = (world.device.running().version.clone(), world.device.running().files.clone());
+    let theirs = world.device.slots[1 - world.device.running].files.clone();
+    let world = world.begin().until_step(Step::RollingBack).fault(Command::Backup, [Fault::Fail("flash")]);
+    let world = world.on().answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert!(world.kept.iter().all(|kept| kept.files != theirs));
+    let world = next(world, upgrade()).play();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+}
+
+/// What was changed on trial, and could not be backed up before service was restored, is still there.
+#[test]
+fn what_could_not_be_backed_up_on_trial_is_not_loaded_over_by_the_next_run() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.edit();
+    world.device.healthy = false;
+    let world = world.fault(Command::Backup, vec![Fault::Fail("flash"); 5]).on();
+    let mut world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    world.device.healthy = true;
+    let mut world = next(world, Goal::Upgrade { image: image("3.0", 1).into() });
+    world.device.image.0 = "3.0".into();
+    let world = world.play();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+    assert!(world.ending().reason.contains("with settings that are in no backup"), "{}", world.told());
 }

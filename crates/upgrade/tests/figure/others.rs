@@ -151,3 +151,24 @@ fn what_restarts_during_a_backup_and_falls_silent_is_not_brought_back_by_a_backu
         assert_eq!(world.device.running().files, world.before.1);
     }
 }
+
+/// Shown by an examiner, with the programs: another manager loaded other bytes under that version while this one held.
+#[test]
+fn what_is_not_the_image_that_was_loaded_is_not_made_to_run_and_not_confirmed() {
+    let not_so = "what the device holds as 2.0 is not the image that was loaded";
+    for step in [Step::Draining, Step::Activating, Step::Soaking] {
+        let mut world = World::upgrade().begin();
+        world.device.calls = u32::from(step == Step::Draining);
+        world = match step {
+            Step::Activating => world.until_underway(step),
+            _ => world.until_step(step),
+        };
+        let held = if step == Step::Soaking { world.device.running } else { 1 - world.device.running };
+        world.device.slots[held].digest = Some(upgrade::Digest([7; 32]));
+        world.device.calls = 0;
+        let world = world.on();
+        world.assert_asks(&ALL, not_so);
+        assert_eq!(world.count(Command::Confirm), 0, "{step}");
+        assert_eq!(world.count(Command::Reset) > 0, step != Step::Draining, "{step}");
+    }
+}

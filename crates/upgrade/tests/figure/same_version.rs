@@ -70,7 +70,7 @@ fn what_left_its_buffer_unseen_is_not_upgraded() {
     let mut world = upgrade();
     let other = Some(ConfigurationSet::default());
     world.run.expected =
-        Some(Expected { version: "1.0".into(), buffer: Some(2), other_version: None, other });
+        Some(Expected { version: "1.0".into(), buffer: Some(2), other_version: None, other, unkept: false });
     let world = world.play();
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
     let reason = "the device was left with 1.0 in buffer 2 and runs 1.0 in buffer 1 by now; its other buffer holds 1.0, with";

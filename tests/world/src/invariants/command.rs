@@ -3,11 +3,13 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use engine::access::{from_wire, from_wire_name};
 use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
+use snmp::{Body, Message, ObjectIdentifier, Pdu, Value};
 use tftp::Packet;
 use upgrade::run::{Goal, Outcome, State};
-use upgrade::{Digest, Run, RunId, Time};
+use upgrade::{Digest, Profile, Run, RunId, Time};
 
 use super::device::in_force;
 use super::{Checked, Checks, broken};
@@ -59,6 +61,17 @@ impl Checks {
         }
         let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
         broken("a_command_follows_a_look", what)
+    }
+
+    /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
+    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, at: &Record, sent: &[u8]) -> Checked {
+        let shown = self.devices.get(place).and_then(|known| known.shown_busy.as_ref());
+        let busy = matches!(at.state, OperationState::Waiting | OperationState::Running);
+        if !busy || shown != Some(&at.id) || !begins_an_operation(sent) {
+            return Ok(());
+        }
+        let what = format!("device {} was seen at {}, and is commanded", place + 1, at.id);
+        broken("who_is_busy_is_commanded_nothing", what)
     }
 
     /// A name says which file it is: a second one under it could be anything.
@@ -201,6 +214,25 @@ pub(crate) fn is_set(message: &[u8]) -> bool {
         message.get(community + 2 + length).copied()
     };
     tag() == Some(SET)
+}
+
+/// Whether a message is a SET that makes the device do something, other than to stop.
+fn begins_an_operation(message: &[u8]) -> bool {
+    const COMMAND: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 2, 0]);
+    let Ok(message) = Message::decode(message) else { return false };
+    let Body::Pdu(Pdu { operation: snmp::Operation::Set, varbinds, .. }) = message.body else { return false };
+    let command = varbinds.iter().find(|varbind| varbind.name == COMMAND);
+    command.is_some_and(|varbind| varbind.value != Value::Integer(Command::Abort.number()))
+}
+
+/// The operation of somebody else that a device shows that it is at, if it shows one at all.
+pub(super) fn shown(answer: &[u8], profile: &Profile) -> Option<Option<String>> {
+    let Body::Pdu(pdu) = Message::decode(answer).ok()?.body else { return None };
+    let values = pdu.varbinds.into_iter();
+    let values: Vec<_> = values.map(|one| (from_wire_name(&one.name), from_wire(one.value))).collect();
+    let operation = profile.reading(&values, Time::default()).operation?;
+    let others = !operation.state.is_over() && run_of(&operation.id).is_none();
+    Some(others.then_some(operation.id))
 }
 
 /// The operator has said when the device may restart, and until then its subscribers talk.

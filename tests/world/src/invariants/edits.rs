@@ -112,6 +112,9 @@ impl Checks {
             Fate::Kept => {
                 let before = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
+                // What the person had changed just before is the person's to give up.
+                let earlier = known.edited_meanwhile.filter(|earlier| replaced.contains(earlier));
+                known.history.retain(|digest| Some(*digest) != earlier);
                 known.edited_meanwhile = known.edited;
                 known.owed = before;
             }

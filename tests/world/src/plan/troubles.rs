@@ -71,7 +71,7 @@ const OF_DEVICES: [(&str, u64); 21] = [
     ("rebuilt", 100),
     ("edit", 80),
     ("edit-on-trial", 80),
-    ("edit-backed-up", 80),
+    ("edit-backed-up", 250),
     ("cancel", 80),
     ("late-command", 40),
     ("rival", 80),
