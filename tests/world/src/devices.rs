@@ -1,7 +1,7 @@
 //! What devices want done in the world: files, notifications, time.
 
 use engine::file_server::Port;
-use iad_sim::device::{Effect as Wish, TransferError, TransferEvent, TransferId};
+use iad_sim::device::{Effect as Wish, ServerProtocol, TransferError, TransferEvent, TransferId};
 use iad_sim::transfer::Progress;
 use std::net::SocketAddr;
 
@@ -85,6 +85,10 @@ impl World {
                     self.overhear(place, &upload.name, true);
                     let content = Some(upload.content.into());
                     self.open_ftp(place, upload.transfer, &upload.server, upload.name, content);
+                }
+                // A server of somebody else's, which does not answer.
+                Some(server) if upload.server.protocol == ServerProtocol::Tftp => {
+                    unit.upload(&upload, server, now);
                 }
                 _ => self.give_up(place, upload.transfer),
             },
@@ -184,6 +188,9 @@ impl World {
             }
             let Some(sent) = transfer.poll_transmit(now, &mut buffer) else { break };
             let to = transfer.peer();
+            if to.ip() != MANAGER {
+                continue;
+            }
             let peer = SocketAddr::new(address(place), Unit::port(id));
             let port = if to.port() == TFTP_PORT { Port::Requests } else { Port::Transfers };
             let whole = buffer.get(..sent.length).unwrap_or_default();

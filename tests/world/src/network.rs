@@ -80,12 +80,6 @@ impl World {
             return self.ask_another(place, bytes);
         }
         let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
-        if from.ip() == MANAGER {
-            let at = &unit.device.durable().operation;
-            let checked = self.checks.who_is_busy_is_commanded_nothing(place, at, bytes);
-            self.judge(checked);
-        }
-        let Some(unit) = self.units.get_mut(place) else { return };
         let answer = unit.answer(bytes, now);
         self.settle(place);
         if let Some(answer) = answer

@@ -174,6 +174,8 @@ impl World {
                 let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &bytes);
                 self.judge(checked);
+                let checked = self.checks.who_is_busy_is_commanded_nothing(place, &bytes);
+                self.judge(checked);
                 let unit = self.units.get_mut(place).filter(|_| is_set(&bytes));
                 let late = unit.and_then(|unit| unit.late_command.take());
                 if late.is_some_and(|number| !self.delay(number, place, from, &bytes)) {

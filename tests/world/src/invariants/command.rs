@@ -64,14 +64,14 @@ impl Checks {
     }
 
     /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
-    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, at: &Record, sent: &[u8]) -> Checked {
-        let shown = self.devices.get(place).and_then(|known| known.shown_busy.as_ref());
-        let busy = matches!(at.state, OperationState::Waiting | OperationState::Running);
-        if !busy || shown != Some(&at.id) || !begins_an_operation(sent) {
-            return Ok(());
+    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, sent: &[u8]) -> Checked {
+        match self.devices.get(place).and_then(|known| known.shown_busy.as_ref()) {
+            Some(shown) if begins_an_operation(sent) => broken(
+                "who_is_busy_is_commanded_nothing",
+                format!("device {} was seen at {shown} last, and is commanded", place + 1),
+            ),
+            _ => Ok(()),
         }
-        let what = format!("device {} was seen at {}, and is commanded", place + 1, at.id);
-        broken("who_is_busy_is_commanded_nothing", what)
     }
 
     /// A name says which file it is: a second one under it could be anything.

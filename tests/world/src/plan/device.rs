@@ -37,7 +37,7 @@ pub(super) fn draw(random: &mut Random, place: usize) -> DevicePlan {
 
 fn errand(random: &mut Random, first: bool) -> Errand {
     let wanted = match random.below(20) {
-        0..14 => {
+        0..12 => {
             let bad = random.permille(350);
             let qualities: &[Quality] = if bad {
                 &[Quality::Loops, Quality::Hangs, Quality::Unhealthy, Quality::Junk]
@@ -53,8 +53,8 @@ fn errand(random: &mut Random, first: bool) -> Errand {
             };
             Wanted::Upgrade(random.one_of(qualities).copied().unwrap_or(Quality::Good))
         }
-        14 | 15 => Wanted::Backup,
-        16 if !first => Wanted::Restore,
+        12 | 13 => Wanted::Backup,
+        14..17 if !first => Wanted::Restore,
         17 | 18 if !first => Wanted::RollBack,
         _ => Wanted::Reset,
     };
