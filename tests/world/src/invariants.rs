@@ -90,8 +90,9 @@ struct Known {
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
     edited_on_trial: Option<Digest>,
-    /// The same on software that it left by itself then: they stay there until something else is loaded over it.
-    left_behind: Option<Digest>,
+    /// The same on software that was left then without a backup of them, and the run that was about it: they stay there until
+    /// that run loads something else over it.
+    left_behind: Option<(Digest, Option<RunId>)>,
     /// People were told that it takes no calls, or may take none, and no run has stopped them since.
     calls_given_up: bool,
     /// Its run that asks, and not because the device is lost.
@@ -220,9 +221,11 @@ impl Checks {
         let loads = durable.operation.command == Command::Download;
         if loads
             && known.operation.id != durable.operation.id
-            && let Some(left) = known.left_behind.take()
+            && let Some((left, run)) = known.left_behind
+            && run == command::run_of(&durable.operation.id).map(|(run, _)| run)
         {
             known.history.remove(&left);
+            known.left_behind = None;
         }
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
@@ -238,7 +241,9 @@ impl Checks {
         if let Some(known) = self.devices.get_mut(place) {
             let left = other_runs || (known.on_trial_since.is_some() && durable.boot.trial.is_none());
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
-                known.left_behind = known.edited_on_trial.take().or(known.left_behind);
+                let run = store.open_run_of(device_id(place)).map(|stored| stored.run.id);
+                let left = known.edited_on_trial.take().map(|edited| (edited, run));
+                known.left_behind = left.or(known.left_behind);
             }
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }
@@ -277,7 +282,9 @@ impl Checks {
             && run.on_trial.is_none()
             && write.stories.iter().any(|told| may_lose_a_trial(told, on_trial))
         {
-            known.forgive_trial();
+            // It stays where it is.
+            let left = known.edited_on_trial.take().map(|edited| (edited, Some(run.id)));
+            known.left_behind = left.or(known.left_behind);
         }
         if let State::Ended(ending) = &run.state {
             let durable = unit.device.durable();
@@ -286,6 +293,7 @@ impl Checks {
                 known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
             } else if ending.outcome == Outcome::DeviceLost {
                 known.forgive_trial();
+                known.history.retain(|digest| known.left_behind.is_none_or(|(left, _)| left != *digest));
             }
             known.edited_on_trial = None;
         }

@@ -350,7 +350,7 @@ fn what_is_put_in_force_is_backed_up(
 }
 
 /// The run that an operation is one of, and its number there.
-fn run_of(operation: &str) -> Option<(RunId, u32)> {
+pub(super) fn run_of(operation: &str) -> Option<(RunId, u32)> {
     let (run, rest) = operation.strip_prefix('r')?.split_once('.')?;
     let (_, number) = rest.split_once('-')?;
     Some((RunId(run.parse().ok()?), number.parse().ok()?))

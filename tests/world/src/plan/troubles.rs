@@ -70,7 +70,7 @@ const OF_DEVICES: [(&str, u64); 21] = [
     ("twin", 150),
     ("rebuilt", 100),
     ("edit", 80),
-    ("edit-on-trial", 80),
+    ("edit-on-trial", 300),
     ("edit-backed-up", 250),
     ("cancel", 80),
     ("late-command", 40),
