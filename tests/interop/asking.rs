@@ -21,7 +21,7 @@ pub(crate) fn oid(text: &str) -> ObjectIdentifier {
 
 /// Somebody to ask, who answers sooner or later.
 pub(crate) fn target(address: SocketAddr, security: Security) -> Target {
-    Target { address, security, timeout: Duration::from_secs(2), retries: 3 }
+    Target { address, principal: security.into(), timeout: Duration::from_secs(2), retries: 3 }
 }
 
 impl Asking {

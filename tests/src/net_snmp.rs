@@ -60,6 +60,16 @@ impl Snmptrapd {
         Self::start_at(free_address())
     }
 
+    /// Starts it with these users and what they may.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_with(configuration: &str) -> Self {
+        Self::configured(configuration, free_address())
+    }
+
     /// Starts it at this address.
     ///
     /// # Panics
@@ -67,9 +77,13 @@ impl Snmptrapd {
     /// When it does not come up.
     #[must_use]
     pub fn start_at(address: SocketAddr) -> Self {
+        Self::configured("disableAuthorization yes\n", address)
+    }
+
+    fn configured(configuration: &str, address: SocketAddr) -> Self {
         let mut snmptrapd = Command::new(peers::program("snmptrapd"));
         snmptrapd.args(["-n", "-F", "notification: %v\n", "-OQ"]);
-        let (folder, process) = daemon(&mut snmptrapd, "disableAuthorization yes\n", address);
+        let (folder, process) = daemon(&mut snmptrapd, configuration, address);
         Self { address, _folder: folder, process }
     }
 

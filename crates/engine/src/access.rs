@@ -1,10 +1,13 @@
 //! How a device is spoken to by SNMP, and the values of both languages: the decisions' and the wire's.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use snmp::manager::Target;
+use snmp::manager::{Principal, Target};
+use snmp::usm::User;
 use snmp::{ObjectIdentifier, Octets, Security};
 use upgrade::{Oid, Value};
 
@@ -19,6 +22,9 @@ pub struct Access {
     pub read_community: String,
     /// The community that may write.
     pub write_community: String,
+    /// The name of the credential with the user of SNMPv3; the commander knows what is secret of it.
+    #[serde(default)]
+    pub credential: Option<String>,
     /// For one answer, milliseconds.
     pub answer_ms: u32,
     /// Repeats of an unanswered read.
@@ -34,27 +40,43 @@ pub enum Version {
     /// SNMPv2c (RFC 1901).
     #[serde(rename = "v2c")]
     V2c,
+    /// SNMPv3 (RFC 3410).
+    #[serde(rename = "v3")]
+    V3,
 }
 
+/// The users of SNMPv3 as whom devices are asked, by the names of their credentials.
+pub type Credentials = BTreeMap<String, Arc<User>>;
+
+/// A device is asked by SNMPv3 as a user whom nobody knows here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no credential {0:?} any more")]
+pub struct UnknownCredential(pub String);
+
 impl Access {
-    pub(crate) fn reading(&self) -> Target {
-        self.target(&self.read_community)
+    pub(crate) fn reading(&self, credentials: &Credentials) -> Result<Target, UnknownCredential> {
+        self.target(&self.read_community, credentials)
     }
 
-    pub(crate) fn writing(&self) -> Target {
-        self.target(&self.write_community)
+    pub(crate) fn writing(&self, credentials: &Credentials) -> Result<Target, UnknownCredential> {
+        self.target(&self.write_community, credentials)
     }
 
-    fn target(&self, community: &str) -> Target {
-        Target {
+    fn target(&self, community: &str, credentials: &Credentials) -> Result<Target, UnknownCredential> {
+        Ok(Target {
             address: self.address,
-            security: match self.version {
-                Version::V1 => Security::v1(community),
-                Version::V2c => Security::v2c(community),
+            principal: match self.version {
+                Version::V1 => Security::v1(community).into(),
+                Version::V2c => Security::v2c(community).into(),
+                Version::V3 => {
+                    let name = self.credential.as_deref().unwrap_or_default();
+                    let user = credentials.get(name).ok_or_else(|| UnknownCredential(name.to_owned()))?;
+                    Principal::User(Arc::clone(user))
+                }
             },
             timeout: Duration::from_millis(u64::from(self.answer_ms)),
             retries: self.repeats,
-        }
+        })
     }
 }
 

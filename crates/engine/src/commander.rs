@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use snmp::manager::{Failure, Manager, Request, RequestKey, Response, Settings, SplitLimits, Target, split};
+use snmp::manager::{
+    Failure, Manager, Regression, Request, RequestKey, Response, Settings, SplitLimits, Target, split,
+};
 use snmp::{ErrorStatus, ObjectIdentifier, Question, VarBind};
 use upgrade::{Oid, RunId, Time, Value};
 
-use crate::access::{Access, from_wire, to_wire, to_wire_name};
+use crate::access::{Access, Credentials, from_wire, to_wire, to_wire_name};
 use crate::datagram::{Datagram, Transmit};
 
 /// Who asks, to be told with the answer.
@@ -76,6 +78,8 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Commander {
     manager: Manager,
+    /// As whom devices are asked by SNMPv3.
+    credentials: Credentials,
     asked: BTreeMap<Asker, Asked>,
     /// Whose request a message is a part of.
     askers: BTreeMap<RequestKey, Asker>,
@@ -113,6 +117,7 @@ impl Commander {
     pub fn new(seed: u64) -> Self {
         Self {
             manager: Manager::new(Settings::default(), seed),
+            credentials: Credentials::new(),
             asked: BTreeMap::new(),
             askers: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -120,13 +125,23 @@ impl Commander {
         }
     }
 
+    /// From now on devices are asked as these users.
+    pub fn know(&mut self, credentials: Credentials) {
+        self.credentials = credentials;
+    }
+
     /// Takes a request. Each gets one [`Answer`], by its asker. What the same run, or the same probe, asked before is
     /// forgotten: nobody waits for its answer.
     pub fn ask(&mut self, ask: Ask) {
         self.forget(ask.asker);
-        match ask.what {
-            What::Get(objects) => self.get(ask.asker, ask.access.reading(), objects),
-            What::Set(writes) => self.set(ask.asker, ask.access.writing(), &writes),
+        let target = match &ask.what {
+            What::Get(_) => ask.access.reading(&self.credentials),
+            What::Set(_) => ask.access.writing(&self.credentials),
+        };
+        match (ask.what, target) {
+            (What::Get(objects), Ok(target)) => self.get(ask.asker, target, objects),
+            (What::Set(writes), Ok(target)) => self.set(ask.asker, target, &writes),
+            (_, Err(unknown)) => self.answer(ask.asker, Outcome::Refused(unknown.to_string())),
         }
     }
 
@@ -149,6 +164,12 @@ impl Commander {
     /// The next answer. To be asked right after what came in was handled: `now` is told as the moment it was there.
     pub fn poll_answer(&mut self, now: Duration) -> Option<Answer> {
         self.answers.pop_front().map(|(asker, outcome)| Answer { asker, at: Time::from(now), outcome })
+    }
+
+    /// The next engine that was found, in a fresh answer, to count its starts anew: it has forgotten them. Its notifications are
+    /// taken again once the listener knows.
+    pub fn poll_regression(&mut self) -> Option<Regression> {
+        self.manager.poll_regression()
     }
 
     /// When [`Commander::poll_transmit`] is due although nothing came in.

@@ -1,14 +1,16 @@
 //! The listener: notifications of devices, from datagrams to what they say of an operation.
 //!
-//! Pure. A device is known by the unique id in the notification, and only without one by the address it came from
-//! (row B13). What comes from nobody known is counted and shown, no more. An INFORM is answered once the daemon
+//! Pure. A device is known by the engine that has proven to be the sender, without one by the unique id in the notification,
+//! and only without that by the address it came from (row B13). What comes from nobody known is counted and shown, no more. An INFORM is answered once the daemon
 //! says that what it told is committed, and not before.
 
-use std::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use snmp::notification::{Notification, NotificationKind as Form};
+use snmp::notification::{NotTaken, NotificationKind as Form, Received, Receiver, Why};
+use snmp::usm::{EngineId, EngineTime, User};
 use upgrade::operation::Notice;
 use upgrade::profile::NotificationKind;
 use upgrade::{DeviceId, Oid, Profile, Value};
@@ -19,6 +21,10 @@ use crate::datagram::{Datagram, Transmit};
 /// A snapshot of the inventory, to know devices by.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceIndex {
+    /// By the engine that speaks for it in SNMPv3 (RFC 3411 section 3.1.1.1): what it proves, nobody else says.
+    pub by_engine: BTreeMap<EngineId, DeviceId>,
+    /// The users of SNMPv3 that are believed.
+    pub users: Vec<Arc<User>>,
     /// By unique id.
     pub by_unique_id: BTreeMap<String, DeviceId>,
     /// By address; devices behind one translated address are not told apart by it.
@@ -38,8 +44,10 @@ pub struct Heard {
     pub device: Option<DeviceId>,
     /// What it says of an operation, where the device's profile knows it.
     pub notice: Option<Notice>,
-    /// `v1`, `v2c`.
+    /// `v1`, `v2c`, `v3`.
     pub version: &'static str,
+    /// The engine that has proven to be its sender, in hexadecimal digits; SNMPv3 alone proves one.
+    pub engine: Option<String>,
     /// Whether its sender waits for an answer.
     pub inform: bool,
     /// Its name (`snmpTrapOID`).
@@ -59,6 +67,8 @@ pub struct Counters {
     pub unknown: u64,
     /// Datagrams that were none.
     pub undecodable: u64,
+    /// Of SNMPv3, whose sender was not proven, or not of now.
+    pub unproven: u64,
     /// Heard but dropped because nobody took them in time; the devices are polled instead.
     pub overflowed: u64,
 }
@@ -73,9 +83,16 @@ const MOST_INFORMS: usize = 65_536;
 const MOST_BYTES: usize = 32 << 20;
 
 /// Notifications of all devices.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Listener {
     index: Arc<DeviceIndex>,
+    receiver: Receiver,
+    /// Devices whose engine is known.
+    proving: BTreeSet<DeviceId>,
+    /// Room to decrypt in.
+    scratch: Vec<u8>,
+    /// Devices whose notifications are authentic and not of now: they are to be asked.
+    doubted: BTreeSet<DeviceId>,
     /// With the size of each as it came.
     heard: VecDeque<(usize, Heard)>,
     heard_bytes: usize,
@@ -96,19 +113,65 @@ struct Owed {
 }
 
 impl Listener {
+    /// A listener whose SNMP engine has this id: INFORMs of SNMPv3 are sent to it. `salt` is random.
+    pub fn new(engine: EngineId, salt: u64) -> Self {
+        Self {
+            index: Arc::default(),
+            receiver: Receiver::new(engine, salt),
+            proving: BTreeSet::new(),
+            scratch: Vec::new(),
+            doubted: BTreeSet::new(),
+            heard: VecDeque::new(),
+            heard_bytes: 0,
+            receipts: 0,
+            owed: BTreeMap::new(),
+            owed_bytes: 0,
+            due: VecDeque::new(),
+            counters: Counters::default(),
+            gap: false,
+        }
+    }
+
     /// Takes a new snapshot of the inventory.
     pub fn know(&mut self, index: Arc<DeviceIndex>) {
+        self.receiver.admit(index.users.iter().map(|user| User::clone(user)));
+        self.receiver.know(&index.by_engine.keys().copied().collect());
+        self.proving = index.by_engine.values().copied().collect();
         self.index = index;
     }
 
-    /// Takes datagrams that came in.
-    pub fn handle(&mut self, datagrams: &[Datagram<'_>]) {
+    /// An engine counts its starts anew: what it sends is judged by what its clock shows now.
+    pub fn restarted_anew(&mut self, engine: &EngineId, told: EngineTime, now: Duration) {
+        self.receiver.heard(engine, told, now);
+    }
+
+    /// Takes datagrams that came in. `at` is the time of the engine here.
+    pub fn handle(&mut self, datagrams: &[Datagram<'_>], at: EngineTime, now: Duration) {
+        let mut scratch = std::mem::take(&mut self.scratch);
         for datagram in datagrams {
-            match Notification::decode(datagram.bytes) {
-                Ok(notification) => self.hear(datagram, &notification),
-                Err(_) => self.counters.undecodable += 1,
+            match self.receiver.receive(datagram.bytes, at, now, &mut scratch) {
+                Ok(received) => self.hear(datagram, received),
+                Err(NotTaken { why: Why::NoNotification(_), .. }) => self.counters.undecodable += 1,
+                Err(NotTaken { why, engine, report }) => {
+                    self.counters.unproven += 1;
+                    let device = engine.and_then(|engine| self.index.by_engine.get(&engine));
+                    self.doubted.extend(device.filter(|_| matches!(why, Why::Untimely(_))));
+                    // A Report is no longer than what it answers by more than its counter and the id of this engine.
+                    let room = self.due.len() < MOST_INFORMS;
+                    self.due.extend(report.filter(|_| room).map(|response| Owed {
+                        peer: datagram.peer,
+                        local: datagram.local,
+                        response,
+                    }));
+                }
             }
         }
+        self.scratch = scratch;
+    }
+
+    /// The next device that is to be asked, since its notifications are authentic and not of now.
+    pub fn poll_doubted(&mut self) -> Option<DeviceId> {
+        self.doubted.pop_first()
     }
 
     /// The next notification.
@@ -149,7 +212,8 @@ impl Listener {
         self.counters
     }
 
-    fn hear(&mut self, datagram: &Datagram<'_>, notification: &Notification<'_>) {
+    fn hear(&mut self, datagram: &Datagram<'_>, received: Received<'_>) {
+        let Received { notification, engine, response } = received;
         self.counters.heard += 1;
         let varbinds: Vec<_> = notification
             .varbinds
@@ -157,7 +221,7 @@ impl Listener {
             .map(|varbind| (from_wire_name(&varbind.name), from_wire(varbind.value.clone())))
             .collect();
         let name = from_wire_name(&notification.name);
-        let device = self.device(datagram.peer.ip(), &varbinds);
+        let device = self.device(datagram.peer.ip(), engine.as_ref(), &varbinds);
         self.counters.unknown += u64::from(device.is_none());
         let size = datagram.bytes.len();
         if self.heard.len() >= MOST_WAITING || self.heard_bytes + size > MOST_BYTES {
@@ -167,12 +231,9 @@ impl Listener {
         }
         self.receipts += 1;
         let inform = matches!(notification.kind, Form::Inform { .. });
-        if inform {
-            let mut response = Vec::new();
-            let encoded =
-                notification.response().is_some_and(|message| message.encode(&mut response).is_ok());
+        if let Some(response) = response {
             let room = self.owed.len() < MOST_INFORMS && self.owed_bytes + response.len() <= MOST_BYTES;
-            if encoded && room {
+            if room {
                 self.owed_bytes += response.len();
                 let owed = Owed { peer: datagram.peer, local: datagram.local, response };
                 self.owed.insert(self.receipts, owed);
@@ -190,6 +251,7 @@ impl Listener {
                 snmp::Version::V2c => "v2c",
                 snmp::Version::V3 => "v3",
             },
+            engine: engine.as_ref().map(EngineId::to_string),
             inform,
             name,
             uptime: notification.uptime,
@@ -198,8 +260,16 @@ impl Listener {
         self.heard.push_back((size, heard));
     }
 
-    /// By its unique id where the notification has one, whatever address it came from; else by that address.
-    fn device(&self, peer: IpAddr, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
+    /// By the engine that has proven to be the sender. Without one by its unique id where the notification has one, whatever
+    /// address it came from; else by that address. An engine that nobody knows yet may be that of a device which has none.
+    fn device(&self, peer: IpAddr, engine: Option<&EngineId>, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
+        let Some(engine) = engine else { return self.claimed(peer, varbinds) };
+        let by_engine = self.index.by_engine.get(engine).copied();
+        by_engine.or_else(|| self.claimed(peer, varbinds).filter(|device| !self.proving.contains(device)))
+    }
+
+    /// Whom it says that it tells of, or who is at its address.
+    fn claimed(&self, peer: IpAddr, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
         let peer = peer.to_canonical();
         let by_address = self.index.by_address.get(&peer).copied();
         let by_text = |(_, value): &(Oid, Value)| self.index.by_unique_id.get(&value.text()?).copied();

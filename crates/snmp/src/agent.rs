@@ -1,8 +1,9 @@
-//! The answering side, pure: checks the community, reads and writes the objects of a device, and answers in the requester's
-//! version (RFC 1157 section 4.1, RFC 3416 section 4.2, RFC 3584 section 4).
+//! The answering side, pure: checks who asks, reads and writes the objects of a device, and answers in the requester's
+//! version (RFC 1157 section 4.1, RFC 3416 section 4.2, RFC 3584 section 4; for SNMPv3 RFC 3412 section 7 and RFC 3414).
 //!
-//! One [`Agent`] can answer for many devices, since the device is an argument of each call.
+//! One [`Agent`] can answer for many devices, since the device and its engine are arguments of each call.
 
+mod envelope;
 mod objects;
 mod read;
 mod set;
@@ -12,13 +13,12 @@ pub use objects::{Instance, Objects, Refusal, UndoFailed, Writable};
 pub use syntax::Syntax;
 
 use crate::ber::Reader;
-use crate::message::Opened;
-use crate::pdu::Head;
-use crate::security::check;
+use crate::message::{Opened, is_v3};
+use crate::pdu::OpenedPdu;
+use crate::usm::{Authority, EngineTime, ReportKind, Sealed, Unopened, User, Users};
 use crate::varbind::read_varbinds;
-use crate::{
-    Body, DecodeError, EncodeError, ErrorStatus, Message, Operation, Pdu, Security, VarBind, Version,
-};
+use crate::{DecodeError, ErrorStatus, Message, Operation, Security, VarBind};
+use envelope::{Envelope, Unwritten};
 
 /// Who may do what, and how long answers may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +27,22 @@ pub struct Settings {
     pub read_only: Vec<Vec<u8>>,
     /// Communities that may read and write.
     pub read_write: Vec<Vec<u8>>,
+    /// Users of SNMPv3 that may read.
+    pub read_only_users: Vec<User>,
+    /// Users of SNMPv3 that may read and write.
+    pub read_write_users: Vec<User>,
     /// The longest answer, in bytes. RFC 3417 section 3.2 asks for 484 at least.
     pub maximum_message_size: usize,
 }
 
 impl Default for Settings {
-    /// `public` reads, `private` writes too, and an answer fits in one Ethernet frame over IPv6.
+    /// `public` reads, `private` writes too, there are no users, and an answer fits in one Ethernet frame over IPv6.
     fn default() -> Self {
         Settings {
             read_only: vec![b"public".to_vec()],
             read_write: vec![b"private".to_vec()],
+            read_only_users: Vec::new(),
+            read_write_users: Vec::new(),
             maximum_message_size: 1452,
         }
     }
@@ -55,10 +61,13 @@ pub struct Counters {
     pub in_bad_community_names: u64,
     /// `snmpInBadCommunityUses`: SETs with a community that may only read.
     pub in_bad_community_uses: u64,
-    /// `snmpUnknownSecurityModels`: messages of SNMPv3, which is not answered yet.
+    /// `snmpUnknownSecurityModels`: messages of SNMPv3 with another security model than the user-based one, or to a device
+    /// that has no engine.
     pub unknown_security_models: u64,
-    /// `snmpUnknownPDUHandlers`: responses and notifications, which nobody waits for here.
+    /// `snmpUnknownPDUHandlers`: responses and notifications, which nobody waits for here, and what is about other engines.
     pub unknown_pdu_handlers: u64,
+    /// `usmStats`: messages of SNMPv3 that were not taken; each engine counts its own by reason.
+    pub reported: u64,
     /// `snmpSilentDrops`: requests for which even an empty answer would be too long.
     pub silent_drops: u64,
 }
@@ -66,6 +75,8 @@ pub struct Counters {
 /// What became of a datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
+    /// The user-based security model does not take it. There is a Report to send if the sender may be told.
+    Reported(ReportKind),
     /// There is an answer to send.
     Answered {
         /// What was asked.
@@ -83,7 +94,7 @@ pub enum Dropped {
     /// It is no message that can be read.
     #[error("cannot read the message")]
     Undecodable(#[source] DecodeError),
-    /// It is SNMPv3.
+    /// It is SNMPv3 with another security model than the user-based one, or the device has no engine.
     #[error("message of an unknown security model")]
     UnknownSecurityModel,
     /// Nobody has this community. RFC 1157 section 4.1 answers nothing, so that communities cannot be found by trying.
@@ -101,16 +112,30 @@ pub enum Dropped {
 #[derive(Debug, Clone)]
 pub struct Agent {
     settings: Settings,
+    users: Users,
     counters: Counters,
+    /// The last one used to encrypt.
+    salt: u64,
+}
+
+/// The engine of a device that speaks SNMPv3.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    /// Its id, and the keys of those who have spoken to it.
+    pub authority: &'a mut Authority,
+    /// What its clock shows.
+    pub at: EngineTime,
 }
 
 /// What a request comes to: the variable bindings of the answer, or an error.
 type Answer = Result<Vec<VarBind>, Refusal>;
 
 impl Agent {
-    /// An agent that has seen nothing yet.
-    pub fn new(settings: Settings) -> Agent {
-        Agent { settings, counters: Counters::default() }
+    /// An agent that has seen nothing yet. `salt` is random: what is encrypted is never encrypted with the same one again.
+    pub fn new(settings: Settings, salt: u64) -> Agent {
+        let users = settings.read_only_users.iter().chain(&settings.read_write_users);
+        let users = users.map(|user| (user.name().to_vec(), user.clone())).collect();
+        Agent { settings, users, counters: Counters::default(), salt }
     }
 
     /// What was seen so far.
@@ -118,39 +143,105 @@ impl Agent {
         self.counters
     }
 
-    /// Handles a datagram for the device behind `objects`. The answer replaces what `response` holds; if there is none,
-    /// `response` is empty.
+    /// Handles a datagram for the device behind `objects`, which may have an engine for SNMPv3. The answer replaces what
+    /// `response` holds; if there is none, `response` is empty.
     pub fn respond<O: Objects + ?Sized>(
         &mut self,
         datagram: &[u8],
+        engine: Option<Engine<'_>>,
         objects: &mut O,
         response: &mut Vec<u8>,
     ) -> Outcome {
         response.clear();
-        match self.answer(datagram, objects, response) {
-            Ok((operation, status)) => Outcome::Answered { operation, status },
-            Err(dropped) => {
-                response.clear();
-                Outcome::Dropped(dropped)
-            }
-        }
+        self.counters.in_packets += 1;
+        let outcome = match is_v3(datagram) {
+            true => self.answer_user(datagram, engine, objects, response),
+            false => self.answer_community(datagram, objects, response),
+        };
+        outcome.unwrap_or_else(|dropped| {
+            response.clear();
+            Outcome::Dropped(dropped)
+        })
     }
 
-    fn answer<O: Objects + ?Sized>(
+    fn answer_community<O: Objects + ?Sized>(
         &mut self,
         datagram: &[u8],
         objects: &mut O,
         response: &mut Vec<u8>,
-    ) -> Result<(Operation, ErrorStatus), Dropped> {
-        self.counters.in_packets += 1;
-        let Opened { security, head: Head { request_id, operation }, varbinds } = self.open(datagram)?;
+    ) -> Result<Outcome, Dropped> {
+        let Opened { security, pdu } = self.open(datagram)?;
         let may_write = self.may_write(&security)?;
-        let envelope = Envelope {
-            security: security.into_owned(),
-            request_id,
-            maximum_message_size: self.settings.maximum_message_size,
+        let envelope =
+            Envelope::community(&security, pdu.head.request_id, self.settings.maximum_message_size);
+        self.answer(&envelope, &pdu, may_write, objects, response)
+    }
+
+    /// In the order of RFC 3414 section 3.2, and who may do what after that.
+    fn answer_user<O: Objects + ?Sized>(
+        &mut self,
+        datagram: &[u8],
+        engine: Option<Engine<'_>>,
+        objects: &mut O,
+        response: &mut Vec<u8>,
+    ) -> Result<Outcome, Dropped> {
+        let sealed = Sealed::read(datagram).map_err(|error| self.undecodable(error))?;
+        let Some(Engine { authority, at }) = engine else {
+            return Err(self.undecodable(DecodeError::SecurityModel(crate::security::USER_BASED)));
         };
-        let version = envelope.security.version();
+        let keys = match authority.receive(&sealed, at, &self.users) {
+            Ok(keys) => keys.clone(),
+            Err(kind) => return Ok(self.report(authority, &sealed, at, kind, response)),
+        };
+        let mut scratch = Vec::new();
+        let scoped = match sealed.open(&keys, &mut scratch) {
+            Ok(scoped) => scoped,
+            Err(Unopened::Report(kind)) => return Ok(self.report(authority, &sealed, at, kind, response)),
+            Err(Unopened::Decode(error)) => return Err(self.undecodable(error)),
+        };
+        let pdu = OpenedPdu::read(&mut scoped.pdu.clone()).map_err(|error| self.undecodable(error))?;
+        if scoped.context_engine != authority.id().as_ref() || !scoped.context_name.is_empty() {
+            self.counters.unknown_pdu_handlers += 1;
+            return Err(Dropped::NoRequest);
+        }
+        self.salt = self.salt.wrapping_add(1);
+        let most = self.settings.maximum_message_size;
+        let envelope = Envelope::user(&sealed, &keys, at, self.salt, pdu.head.request_id, most);
+        // Who can do better must (RFC 3415 section 3.2: the view of a user is that of a level).
+        let is_named = |user: &&User| user.name() == sealed.user;
+        let may_write = self.settings.read_write_users.iter().any(|user| is_named(&user));
+        if sealed.level < keys.level() {
+            let refused = Err(Refusal { index: 0, status: ErrorStatus::AuthorizationError });
+            return self.finish(&envelope, pdu.head.operation, refused, pdu.varbinds, response);
+        }
+        self.answer(&envelope, &pdu, may_write, objects, response)
+    }
+
+    fn report(
+        &mut self,
+        authority: &mut Authority,
+        sealed: &Sealed<'_>,
+        at: EngineTime,
+        kind: ReportKind,
+        response: &mut Vec<u8>,
+    ) -> Outcome {
+        self.counters.reported += 1;
+        if authority.report(sealed, at, kind, response).is_err() {
+            response.clear();
+        }
+        Outcome::Reported(kind)
+    }
+
+    fn answer<O: Objects + ?Sized>(
+        &mut self,
+        envelope: &Envelope<'_>,
+        &OpenedPdu { head, varbinds }: &OpenedPdu<'_>,
+        may_write: bool,
+        objects: &mut O,
+        response: &mut Vec<u8>,
+    ) -> Result<Outcome, Dropped> {
+        let operation = head.operation;
+        let version = envelope.version();
         // What a GET asks for is read as it is answered.
         let asked = match operation {
             Operation::Get => Vec::new(),
@@ -175,8 +266,19 @@ impl Agent {
                 return Err(self.no_request());
             }
         };
-        match envelope.write(answer, varbinds, response) {
-            Ok(status) => Ok((operation, status)),
+        self.finish(envelope, operation, answer, varbinds, response)
+    }
+
+    fn finish(
+        &mut self,
+        envelope: &Envelope<'_>,
+        operation: Operation,
+        answer: Answer,
+        asked: Reader<'_>,
+        response: &mut Vec<u8>,
+    ) -> Result<Outcome, Dropped> {
+        match envelope.write(answer, asked, response) {
+            Ok(status) => Ok(Outcome::Answered { operation, status }),
             Err(Unwritten::Undecodable(error)) => Err(self.undecodable(error)),
             Err(Unwritten::TooLong(_)) => {
                 self.counters.silent_drops += 1;
@@ -196,7 +298,7 @@ impl Agent {
                 return Err(self.no_request());
             }
         };
-        if opened.head.operation.is_of(opened.security.version()) {
+        if opened.pdu.head.operation.is_of(opened.security.version()) {
             Ok(opened)
         } else {
             Err(self.undecodable(DecodeError::PduOfOtherVersion))
@@ -208,12 +310,9 @@ impl Agent {
     }
 
     fn may_write(&mut self, security: &Security<&[u8]>) -> Result<bool, Dropped> {
-        let community = match (check(security), security.community()) {
-            (Ok(()), Some(community)) => community,
-            _ => {
-                self.counters.unknown_security_models += 1;
-                return Err(Dropped::UnknownSecurityModel);
-            }
+        let Some(community) = security.community() else {
+            self.counters.unknown_security_models += 1;
+            return Err(Dropped::UnknownSecurityModel);
         };
         let is_among = |communities: &[Vec<u8>]| communities.iter().any(|known| known == community);
         if is_among(&self.settings.read_write) {
@@ -229,7 +328,7 @@ impl Agent {
     fn undecodable(&mut self, error: DecodeError) -> Dropped {
         match error {
             DecodeError::UnknownVersion(_) => self.counters.in_bad_versions += 1,
-            DecodeError::Encrypted => {
+            DecodeError::SecurityModel(_) => {
                 self.counters.unknown_security_models += 1;
                 return Dropped::UnknownSecurityModel;
             }
@@ -242,86 +341,4 @@ impl Agent {
         self.counters.unknown_pdu_handlers += 1;
         Dropped::NoRequest
     }
-}
-
-/// What goes around the variable bindings of an answer.
-struct Envelope {
-    security: Security,
-    request_id: i32,
-    maximum_message_size: usize,
-}
-
-/// The length fields of message, PDU and list may each grow by this much as the content grows.
-const LENGTH_FIELDS_GROWTH: usize = 3 * 2;
-
-impl Envelope {
-    /// Bytes for variable bindings in an answer without an error.
-    fn room(&self) -> usize {
-        let mut empty = Vec::new();
-        let operation = Operation::Response { status: ErrorStatus::NoError, index: 0 };
-        let pdu = Pdu { request_id: self.request_id, operation, varbinds: Vec::new() };
-        match Message::new(self.security.clone(), pdu).encode(&mut empty) {
-            Ok(()) => self.maximum_message_size.saturating_sub(empty.len() + LENGTH_FIELDS_GROWTH),
-            Err(_) => 0,
-        }
-    }
-
-    /// Writes the answer, or if that is too long the one that says so (RFC 1157 section 4.1.2, RFC 3416 section 4.2.1).
-    fn write(
-        self,
-        answer: Answer,
-        asked: Reader<'_>,
-        response: &mut Vec<u8>,
-    ) -> Result<ErrorStatus, Unwritten> {
-        let is_v1 = self.security.version() == Version::V1;
-        let (status, index, varbinds) = match answer {
-            Ok(varbinds) => (ErrorStatus::NoError, 0, varbinds),
-            Err(Refusal { status: ErrorStatus::TooBig, .. }) => {
-                (ErrorStatus::TooBig, 0, too_big(is_v1, asked)?)
-            }
-            Err(Refusal { index, status }) => {
-                let status = if is_v1 { status.for_v1() } else { status };
-                (status, index, sent_back(asked)?)
-            }
-        };
-        let maximum = self.maximum_message_size;
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let operation = Operation::Response { status, index };
-        let mut message =
-            Message::new(self.security, Pdu { request_id: self.request_id, operation, varbinds });
-        if encode_within(maximum, &message, response).is_ok() {
-            return Ok(status);
-        }
-        let operation = Operation::Response { status: ErrorStatus::TooBig, index: 0 };
-        let varbinds = too_big(is_v1, asked)?;
-        message.body = Body::Pdu(Pdu { request_id: self.request_id, operation, varbinds });
-        encode_within(maximum, &message, response)?;
-        Ok(ErrorStatus::TooBig)
-    }
-}
-
-/// Why there is no answer after all.
-#[derive(Debug, thiserror::Error)]
-enum Unwritten {
-    /// The request is broken behind what was looked at.
-    #[error(transparent)]
-    Undecodable(#[from] DecodeError),
-    /// It is too long, whatever it says.
-    #[error(transparent)]
-    TooLong(#[from] EncodeError),
-}
-
-/// The variable bindings of an answer that says `tooBig`: in SNMPv1 those of the request.
-fn too_big(is_v1: bool, asked: Reader<'_>) -> Result<Vec<VarBind>, DecodeError> {
-    if is_v1 { sent_back(asked) } else { Ok(Vec::new()) }
-}
-
-fn sent_back(mut asked: Reader<'_>) -> Result<Vec<VarBind>, DecodeError> {
-    Ok(read_varbinds(&mut asked)?.into_iter().map(VarBind::into_owned).collect())
-}
-
-fn encode_within(maximum: usize, message: &Message, response: &mut Vec<u8>) -> Result<(), EncodeError> {
-    response.clear();
-    message.encode(response)?;
-    if response.len() > maximum { Err(EncodeError::TooLarge(response.len())) } else { Ok(()) }
 }

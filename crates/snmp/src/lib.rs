@@ -6,6 +6,7 @@
 //! - [`Message`], [`Pdu`], [`VarBind`], [`Value`] and [`ObjectIdentifier`] are the messages (RFC 1157, 1901, 3412,
 //!   3416); decoding borrows octets from the datagram, encoding appends to the caller's buffer.
 //! - [`security`] is what a message carries around its PDU, and what of it can be handled.
+//! - [`usm`] is the user-based security of SNMPv3: users, engines and their clocks.
 //! - [`manager`] asks many agents over one socket.
 //! - [`agent`] answers for devices.
 //! - [`notification`] reads and builds traps and INFORMs.
@@ -23,6 +24,7 @@ pub mod agent;
 pub mod manager;
 pub mod notification;
 pub mod security;
+pub mod usm;
 
 pub use ber::DecodeError;
 pub use error_status::ErrorStatus;

@@ -5,25 +5,32 @@
 //! [`Manager::poll_transmit`] gives until that gives nothing more, takes outcomes from [`Manager::poll_event`], and comes
 //! back at [`Manager::next_deadline`] at the latest.
 
+mod engines;
 mod outstanding;
+mod principal;
 mod request;
 mod split;
+mod v3;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
 use crate::Operation;
-use crate::message::Opened;
-use crate::security::check;
+use crate::message::{Opened, encode_with, is_v3, within_size};
+use engines::Engines;
 use outstanding::Outstanding;
+use v3::Written;
 
+pub use principal::Principal;
 pub use request::{Failure, MalformedResponse, Request, RequestError, RequestKey, Response, Target};
 pub use split::{SplitLimits, split};
+pub use v3::Regression;
 pub use walk::{Walk, WalkFailure, WalkStep};
 
 /// What holds for all requests of a [`Manager`].
@@ -61,7 +68,8 @@ pub struct Counters {
     pub unmatched: u64,
     /// Responses with an awaited request id from another address than was asked.
     pub wrong_peer: u64,
-    /// Responses with an awaited request id, but another version or community than was asked with.
+    /// Responses with an awaited request id, but another version or community than was asked with, or not proven to be the
+    /// user's.
     pub wrong_security: u64,
 }
 
@@ -77,6 +85,10 @@ pub struct Manager {
     /// To be sent or repeated now. Keys of requests that are gone are skipped.
     queue: VecDeque<RequestKey>,
     events: VecDeque<(RequestKey, Result<Response, Failure>)>,
+    engines: Engines,
+    regressions: VecDeque<Regression>,
+    /// The last one used.
+    salt: u64,
     counters: Counters,
     next_serial: u64,
 }
@@ -86,11 +98,14 @@ impl Manager {
     pub fn new(settings: Settings, seed: u64) -> Manager {
         Manager {
             settings,
+            salt: ChaCha8Rng::seed_from_u64(!seed).next_u64(),
             random: ChaCha8Rng::seed_from_u64(seed),
             outstanding: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             queue: VecDeque::new(),
             events: VecDeque::new(),
+            engines: Engines::default(),
+            regressions: VecDeque::new(),
             counters: Counters::default(),
             next_serial: 0,
         }
@@ -104,13 +119,13 @@ impl Manager {
     /// # Errors
     /// The request cannot be written in the target's version, or is too long.
     pub fn request(&mut self, target: &Target, request: Request) -> Result<RequestKey, RequestError> {
-        check(&target.security)?;
         let key = RequestKey { serial: self.next_serial, request_id: self.unused_request_id() };
         let repetitions = request.repetitions(target);
-        let mut datagram = Vec::new();
-        request.encode(&target.security, key.request_id, &mut datagram)?;
+        let writes = request.writes();
+        let pdu = request.encode(target.principal.version(), key.request_id)?;
+        within_size(pdu.len() + target.principal.overhead())?;
         self.next_serial += 1;
-        self.outstanding.insert(key.request_id, Outstanding::new(key, target, datagram, repetitions));
+        self.outstanding.insert(key.request_id, Outstanding::new(key, target, pdu, writes, repetitions));
         self.queue.push_back(key);
         Ok(key)
     }
@@ -120,37 +135,43 @@ impl Manager {
         if !self.is_outstanding(key) {
             return false;
         }
-        self.remove(key.request_id);
+        self.remove(key);
         true
     }
 
     /// Takes a datagram that `peer` sent.
     pub fn handle(&mut self, peer: SocketAddr, datagram: &[u8], now: Duration) {
+        if is_v3(datagram) {
+            return self.handle_v3(peer, datagram, now);
+        }
         let answer = match Opened::new(datagram) {
             Ok(answer) => answer,
             Err(_) => return self.counters.undecodable += 1,
         };
-        if check(&answer.security).is_err() {
-            return self.counters.undecodable += 1;
-        }
-        if !matches!(answer.head.operation, Operation::Response { .. }) {
+        if !matches!(answer.pdu.head.operation, Operation::Response { .. }) {
             return self.counters.unexpected += 1;
         }
         let Some(outstanding) =
-            self.outstanding.get(&answer.head.request_id).filter(|request| request.was_sent())
+            self.outstanding.get(&answer.pdu.head.request_id).filter(|request| request.was_sent())
         else {
             return self.counters.unmatched += 1;
         };
         if !outstanding.was_asked_of(peer) {
             return self.counters.wrong_peer += 1;
         }
-        let Some(outcome) = outstanding.judge(&answer, now) else {
+        let is_principal = match &outstanding.principal {
+            Principal::Community(asked) => {
+                (asked.version(), asked.community())
+                    == (answer.security.version(), answer.security.community())
+            }
+            Principal::User(_) => false,
+        };
+        let Some(outcome) = outstanding.judge(&answer.pdu, now).filter(|_| is_principal) else {
             return self.counters.wrong_security += 1;
         };
         self.counters.answered += 1;
-        let key = outstanding.key;
-        self.remove(key.request_id);
-        self.events.push_back((key, outcome));
+        let request_id = outstanding.key.request_id;
+        self.conclude(request_id, outcome);
     }
 
     /// Puts the next datagram to be sent into `datagram`, in place of what that held, and says to whom. Waits that are over
@@ -163,6 +184,26 @@ impl Manager {
             else {
                 continue;
             };
+            datagram.clear();
+            let written = match &request.principal {
+                Principal::Community(security) => {
+                    encode_with(security, 0, datagram, |writer| writer.elements(&request.pdu))
+                        .map(|()| Written::Sent)
+                }
+                Principal::User(user) => {
+                    let user = Arc::clone(user);
+                    self.write_v3(key.request_id, &user, now, datagram)
+                }
+            };
+            match written {
+                Ok(Written::Sent) => {}
+                Ok(Written::Waits) => continue,
+                Err(error) => {
+                    self.conclude(key.request_id, Err(Failure::Unwritten(error)));
+                    continue;
+                }
+            }
+            let Some(request) = self.outstanding.get_mut(&key.request_id) else { continue };
             self.counters.sent += 1;
             self.counters.repeated += u64::from(request.was_sent());
             let wait = request.planned_wait(self.settings.maximum_wait);
@@ -170,8 +211,6 @@ impl Manager {
             let deadline = now.saturating_add(wait);
             request.sent(now, deadline);
             self.deadlines.insert((deadline, key));
-            datagram.clear();
-            datagram.extend_from_slice(&request.datagram);
             return Some(request.peer);
         }
         None
@@ -180,6 +219,11 @@ impl Manager {
     /// The next outcome. Every request that is not cancelled has one.
     pub fn poll_event(&mut self) -> Option<(RequestKey, Result<Response, Failure>)> {
         self.events.pop_front()
+    }
+
+    /// The next engine that was found to count its starts anew.
+    pub fn poll_regression(&mut self) -> Option<Regression> {
+        self.regressions.pop_front()
     }
 
     /// When [`poll_transmit`](Self::poll_transmit) has something to do: zero if it has now, `None` if nothing is under way.
@@ -211,9 +255,8 @@ impl Manager {
             if request.may_repeat() {
                 self.queue.push_back(key);
             } else {
-                self.outstanding.remove(&key.request_id);
                 self.counters.timed_out += 1;
-                self.events.push_back((key, Err(Failure::Timeout)));
+                self.conclude(key.request_id, Err(Failure::Timeout));
             }
         }
     }
@@ -222,11 +265,21 @@ impl Manager {
         self.outstanding.get(&key.request_id).is_some_and(|request| request.key == key)
     }
 
-    fn remove(&mut self, request_id: i32) {
-        if let Some(request) = self.outstanding.remove(&request_id)
-            && let Some(deadline) = request.deadline()
-        {
-            self.deadlines.remove(&(deadline, request.key));
+    fn conclude(&mut self, request_id: i32, outcome: Result<Response, Failure>) {
+        if let Some(request) = self.outstanding.get(&request_id) {
+            let key = request.key;
+            self.remove(key);
+            self.events.push_back((key, outcome));
+        }
+    }
+
+    fn remove(&mut self, key: RequestKey) {
+        let Some(request) = self.outstanding.remove(&key.request_id) else { return };
+        if let Some(deadline) = request.deadline() {
+            self.deadlines.remove(&(deadline, key));
+        }
+        if request.user().is_some() {
+            self.queue.extend(self.engines.over(request.peer, key));
         }
     }
 

@@ -1,17 +1,14 @@
 //! Whole messages: what goes into one datagram (RFC 1157 section 4, RFC 1901 section 3, RFC 3412 section 6).
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
-use crate::pdu::{self, Head};
-use crate::{Body, Octets, Operation, Pdu, Question, Security, Value, Version};
+use crate::pdu::{OpenedPdu, USUAL_VARBIND_SIZE, values_are_of};
+use crate::{Body, Octets, Pdu, Security, Version};
 
 /// The longest message, in bytes: what fits in a UDP datagram over IPv4.
 pub const MAXIMUM_MESSAGE_SIZE: usize = 65_507;
 
 /// Bytes that a message without variable bindings seldom exceeds.
 const USUAL_ENVELOPE_SIZE: usize = 64;
-
-/// Bytes that a variable binding seldom exceeds on average.
-const USUAL_VARBIND_SIZE: usize = 32;
 
 /// An SNMP message. `Message<&[u8]>` borrows its octets from the datagram it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,17 +63,9 @@ impl<B: Octets> Message<B> {
         if !self.is_of_its_version() {
             return Err(EncodeError::NotInVersion(self.security.version()));
         }
-        if self.security.version() == Version::V1
-            && !self.body.varbinds().iter().all(|varbind| is_of_v1(&varbind.value))
-        {
-            return Err(EncodeError::ValueNotInV1);
-        }
-        datagram.reserve(USUAL_ENVELOPE_SIZE + USUAL_VARBIND_SIZE * self.body.varbinds().len());
-        let mut writer = Writer::new(datagram);
-        writer.constructed(tag::SEQUENCE, |writer| {
-            self.security.write(writer, |writer| self.body.write(writer));
-        });
-        within_maximum(writer)
+        values_are_of(self.security.version(), self.body.varbinds())?;
+        let varbinds = self.body.varbinds().len();
+        encode_with(&self.security, varbinds, datagram, |writer| self.body.write(writer))
     }
 
     /// The same with octets of its own.
@@ -92,25 +81,26 @@ impl<B: Octets> Message<B> {
     }
 }
 
-/// Appends a GET of this question to `datagram`.
-pub(crate) fn encode_get<B: Octets>(
+/// Appends the message around the PDU that `pdu` writes, with about so many variable bindings.
+pub(crate) fn encode_with<B: Octets>(
     security: &Security<B>,
-    request_id: i32,
-    question: &Question,
+    varbinds: usize,
     datagram: &mut Vec<u8>,
+    pdu: impl FnOnce(&mut Writer<'_>),
 ) -> Result<(), EncodeError> {
-    datagram.reserve(USUAL_ENVELOPE_SIZE + question.written.len());
+    datagram.reserve(USUAL_ENVELOPE_SIZE + USUAL_VARBIND_SIZE * varbinds);
     let mut writer = Writer::new(datagram);
-    writer.constructed(tag::SEQUENCE, |writer| {
-        security.write(writer, |writer| {
-            pdu::write(Operation::Get, request_id, writer, |writer| writer.elements(&question.written));
-        });
-    });
+    writer.constructed(tag::SEQUENCE, |writer| security.write(writer, pdu));
     within_maximum(writer)
 }
 
+/// Whether a message of this length fits in a datagram.
+pub(crate) fn within_size(length: usize) -> Result<(), EncodeError> {
+    if length > MAXIMUM_MESSAGE_SIZE { Err(EncodeError::TooLarge(length)) } else { Ok(()) }
+}
+
 /// Ends the writing of a message, unless that is too long for any datagram.
-fn within_maximum(writer: Writer<'_>) -> Result<(), EncodeError> {
+pub(crate) fn within_maximum(writer: Writer<'_>) -> Result<(), EncodeError> {
     let length = writer.written();
     if length > MAXIMUM_MESSAGE_SIZE {
         writer.discard();
@@ -123,17 +113,20 @@ fn within_maximum(writer: Writer<'_>) -> Result<(), EncodeError> {
 /// A message whose variable bindings are still to be read; they may be broken.
 pub(crate) struct Opened<'a> {
     pub(crate) security: Security<&'a [u8]>,
-    pub(crate) head: Head,
-    pub(crate) varbinds: Reader<'a>,
+    pub(crate) pdu: OpenedPdu<'a>,
 }
 
 impl<'a> Opened<'a> {
     pub(crate) fn new(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let (security, mut pdu) = open(datagram)?;
-        let (tag, content) = pdu.element()?;
-        let mut varbinds = Reader::new(content);
-        Ok(Opened { security, head: Head::read(tag, &mut varbinds)?, varbinds })
+        Ok(Opened { security, pdu: OpenedPdu::read(&mut pdu)? })
     }
+}
+
+/// Whether a datagram begins like a message of SNMPv3.
+pub(crate) fn is_v3(datagram: &[u8]) -> bool {
+    let version = || Reader::new(Reader::new(datagram).expect(tag::SEQUENCE)?).integer32();
+    version() == Ok(Version::V3.code())
 }
 
 /// The security of a message, and its PDU still to be read.
@@ -143,8 +136,4 @@ fn open(datagram: &[u8]) -> Result<(Security<&[u8]>, Reader<'_>), DecodeError> {
     }
     let mut content = Reader::new(Reader::new(datagram).expect(tag::SEQUENCE)?);
     Security::read(&mut content)
-}
-
-fn is_of_v1<B>(value: &Value<B>) -> bool {
-    !matches!(value, Value::Counter64(_)) && !value.is_exception()
 }

@@ -3,9 +3,11 @@
 
 mod event;
 mod received;
+mod receiver;
 
-pub use event::{Event, InexpressibleInV1, varbinds};
+pub use event::{Event, InexpressibleInV1, TrapV3, varbinds};
 pub use received::{Notification, NotificationError, NotificationKind};
+pub use receiver::{NotTaken, Received, Receiver, Why};
 
 use crate::ObjectIdentifier;
 

@@ -2,7 +2,7 @@
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
 use crate::varbind::{read_varbinds, write_varbinds};
-use crate::{ErrorStatus, Octets, TrapV1, VarBind, Version};
+use crate::{EncodeError, ErrorStatus, Octets, Question, TrapV1, Value, VarBind, Version};
 
 /// What a message asks or says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +102,55 @@ impl<B: Octets> Pdu<B> {
         }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
         write(self.operation, self.request_id, writer, |writer| write_varbinds(&self.varbinds, writer));
     }
+
+    /// The PDU alone, to be put into messages.
+    pub(crate) fn encode(&self, version: Version) -> Result<Vec<u8>, EncodeError> {
+        check(version, self.operation, &self.varbinds)?;
+        let mut encoded = Vec::with_capacity(USUAL_SIZE + USUAL_VARBIND_SIZE * self.varbinds.len());
+        let mut writer = Writer::new(&mut encoded);
+        self.write(&mut writer);
+        writer.finish();
+        Ok(encoded)
+    }
+}
+
+/// Whether the version has the operation and all the values.
+pub(crate) fn check<B: Octets>(
+    version: Version,
+    operation: Operation,
+    varbinds: &[VarBind<B>],
+) -> Result<(), EncodeError> {
+    if !operation.is_of(version) {
+        return Err(EncodeError::NotInVersion(version));
+    }
+    values_are_of(version, varbinds)
+}
+
+/// Whether the version has all the values.
+pub(crate) fn values_are_of<B: Octets>(version: Version, varbinds: &[VarBind<B>]) -> Result<(), EncodeError> {
+    let is_of_v1 = |value: &Value<B>| !matches!(value, Value::Counter64(_)) && !value.is_exception();
+    if version == Version::V1 && !varbinds.iter().all(|varbind| is_of_v1(&varbind.value)) {
+        return Err(EncodeError::ValueNotInV1);
+    }
+    Ok(())
+}
+
+/// Bytes that a PDU without its variable bindings seldom exceeds.
+const USUAL_SIZE: usize = 24;
+
+/// Bytes that a variable binding seldom exceeds on average.
+pub(crate) const USUAL_VARBIND_SIZE: usize = 32;
+
+/// A GET of this question.
+pub(crate) fn encode_get(request_id: i32, question: &Question) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(USUAL_SIZE + question.written.len());
+    let mut writer = Writer::new(&mut encoded);
+    write(Operation::Get, request_id, &mut writer, |writer| writer.elements(&question.written));
+    writer.finish();
+    encoded
 }
 
 /// Writes a PDU around the list of variable bindings that `varbinds` writes.
@@ -123,7 +169,29 @@ pub(crate) fn write(
     });
 }
 
+/// The request id of a PDU, where that can be read.
+pub(crate) fn request_id(mut reader: Reader<'_>) -> Option<i32> {
+    let (_, content) = reader.element().ok()?;
+    Reader::new(content).integer32().ok()
+}
+
+/// A PDU whose variable bindings are still to be read; they may be broken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenedPdu<'a> {
+    pub(crate) head: Head,
+    pub(crate) varbinds: Reader<'a>,
+}
+
+impl<'a> OpenedPdu<'a> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let (tag, content) = reader.element()?;
+        let mut varbinds = Reader::new(content);
+        Ok(OpenedPdu { head: Head::read(tag, &mut varbinds)?, varbinds })
+    }
+}
+
 /// The part of a PDU before its variable bindings, which can be read even where they are broken.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) request_id: i32,
     pub(crate) operation: Operation,

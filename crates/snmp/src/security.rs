@@ -1,8 +1,8 @@
 //! What a message carries around its PDU: the community of SNMPv1 and v2c (RFC 1157 section 3.2.5, RFC 1901), or the
 //! header and security parameters of SNMPv3 (RFC 3412 section 6).
 //!
-//! Messages of SNMPv3 are read and written as far as they are plain. The user-based security model (RFC 3414) is not
-//! here yet, so [`check`] refuses them for every purpose that would need to know who is speaking.
+//! Messages of SNMPv3 are read and written here as far as they are plain, and nobody is made responsible for them: that is for
+//! the user-based security model, [`usm`](crate::usm).
 
 use std::fmt;
 
@@ -56,26 +56,6 @@ pub struct HeaderV3<B = Vec<u8>> {
     pub context_engine_id: B,
     /// Which of the engine's contexts.
     pub context_name: B,
-}
-
-/// Why nobody can be made responsible for a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// No security model of SNMPv3 is known (RFC 3412 section 7.2, `snmpUnknownSecurityModels`).
-    #[error("SNMPv3 security model {0} is not supported")]
-    UnknownSecurityModel(i32),
-}
-
-/// Checks that a message's security can be handled: everything but SNMPv3.
-///
-/// # Errors
-/// The message is SNMPv3, whose security models are not known yet.
-pub fn check<B>(security: &Security<B>) -> Result<(), Refused> {
-    match security {
-        Security::V1 { .. } | Security::V2c { .. } => Ok(()),
-        Security::V3(header) => Err(Refused::UnknownSecurityModel(header.model)),
-    }
 }
 
 impl Security {
@@ -134,10 +114,10 @@ impl<B: Octets> Security<B> {
             Security::V1 { community } | Security::V2c { community } => {
                 pdu(writer);
                 writer.octets(tag::OCTET_STRING, community.as_ref());
+                writer.integer(self.version().code());
             }
             Security::V3(header) => header.write(writer, pdu),
         }
-        writer.integer(self.version().code());
     }
 }
 
@@ -163,9 +143,57 @@ impl<B: fmt::Debug> fmt::Debug for Security<B> {
     }
 }
 
+/// The user-based security model's number (RFC 3411 section 5, `SnmpSecurityModel`).
+pub(crate) const USER_BASED: i32 = 3;
+
 const AUTHENTICATED: u8 = 0x01;
 const ENCRYPTED: u8 = 0x02;
 const REPORTABLE: u8 = 0x04;
+
+/// What stands before the security parameters (RFC 3412 section 6, `msgVersion` and `msgGlobalData`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Envelope {
+    pub(crate) message_id: i32,
+    pub(crate) maximum_size: u32,
+    pub(crate) authenticated: bool,
+    pub(crate) encrypted: bool,
+    pub(crate) reportable: bool,
+    pub(crate) model: i32,
+}
+
+impl Envelope {
+    /// Writes the header, then the version before it.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        writer.constructed(tag::SEQUENCE, |writer| {
+            let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+            let flags = flag(self.authenticated, AUTHENTICATED)
+                | flag(self.encrypted, ENCRYPTED)
+                | flag(self.reportable, REPORTABLE);
+            writer.integer(self.model);
+            writer.octets(tag::OCTET_STRING, &[flags]);
+            writer.integer(i32::try_from(self.maximum_size).unwrap_or(i32::MAX));
+            writer.integer(self.message_id);
+        });
+        writer.integer(Version::V3.code());
+    }
+
+    /// Reads the header, after the version.
+    pub(crate) fn read(content: &mut Reader<'_>) -> Result<Envelope, DecodeError> {
+        let mut global = Reader::new(content.expect(tag::SEQUENCE)?);
+        let message_id = global.integer32()?;
+        let maximum_size = u32::try_from(global.integer32()?).map_err(|_| DecodeError::HeaderV3)?;
+        let &[flags] = global.expect(tag::OCTET_STRING)? else { return Err(DecodeError::HeaderV3) };
+        let model = global.integer32()?;
+        Ok(Envelope {
+            message_id,
+            maximum_size,
+            authenticated: flags & AUTHENTICATED != 0,
+            encrypted: flags & ENCRYPTED != 0,
+            reportable: flags & REPORTABLE != 0,
+            model,
+        })
+    }
+}
 
 impl<B: Octets> HeaderV3<B> {
     fn write(&self, writer: &mut Writer<'_>, pdu: impl FnOnce(&mut Writer<'_>)) {
@@ -175,35 +203,32 @@ impl<B: Octets> HeaderV3<B> {
             writer.octets(tag::OCTET_STRING, self.context_engine_id.as_ref());
         });
         writer.octets(tag::OCTET_STRING, self.parameters.as_ref());
-        writer.constructed(tag::SEQUENCE, |writer| {
-            let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-            let flags = flag(self.authenticated, AUTHENTICATED) | flag(self.reportable, REPORTABLE);
-            writer.integer(self.model);
-            writer.octets(tag::OCTET_STRING, &[flags]);
-            writer.integer(i32::try_from(self.maximum_size).unwrap_or(i32::MAX));
-            writer.integer(self.message_id);
-        });
+        Envelope {
+            message_id: self.message_id,
+            maximum_size: self.maximum_size,
+            authenticated: self.authenticated,
+            encrypted: false,
+            reportable: self.reportable,
+            model: self.model,
+        }
+        .write(writer);
     }
 }
 
 impl<'a> HeaderV3<&'a [u8]> {
     fn read(content: &mut Reader<'a>) -> Result<(Self, Reader<'a>), DecodeError> {
-        let mut global = Reader::new(content.expect(tag::SEQUENCE)?);
-        let message_id = global.integer32()?;
-        let maximum_size = u32::try_from(global.integer32()?).map_err(|_| DecodeError::HeaderV3)?;
-        let &[flags] = global.expect(tag::OCTET_STRING)? else { return Err(DecodeError::HeaderV3) };
-        let model = global.integer32()?;
+        let envelope = Envelope::read(content)?;
         let parameters = content.expect(tag::OCTET_STRING)?;
-        if flags & ENCRYPTED != 0 {
+        if envelope.encrypted {
             return Err(DecodeError::Encrypted);
         }
         let mut scoped = Reader::new(content.expect(tag::SEQUENCE)?);
         let header = HeaderV3 {
-            message_id,
-            maximum_size,
-            authenticated: flags & AUTHENTICATED != 0,
-            reportable: flags & REPORTABLE != 0,
-            model,
+            message_id: envelope.message_id,
+            maximum_size: envelope.maximum_size,
+            authenticated: envelope.authenticated,
+            reportable: envelope.reportable,
+            model: envelope.model,
             parameters,
             context_engine_id: scoped.expect(tag::OCTET_STRING)?,
             context_name: scoped.expect(tag::OCTET_STRING)?,
@@ -213,7 +238,7 @@ impl<'a> HeaderV3<&'a [u8]> {
 }
 
 impl Version {
-    fn code(self) -> i32 {
+    pub(crate) fn code(self) -> i32 {
         match self {
             Version::V1 => 0,
             Version::V2c => 1,

@@ -4,8 +4,12 @@ use core::time::Duration;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use snmp::Security;
+use snmp::manager::Principal;
+use snmp::usm::{UnknownAlgorithm, User};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -54,6 +58,16 @@ pub(super) struct Run {
     /// The community that may read and write
     #[arg(long, default_value = "private")]
     write_community: String,
+    /// A user of SNMPv3 that may read and write, such as `anna,SHA-256,maplesyrup,AES,rupryselpam`; the last two, or the last
+    /// four, may be left out. May be given several times
+    #[arg(long, value_name = "NAME,AUTH,PASSPHRASE,PRIV,PASSPHRASE", value_parser = user)]
+    user: Vec<User>,
+    /// The same of one that may only read
+    #[arg(long, value_name = "NAME,AUTH,PASSPHRASE,PRIV,PASSPHRASE", value_parser = user)]
+    read_user: Vec<User>,
+    /// The user on whose behalf notifications are sent, instead of the community
+    #[arg(long, value_name = "NAME")]
+    notify_user: Option<String>,
     /// The name under which the devices are sold
     #[arg(long, default_value = "Simulated IAD 8")]
     model: String,
@@ -191,8 +205,9 @@ impl Run {
             progress_step_percent: self.progress_step,
             ..Settings::numbered(0)
         };
+        let principal = self.notify_principal()?;
         let notify = self.notify.map(|address| NotifySettings {
-            community: self.notify_community.clone(),
+            principal: principal.clone(),
             inform: self.inform,
             ..NotifySettings::traps_to(address)
         });
@@ -207,6 +222,8 @@ impl Run {
             image_size: self.image_size,
             read_community: self.read_community.clone(),
             write_community: self.write_community.clone(),
+            read_only_users: self.read_user.clone(),
+            read_write_users: self.user.clone(),
             notify,
             transfer: TransferSettings {
                 block_size: self.block_size,
@@ -220,6 +237,15 @@ impl Run {
             faults: self.script()?,
             seed: self.seed,
         })
+    }
+
+    fn notify_principal(&self) -> Result<Principal, Failure> {
+        let Some(name) = &self.notify_user else {
+            return Ok(Security::v2c(self.notify_community.as_str()).into());
+        };
+        let user = self.user.iter().chain(&self.read_user).find(|user| user.name() == name.as_bytes());
+        let user = user.ok_or_else(|| Failure::Refused(format!("there is no --user {name} to notify as")))?;
+        Ok(Principal::User(Arc::new(user.clone())))
     }
 
     fn script(&self) -> Result<Script, Failure> {
@@ -260,6 +286,27 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "the size is too large".to_owned())
 }
 
+/// A user such as `anna,SHA-256,maplesyrup,AES,rupryselpam`.
+fn user(text: &str) -> Result<User, String> {
+    let told = |error: &dyn std::error::Error| error.to_string();
+    let mut parts = text.split(',');
+    let mut user = User::new(parts.next().unwrap_or_default()).map_err(|error| told(&error))?;
+    if let Some(protocol) = parts.next() {
+        let protocol = protocol.parse().map_err(|error: UnknownAlgorithm| told(&error))?;
+        let passphrase = parts.next().ok_or("the pass-phrase is missing")?;
+        user = user.authenticating(protocol, passphrase.as_bytes()).map_err(|error| told(&error))?;
+    }
+    if let Some(protocol) = parts.next() {
+        let protocol = protocol.parse().map_err(|error: UnknownAlgorithm| told(&error))?;
+        let passphrase = parts.next().ok_or("the second pass-phrase is missing")?;
+        user = user.encrypting(protocol, passphrase.as_bytes()).map_err(|error| told(&error))?;
+    }
+    match parts.next() {
+        None => Ok(user),
+        Some(_) => Err("a user has a name, two protocols and two pass-phrases, and nothing more".to_owned()),
+    }
+}
+
 /// A time such as `500ms`, `2s` or `1m 30s`.
 fn time(text: &str) -> Result<Duration, String> {
     let time: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
@@ -269,6 +316,20 @@ fn time(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_are_told_in_one_word() {
+        use snmp::usm::SecurityLevel::{AuthNoPriv, AuthPriv, NoAuthNoPriv};
+        let level = |text| user(text).map(|user| user.level());
+        assert_eq!(level("anna"), Ok(NoAuthNoPriv));
+        assert_eq!(level("anna,SHA-256,maplesyrup"), Ok(AuthNoPriv));
+        assert_eq!(level("anna,md5,maplesyrup,des,rupryselpam"), Ok(AuthPriv));
+        for wrong in
+            ["", "anna,SHA-256", "anna,SHA-3,maplesyrup", "anna,SHA,short", "anna,SHA,maplesyrup,AES,x,y"]
+        {
+            assert!(user(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_and_times_have_units() {

@@ -22,7 +22,7 @@ use super::unit::{Carrier, Unit};
 use super::view::DeviceView;
 use crate::device::{Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId};
 use crate::fault::RequestKind;
-use crate::personality::iad::{IadObjects, event};
+use crate::personality::iad::{IadObjects, engine_id, engine_time, event};
 use crate::transfer::{Progress, TransferSettings};
 
 /// The owner of all devices.
@@ -112,11 +112,14 @@ impl Core {
             let Some(local) = datagram.local else { continue };
             let Some(place) = self.by_address.get(&local).copied() else { continue };
             let Some(unit) = self.units.get_mut(place).filter(|unit| unit.device.answers()) else { continue };
-            let mut objects = IadObjects::new(&mut unit.device, now);
-            let outcome = self.agent.respond(datagram.bytes, &mut objects, &mut response);
+            let (engine, device) = unit.engine(now);
+            let mut objects = IadObjects::new(device, now);
+            let outcome = self.agent.respond(datagram.bytes, Some(engine), &mut objects, &mut response);
             objects.finish();
-            let Outcome::Answered { operation, .. } = outcome else { continue };
-            let is_set = matches!(operation, Operation::Set);
+            if response.is_empty() {
+                continue;
+            }
+            let is_set = matches!(outcome, Outcome::Answered { operation: Operation::Set, .. });
             let is_lost = unit.device.loses_answer(if is_set { RequestKind::Set } else { RequestKind::Get });
             // What was answered has to be true after a loss of power, too.
             unit.save(self.store.as_ref());
@@ -257,7 +260,8 @@ impl Core {
 
     fn notify(&mut self, place: usize, notification: Notification, now: Duration) {
         if let (Some(unit), Some(notifier)) = (self.units.get(place), &mut self.notifier) {
-            notifier.notify(unit.address, event(&unit.device, &notification, now), now);
+            let engine = (engine_id(&unit.device), engine_time(&unit.device, now));
+            notifier.notify(unit.address, engine, event(&unit.device, &notification, now), now);
         }
         self.tell(place, Happening::Notified(notification));
     }

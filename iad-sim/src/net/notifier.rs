@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use datagram::{Batch, Socket, Transmit};
-use snmp::Security;
-use snmp::manager::{Manager, Settings as ManagerSettings, Target};
+use snmp::manager::{Manager, Principal, Settings as ManagerSettings, Target};
 use snmp::notification::Event;
+use snmp::usm::{EngineId, EngineTime};
 
 use super::settings::NotifySettings;
 
@@ -18,23 +18,41 @@ pub(crate) struct Notifier {
     settings: NotifySettings,
     seed: u64,
     trap_id: i32,
+    /// The last one used to encrypt a trap.
+    salt: u64,
     /// The INFORMs that are not acknowledged yet, by the address of the device.
     informs: BTreeMap<IpAddr, Manager>,
     buffer: Vec<u8>,
 }
 
 impl Notifier {
-    pub(crate) fn new(socket: Socket, settings: NotifySettings, seed: u64) -> Self {
-        Self { socket, settings, seed, trap_id: 0, informs: BTreeMap::new(), buffer: Vec::new() }
+    pub(crate) fn new(socket: Socket, settings: NotifySettings, seed: u64, salt: u64) -> Self {
+        Self { socket, settings, seed, trap_id: 0, salt, informs: BTreeMap::new(), buffer: Vec::new() }
     }
 
-    /// Sends a notification of the device with this address.
-    pub(crate) fn notify(&mut self, device: IpAddr, event: Event, now: Duration) {
-        let security = Security::v2c(self.settings.community.as_str());
+    /// Sends a notification of the device with this address, whose engine this is.
+    pub(crate) fn notify(
+        &mut self,
+        device: IpAddr,
+        engine: (EngineId, EngineTime),
+        event: Event,
+        now: Duration,
+    ) {
         if !self.settings.inform {
             self.trap_id = self.trap_id.wrapping_add(1) & i32::MAX;
             self.buffer.clear();
-            if let Err(error) = event.trap(security, self.trap_id).encode(&mut self.buffer) {
+            let written = match &self.settings.principal {
+                Principal::Community(security) => {
+                    event.trap(security.clone(), self.trap_id).encode(&mut self.buffer)
+                }
+                Principal::User(user) => {
+                    let (id, at) = engine;
+                    self.salt = self.salt.wrapping_add(1);
+                    let keys = user.localized(&id);
+                    event.trap_v3(&keys, &id, at, self.trap_id, self.salt).encode(&mut self.buffer)
+                }
+            };
+            if let Err(error) = written {
                 tracing::error!(%error, "cannot write a notification");
                 return;
             }
@@ -43,7 +61,7 @@ impl Notifier {
         }
         let target = Target {
             address: self.settings.address,
-            security,
+            principal: self.settings.principal.clone(),
             timeout: self.settings.timeout,
             retries: self.settings.retries,
         };

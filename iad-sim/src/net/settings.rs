@@ -4,6 +4,10 @@ use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use snmp::Security;
+use snmp::manager::Principal;
+use snmp::usm::User;
+
 use crate::device::Settings;
 use crate::fault::Script;
 use crate::transfer::TransferSettings;
@@ -31,6 +35,10 @@ pub struct SimulatorSettings {
     pub read_community: String,
     /// The community that may read and write.
     pub write_community: String,
+    /// Users of SNMPv3 that may read.
+    pub read_only_users: Vec<User>,
+    /// Users of SNMPv3 that may read and write.
+    pub read_write_users: Vec<User>,
     /// To whom notifications go.
     pub notify: Option<NotifySettings>,
     /// How files are moved.
@@ -52,8 +60,8 @@ pub struct SimulatorSettings {
 pub struct NotifySettings {
     /// The address of the one that listens.
     pub address: SocketAddr,
-    /// The community of the notifications.
-    pub community: String,
+    /// On whose behalf.
+    pub principal: Principal,
     /// Whether they are INFORMs, repeated until they are acknowledged.
     pub inform: bool,
     /// How long to wait for an acknowledgement; each repetition doubles it.
@@ -76,6 +84,8 @@ impl Default for SimulatorSettings {
             image_size: 1 << 20,
             read_community: "public".to_owned(),
             write_community: "private".to_owned(),
+            read_only_users: Vec::new(),
+            read_write_users: Vec::new(),
             notify: None,
             transfer: TransferSettings::default(),
             state: None,
@@ -92,7 +102,7 @@ impl NotifySettings {
     pub fn traps_to(address: SocketAddr) -> Self {
         Self {
             address,
-            community: "public".to_owned(),
+            principal: Security::v2c("public").into(),
             inform: false,
             timeout: Duration::from_secs(2),
             retries: 5,

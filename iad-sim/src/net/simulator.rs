@@ -105,7 +105,7 @@ impl Simulator {
         let events = broadcast::Sender::new(EVENTS);
         let mut core = Core {
             clock,
-            agent: Agent::new(agent_settings(&settings)),
+            agent: Agent::new(agent_settings(&settings), salt()),
             socket,
             by_address: units.iter().enumerate().map(|(place, unit)| (unit.address, place)).collect(),
             units,
@@ -329,8 +329,16 @@ fn agent_settings(settings: &SimulatorSettings) -> AgentSettings {
     AgentSettings {
         read_only: vec![settings.read_community.clone().into_bytes()],
         read_write: vec![settings.write_community.clone().into_bytes()],
+        read_only_users: settings.read_only_users.clone(),
+        read_write_users: settings.read_write_users.clone(),
         ..AgentSettings::default()
     }
+}
+
+/// Other than all that was ever encrypted with, also by a simulator before this one: not from the seed, but from the clock.
+fn salt() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or_default()
 }
 
 fn open_notifier(
@@ -342,7 +350,7 @@ fn open_notifier(
         return Err(StartError::Family { device: settings.bind, listener: notify.address.ip() });
     }
     let socket = Socket::bind(settings.any_address(0), options)?;
-    Ok(Some(Notifier::new(socket, notify.clone(), settings.seed)))
+    Ok(Some(Notifier::new(socket, notify.clone(), settings.seed, salt())))
 }
 
 /// All devices: as they were stored, or as delivered.

@@ -4,18 +4,23 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use snmp::agent::Engine;
+use snmp::usm::Authority;
 use tokio::task::AbortHandle;
 
 use super::spool::Spool;
 use super::store::{Store, Stored};
 use super::transfers::Owner;
 use crate::device::{Device, Digest, Fetch, Power, Purpose, TransferId};
+use crate::personality::iad::{engine_id, engine_time};
 
 /// One device among many.
 #[derive(Debug)]
 pub(crate) struct Unit {
     pub(crate) device: Device,
     pub(crate) address: IpAddr,
+    /// Its engine, once somebody has spoken SNMPv3 to it.
+    authority: Option<Box<Authority>>,
     pub(crate) carriers: BTreeMap<TransferId, Carrier>,
     /// What it was doing when that was last told.
     pub(crate) told_power: Power,
@@ -40,12 +45,21 @@ impl Unit {
         Self {
             device,
             address,
+            authority: None,
             carriers: BTreeMap::new(),
             told_power,
             saved: None,
             spool: None,
             spooled: None,
         }
+    }
+
+    /// What answers for the device, and the device.
+    pub(crate) fn engine(&mut self, now: Duration) -> (Engine<'_>, &mut Device) {
+        let at = engine_time(&self.device, now);
+        let id = engine_id(&self.device);
+        let authority = self.authority.get_or_insert_with(|| Box::new(Authority::new(id)));
+        (Engine { authority, at }, &mut self.device)
     }
 
     /// Stores the device if anything changed.

@@ -16,6 +16,7 @@ use crate::device::{Changes, Device};
 use names::Found;
 
 pub use notification::event;
+pub use read::{engine_id, engine_time};
 
 /// One device as an agent sees it, while one request is answered.
 #[derive(Debug)]

@@ -45,7 +45,12 @@ impl Asker {
 
     pub(crate) async fn ask(&mut self, device: SocketAddr, request: Request) -> Result<Response, Failure> {
         let security = Security::v2c(self.community);
-        let target = Target { address: device, security, timeout: self.timeout, retries: self.retries };
+        let target = Target {
+            address: device,
+            principal: security.into(),
+            timeout: self.timeout,
+            retries: self.retries,
+        };
         let key = self.manager.request(&target, request).unwrap();
         let mut buffer = Vec::new();
         let mut received = vec![0; 65_536];

@@ -233,6 +233,7 @@ impl Loop {
                     batch.inputs.push(Input::Heard(heard));
                 }
                 News::Gap => batch.inputs.push(Input::Gap),
+                News::Doubted(device) => batch.inputs.push(Input::Doubted(device)),
             }
         }
         for _ in 0..MOST_AT_ONCE {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use datagram::BindError;
 use engine::file_server::Settings;
 use engine::listener::DeviceIndex;
-use engine::{Commander, FileServer};
+use engine::{Commander, FileServer, Listener};
+use snmp::usm::EngineId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -23,6 +24,9 @@ use crate::net::storage::Storage;
 use crate::net::{commander, file_server, listener, northbound};
 use crate::profiles::{Catalogue, CatalogueError};
 use crate::store::{Store, StoreError};
+
+/// The enterprise number of our modules and engines, which is for documentation (RFC 5612).
+const ENTERPRISE: u32 = 32473;
 
 /// Notifications that wait for the director; more wait in the listener, where their number is bounded too.
 const WAITING_NEWS: usize = 4096;
@@ -104,7 +108,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     tracing::info!(sqlite = %store.sqlite(), schema = store.schema(), "the database is sound");
     let files = Files::open(&options.data)?;
     let clock = Clock::after(store.last_time().await?);
-    let seed = seed()?;
+    let seed = random()?;
 
     let notifications = Sockets::bind(options.notifications)?;
     let requests = Sockets::bind(options.tftp)?;
@@ -153,7 +157,11 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let answered = move |answer| drop(answering.send(answer));
     let run = commander::run(Commander::new(seed), commands, asked, answered, clock);
     parts.spawn(part("SNMP commander", run));
-    let run = listener::run(notifications, indexed, receipts, hearing, Arc::clone(&figures));
+    // INFORMs of SNMPv3 are sent to an engine of ours: a new one with each start, which nobody has heard of before.
+    let (own, salt) = (random()?, random()?);
+    let engine = EngineId::of_enterprise(ENTERPRISE, &[own, random()?].map(u64::to_be_bytes).concat());
+    let listener = Listener::new(engine, salt);
+    let run = listener::run(listener, notifications, indexed, receipts, hearing, Arc::clone(&figures), clock);
     parts.spawn(part("notification receiver", run));
     let connections = file_server::Connections {
         requests,
@@ -252,6 +260,6 @@ async fn part(part: &'static str, run: impl Future<Output = std::io::Result<()>>
     run.await.map_err(|source| PartError::Socket { part, source })
 }
 
-fn seed() -> Result<u64, StartError> {
+fn random() -> Result<u64, StartError> {
     getrandom::u64().map_err(|error| StartError::System("get random numbers", std::io::Error::other(error)))
 }

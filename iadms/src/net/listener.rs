@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::Listener;
 use engine::listener::{DeviceIndex, Heard};
+use snmp::usm::EngineTime;
 use tokio::sync::{mpsc, watch};
+use upgrade::DeviceId;
 
 use super::sockets::{Batches, Sockets};
+use crate::daemon::clock::Clock;
 
 /// What the listener tells.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub enum News {
     Heard(Heard),
     /// Some were lost.
     Gap,
+    /// What a device sends is authentic and not of now: it is to be asked.
+    Doubted(DeviceId),
 }
 
 /// Figures for operators.
@@ -29,20 +34,22 @@ pub struct Figures {
     pub dropped: AtomicU64,
 }
 
-/// Carries notifications until nobody takes them any more. `committed` gives back receipts whose INFORMs may be
+/// Carries notifications until nobody takes them any more. The engine of `listener` is a new one, which starts for the first time. `committed` gives back receipts whose INFORMs may be
 /// answered.
 ///
 /// # Errors
 ///
 /// The socket cannot be read any more.
 pub async fn run(
+    mut listener: Listener,
     sockets: Sockets,
     mut index: watch::Receiver<Arc<DeviceIndex>>,
     mut committed: mpsc::UnboundedReceiver<u64>,
     news: mpsc::Sender<News>,
     figures: Arc<Figures>,
+    clock: Clock,
 ) -> std::io::Result<()> {
-    let mut listener = Listener::default();
+    let started = clock.elapsed();
     listener.know(index.borrow_and_update().clone());
     let mut batches = Batches::default();
     let mut buffer = Vec::new();
@@ -55,13 +62,18 @@ pub async fn run(
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
         figures.undecodable.store(listener.counters().undecodable, Ordering::Relaxed);
         if waiting.is_none() {
-            waiting =
-                if listener.take_gap() { Some(News::Gap) } else { listener.poll_heard().map(News::Heard) };
+            let doubted = |listener: &mut Listener| listener.poll_doubted().map(News::Doubted);
+            waiting = match listener.take_gap() {
+                true => Some(News::Gap),
+                false => doubted(&mut listener).or_else(|| listener.poll_heard().map(News::Heard)),
+            };
         }
         tokio::select! {
             received = sockets.receive(&mut batches) => {
                 received?;
-                listener.handle(&batches.datagrams());
+                let now = clock.elapsed();
+                let at = EngineTime::after(1, now.saturating_sub(started));
+                listener.handle(&batches.datagrams(), at, now);
                 let dropped = sockets.dropped();
                 if figures.dropped.swap(dropped, Ordering::Relaxed) < dropped {
                     listener.note_gap();

@@ -102,7 +102,7 @@ impl Sender {
         if target.inform {
             let asked = Target {
                 address: target.address,
-                security,
+                principal: security.into(),
                 timeout: Duration::from_millis(u64::from(target.timeout_ms)),
                 retries: target.repeats,
             };

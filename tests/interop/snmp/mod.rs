@@ -2,3 +2,4 @@
 
 mod manager;
 mod notifications;
+mod v3;

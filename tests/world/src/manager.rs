@@ -8,6 +8,7 @@ use engine::commander::{Ask, Commander};
 use engine::director::{Director, Input, Turn};
 use engine::file_server::{FileServer, FromStorage, Order, Settings, StorageFailure, ToStorage, TransferId};
 use engine::listener::{DeviceIndex, Listener};
+use snmp::usm::EngineId;
 use upgrade::{Kind, Profile, RunId, StoredFile};
 
 use crate::images::digest_of;
@@ -86,7 +87,7 @@ impl Manager {
         Self {
             director: Director::new(),
             commander: Commander::new(seed),
-            listener: Listener::default(),
+            listener: Listener::new(EngineId::of_text(32473, "manager"), seed),
             files: FileServer::new(Settings::default()),
             next_run: store.next_run(),
             inbox: Vec::new(),

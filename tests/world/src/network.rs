@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use engine::datagram::Datagram;
+use snmp::usm::EngineTime;
 use tftp::Packet;
 
 use crate::invariants::nothing_is_commanded_at_another_unit;
@@ -130,7 +131,7 @@ impl World {
                 self.pump_commander();
             }
             Socket::Listener => {
-                manager.listener.handle(&datagram);
+                manager.listener.handle(&datagram, EngineTime::after(1, now), now);
                 self.pump_listener();
             }
             Socket::Files(port) => {

@@ -79,6 +79,7 @@ impl World {
             version: Version::V2c,
             read_community: "public".into(),
             write_community: "private".into(),
+            credential: None,
             answer_ms: self.profile.limits.answer_ms,
             repeats: self.profile.limits.repeats,
         }

@@ -108,7 +108,7 @@ impl Unit {
         };
         Self {
             device: Device::boot(plan.settings.clone(), durable, seed, now),
-            agent: Agent::new(settings),
+            agent: Agent::new(settings, seed),
             plan,
             transfers: BTreeMap::new(),
             informs: Manager::new(ManagerSettings::default(), seed),
@@ -176,7 +176,7 @@ impl Unit {
         let now = self.clock(now);
         let mut response = Vec::new();
         let mut objects = IadObjects::new(&mut self.device, now);
-        let outcome = self.agent.respond(bytes, &mut objects, &mut response);
+        let outcome = self.agent.respond(bytes, None, &mut objects, &mut response);
         objects.finish();
         let Outcome::Answered { operation, .. } = outcome else { return None };
         let request = match operation {
@@ -243,7 +243,12 @@ impl Unit {
         let event = event(&self.device, notification, self.clock(now));
         let security = Security::v2c("public");
         if self.plan.informs {
-            let target = Target { address: listener, security, timeout: Duration::from_secs(2), retries: 5 };
+            let target = Target {
+                address: listener,
+                principal: security.into(),
+                timeout: Duration::from_secs(2),
+                retries: 5,
+            };
             // A queue that is full drops it, as a device would.
             let _ = self.informs.request(&target, event.inform());
             return None;

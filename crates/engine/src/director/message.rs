@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use upgrade::image::Converter;
 use upgrade::run::{Answer, Event, Story};
-use upgrade::{ConfigurationSet, Kind, Run, RunId, StoredFile, Time};
+use upgrade::{ConfigurationSet, DeviceId, Kind, Run, RunId, StoredFile, Time};
 
 use super::Entry;
 use crate::access::Access;
@@ -36,6 +36,8 @@ pub enum Input {
     Heard(Heard),
     /// Notifications were lost: every device under way is looked at soon.
     Gap,
+    /// What a device notifies is authentic and not of now: it is looked at soon, and tells its time.
+    Doubted(DeviceId),
     /// The file server tells.
     Report(Report),
     /// The manager's converter ended.

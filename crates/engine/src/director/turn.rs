@@ -43,7 +43,10 @@ impl<'a> Working<'a> {
             Input::Moved { run, access, server } => self.moved(*run, access, *server),
             Input::Answer(answer) => self.answer(answer),
             Input::Heard(heard) => self.heard(heard),
-            Input::Gap => self.gap(),
+            Input::Gap => self.director.ids().into_iter().for_each(|run| self.doubt(run)),
+            Input::Doubted(device) => {
+                self.director.run_of(*device).into_iter().for_each(|run| self.doubt(run))
+            }
             Input::Report(report) => self.report(report),
             Input::Converted { run, result } => self.give(*run, &Event::Converted(result.clone())),
             Input::Operator { run, asked_at, answer } => self.operator_answers(*run, *asked_at, answer),
@@ -116,13 +119,11 @@ impl<'a> Working<'a> {
         }
     }
 
-    /// What was lost may have been anything: each device under way is looked at as if it had restarted.
-    fn gap(&mut self) {
+    /// What was not heard may have been anything: the device is looked at as if it had restarted.
+    fn doubt(&mut self, run: RunId) {
         let kind = NotificationKind::Restarted;
-        for run in self.director.ids() {
-            let notice = upgrade::operation::Notice { kind, operation: None, progress: None };
-            self.give(run, &Event::Notified(notice));
-        }
+        let notice = upgrade::operation::Notice { kind, operation: None, progress: None };
+        self.give(run, &Event::Notified(notice));
     }
 
     fn report(&mut self, report: &Report) {

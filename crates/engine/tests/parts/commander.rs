@@ -42,6 +42,7 @@ fn access(version: Version) -> Access {
         version,
         read_community: "readers".into(),
         write_community: "writers".into(),
+        credential: None,
         answer_ms: 1000,
         repeats: 3,
     }

@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::Listener;
 use engine::datagram::Datagram;
 use engine::listener::{DeviceIndex, Heard};
 use snmp::notification::Event;
+use snmp::usm::{Authentication, EngineId, EngineTime, Privacy, User};
 use snmp::{Body, Message, Operation, Pdu, Security, Value, VarBind};
 use upgrade::DeviceId;
 use upgrade::profile::NotificationKind;
@@ -19,16 +21,31 @@ const CELLAR: DeviceId = DeviceId(2);
 /// Not told its unique id yet.
 const ATTIC: DeviceId = DeviceId(3);
 
+/// The time of the engine here, and by the clock here.
+const AT: EngineTime = EngineTime { boots: 1, time: 100 };
+const NOW: Duration = Duration::from_secs(100);
+
+fn engine(name: &str) -> EngineId {
+    EngineId::of_text(32473, name)
+}
+
+fn anna() -> Arc<User> {
+    let user = User::new("anna").unwrap().authenticating(Authentication::Sha256, b"maplesyrup").unwrap();
+    Arc::new(user.encrypting(Privacy::Aes128, b"rupryselpam").unwrap())
+}
+
 fn address(last: u8) -> IpAddr {
     [192, 0, 2, last].into()
 }
 
 fn listener() -> Listener {
     let profile = Arc::new(profile());
-    let mut listener = Listener::default();
+    let mut listener = Listener::new(EngineId::of_text(32473, "manager"), 1);
     listener.know(Arc::new(DeviceIndex {
         by_unique_id: [("IAD-1".into(), KITCHEN), ("IAD-2".into(), CELLAR)].into(),
         by_address: [(address(1), KITCHEN), (address(2), CELLAR), (address(3), ATTIC)].into(),
+        by_engine: [(engine("IAD-1"), KITCHEN)].into(),
+        users: vec![anna()],
         profiles: [KITCHEN, CELLAR, ATTIC].into_iter().map(|device| (device, Arc::clone(&profile))).collect(),
     }));
     listener
@@ -76,7 +93,7 @@ fn written(request_id: i32, event: Event) -> Vec<u8> {
 
 fn give(listener: &mut Listener, from: IpAddr, bytes: &[u8]) {
     let peer = SocketAddr::new(from, 5000);
-    listener.handle(&[Datagram { peer, local: Some(address(254)), bytes }]);
+    listener.handle(&[Datagram { peer, local: Some(address(254)), bytes }], AT, NOW);
 }
 
 fn hear(from: IpAddr, bytes: &[u8]) -> Heard {
@@ -184,9 +201,9 @@ fn what_nobody_takes_in_time_becomes_a_gap() {
     let bytes = inform(1);
     let peer = SocketAddr::new(address(1), 5000);
     let many = vec![Datagram { peer, local: None, bytes: &bytes }; 65_536];
-    listener.handle(&many);
+    listener.handle(&many, AT, NOW);
     assert!(!listener.take_gap());
-    listener.handle(&many[..3]);
+    listener.handle(&many[..3], AT, NOW);
     assert_eq!(listener.counters().overflowed, 3);
     assert!(listener.take_gap());
     assert!(!listener.take_gap(), "told once");
@@ -203,7 +220,7 @@ fn what_waits_is_bounded_in_bytes_and_what_was_taken_counts_no_more() {
     let peer = SocketAddr::new(address(1), 5000);
     let datagrams = vec![Datagram { peer, local: None, bytes: &bytes }; many + 1];
     for round in 1..=3 {
-        listener.handle(&datagrams);
+        listener.handle(&datagrams, AT, NOW);
         assert_eq!(listener.counters().overflowed, round, "one each time");
         let heard: Vec<_> = std::iter::from_fn(|| listener.poll_heard()).collect();
         assert_eq!(heard.len(), many);
@@ -221,7 +238,7 @@ fn what_waits_for_its_commit_is_bounded_too() {
     let peer = SocketAddr::new(address(1), 5000);
     let mut receipts = Vec::new();
     for _ in 0..(32 << 20) / bytes.len() + 10 {
-        listener.handle(&[Datagram { peer, local: None, bytes: &bytes }]);
+        listener.handle(&[Datagram { peer, local: None, bytes: &bytes }], AT, NOW);
         receipts.extend(listener.poll_heard().map(|heard| heard.receipt));
     }
     assert_eq!(listener.counters().overflowed, 0, "each is taken at once");
@@ -229,4 +246,72 @@ fn what_waits_for_its_commit_is_bounded_too() {
     let mut buffer = Vec::new();
     let answered = std::iter::from_fn(|| listener.poll_transmit(&mut buffer)).count();
     assert_eq!(answered, (32 << 20) / bytes.len(), "the sender repeats the others");
+}
+
+/// A trap of SNMPv3 that the engine has sent, of whom it says.
+fn proven(sender: &str, at: EngineTime, unique_id: Option<&str>, request_id: i32) -> Vec<u8> {
+    let (mut bytes, id) = (Vec::new(), engine(sender));
+    let trap = event(unique_id).trap_v3(&anna().localized(&id), &id, at, request_id, 7).encode(&mut bytes);
+    trap.unwrap();
+    bytes
+}
+
+fn at(boots: u32, time: u32) -> EngineTime {
+    EngineTime { boots, time }
+}
+
+#[test]
+fn who_has_proven_who_it_is_speaks_for_itself_and_for_nobody_else() {
+    let mut listener = listener();
+    let mut device = |bytes: Vec<u8>| {
+        give(&mut listener, address(2), &bytes);
+        let heard = listener.poll_heard().unwrap();
+        (heard.device, heard.version, heard.engine.is_some())
+    };
+    // Whatever it says, and from wherever: its engine is that of the kitchen.
+    assert_eq!(device(proven("IAD-1", at(3, 5), Some("IAD-2"), 1)), (Some(KITCHEN), "v3", true));
+    assert_eq!(device(proven("IAD-1", at(3, 5), None, 2)), (Some(KITCHEN), "v3", true));
+    // An engine that nobody knows may be that of the cellar, and is not that of the kitchen.
+    assert_eq!(device(proven("IAD-7", at(3, 5), Some("IAD-2"), 3)), (Some(CELLAR), "v3", true));
+    assert_eq!(device(proven("IAD-7", at(3, 5), Some("IAD-1"), 4)), (None, "v3", true));
+}
+
+#[test]
+fn a_device_that_forgot_how_often_it_started_is_to_be_asked_and_is_believed_after_that() {
+    let mut listener = listener();
+    give(&mut listener, address(1), &proven("IAD-1", at(9, 100), None, 1));
+    give(&mut listener, address(1), &proven("IAD-1", at(1, 5), None, 2));
+    assert_eq!(std::iter::from_fn(|| listener.poll_heard()).count(), 1);
+    assert_eq!((listener.poll_doubted(), listener.poll_doubted()), (Some(KITCHEN), None));
+    assert_eq!(listener.counters().unproven, 1);
+    listener.restarted_anew(&engine("IAD-1"), at(1, 6), NOW);
+    give(&mut listener, address(1), &proven("IAD-1", at(1, 7), None, 3));
+    assert_eq!(std::iter::from_fn(|| listener.poll_heard()).count(), 1);
+    // One that comes twice is no news, and nobody is doubted for it.
+    give(&mut listener, address(1), &proven("IAD-1", at(1, 7), None, 3));
+    assert_eq!((listener.poll_heard(), listener.poll_doubted()), (None, None));
+}
+
+#[test]
+fn an_inform_of_version_3_is_told_whom_it_is_for_and_answered_after_its_commit() {
+    use snmp::manager::{Manager, Settings, Target};
+    let mut listener = listener();
+    let mut manager = Manager::new(Settings::default(), 3);
+    let to = SocketAddr::new(address(254), 162);
+    let target = Target { address: to, principal: anna().into(), timeout: NOW, retries: 0 };
+    let key = manager.request(&target, event(Some("IAD-1")).inform()).unwrap();
+    let (mut sent, mut buffer) = (Vec::new(), Vec::new());
+    manager.poll_transmit(NOW, &mut sent).unwrap();
+    give(&mut listener, address(1), &sent);
+    let report = listener.poll_transmit(&mut buffer).unwrap();
+    manager.handle(to, &buffer[..report.length], NOW);
+    manager.poll_transmit(NOW, &mut sent).unwrap();
+    give(&mut listener, address(1), &sent);
+    assert!(listener.poll_transmit(&mut buffer).is_none(), "nothing is committed yet");
+    let heard = listener.poll_heard().unwrap();
+    assert_eq!((heard.device, heard.inform), (Some(KITCHEN), true));
+    listener.committed(heard.receipt);
+    let answer = listener.poll_transmit(&mut buffer).unwrap();
+    manager.handle(to, &buffer[..answer.length], NOW);
+    assert!(matches!(manager.poll_event(), Some((answered, Ok(_))) if answered == key));
 }

@@ -51,10 +51,13 @@ pub enum DecodeError {
     /// A PDU that this version does not have (RFC 1157 section 4.1, RFC 3416 section 3).
     #[error("PDU of another SNMP version")]
     PduOfOtherVersion,
-    /// The scoped PDU of an SNMPv3 message is encrypted, which cannot be read yet.
+    /// The scoped PDU of an SNMPv3 message is encrypted, and there is no key.
     #[error("encrypted SNMPv3 message")]
     Encrypted,
-    /// The flags or the maximum size of an SNMPv3 message are none (RFC 3412 section 6).
+    /// A security model of SNMPv3 other than the user-based one (RFC 3412 section 7.2, `snmpUnknownSecurityModels`).
+    #[error("SNMPv3 security model {0} is not supported")]
+    SecurityModel(i32),
+    /// The flags, the maximum size or the time of an SNMPv3 message are none (RFC 3412 section 6, RFC 3414 section 2.4).
     #[error("broken SNMPv3 header")]
     HeaderV3,
 }
@@ -75,6 +78,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The identifier byte and the content of the next element.

@@ -46,6 +46,12 @@ impl<'a> Writer<'a> {
         self.header(tag, content.len());
     }
 
+    /// An element whose content is zeros, so many.
+    pub(crate) fn zeros(&mut self, tag: u8, length: usize) {
+        self.buffer.resize(self.buffer.len() + length, 0);
+        self.header(tag, length);
+    }
+
     /// Elements that were written before.
     pub(crate) fn elements(&mut self, written: &[u8]) {
         self.buffer.extend(written.iter().rev());

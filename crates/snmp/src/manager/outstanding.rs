@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Failure, MalformedResponse, RequestKey, Response, Target};
-use crate::ber::{DecodeError, object_identifier, tag};
-use crate::message::Opened;
+use super::{Failure, MalformedResponse, Principal, RequestKey, Response, Target};
+use crate::ber::{DecodeError, Reader, object_identifier, tag};
+use crate::pdu::OpenedPdu;
 use crate::varbind::{pairs, written_names};
 use crate::{ErrorStatus, Operation};
 
@@ -13,7 +13,15 @@ use crate::{ErrorStatus, Operation};
 pub(super) struct Outstanding {
     pub(super) key: RequestKey,
     pub(super) peer: SocketAddr,
-    pub(super) datagram: Vec<u8>,
+    pub(super) principal: Principal,
+    /// What is asked, without what goes around it.
+    pub(super) pdu: Vec<u8>,
+    /// Whether it changes something at the agent.
+    pub(super) writes: bool,
+    /// How often it was sent anew because the agent told its id, or its time.
+    pub(super) corrections: u32,
+    /// For the id of its engine, or for the time there, and not yet for what is wanted.
+    pub(super) asks_for_engine: bool,
     timeout: Duration,
     repetitions: u32,
     sendings: u32,
@@ -22,11 +30,21 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    pub(super) fn new(key: RequestKey, target: &Target, datagram: Vec<u8>, repetitions: u32) -> Outstanding {
+    pub(super) fn new(
+        key: RequestKey,
+        target: &Target,
+        pdu: Vec<u8>,
+        writes: bool,
+        repetitions: u32,
+    ) -> Outstanding {
         Outstanding {
             key,
             peer: target.address,
-            datagram,
+            principal: target.principal.clone(),
+            pdu,
+            writes,
+            corrections: 0,
+            asks_for_engine: false,
             timeout: target.timeout,
             repetitions,
             sendings: 0,
@@ -54,8 +72,14 @@ impl Outstanding {
         self.timeout.saturating_mul(factor).min(maximum.max(self.timeout))
     }
 
+    /// The agent has told what was missing: what is wanted is sent for the first time now.
+    pub(super) fn corrected(&mut self) {
+        self.sendings = 0;
+        self.corrections += 1;
+    }
+
     pub(super) fn sent(&mut self, now: Duration, deadline: Duration) {
-        if self.sendings == 0 {
+        if self.sendings == 0 && self.corrections == 0 {
             self.first_sent = now;
         }
         self.sendings += 1;
@@ -77,13 +101,10 @@ impl Outstanding {
             && self.peer.ip().to_canonical() == peer.ip().to_canonical()
     }
 
-    /// What a response with the right request id means; `None` if it was not given to the one who asked.
-    pub(super) fn judge(&self, answer: &Opened<'_>, now: Duration) -> Option<Result<Response, Failure>> {
+    /// What a response means that was given to the one who asked; `None` if it is none.
+    pub(super) fn judge(&self, answer: &OpenedPdu<'_>, now: Duration) -> Option<Result<Response, Failure>> {
         // The request is read back rather than kept twice.
-        let asked = Opened::new(&self.datagram).ok()?;
-        if asked.security != answer.security {
-            return None;
-        }
+        let asked = OpenedPdu::read(&mut Reader::new(&self.pdu)).ok()?;
         let malformed = |reason| Some(Err(Failure::Malformed(reason)));
         match answer.head.operation {
             Operation::Response { status: ErrorStatus::NoError, .. } => match compared(&asked, answer) {
@@ -105,7 +126,7 @@ impl Outstanding {
 
 /// The variable bindings of an answer, all of them in order, and whether they are about the objects asked for. Only
 /// reading depends on that: callers take values by their position.
-fn compared<'a>(asked: &Opened<'_>, answer: &Opened<'a>) -> Result<(&'a [u8], bool), DecodeError> {
+fn compared<'a>(asked: &OpenedPdu<'_>, answer: &OpenedPdu<'a>) -> Result<(&'a [u8], bool), DecodeError> {
     let list = answer.varbinds.clone().expect(tag::SEQUENCE)?;
     let mut names = written_names(asked.varbinds);
     let (mut as_many, mut same) = (true, true);

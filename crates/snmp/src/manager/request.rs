@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::Principal;
 use crate::ber::object_identifier;
-use crate::message::encode_get;
-use crate::security::Refused;
+use crate::pdu::encode_get;
+use crate::usm::ReportKind;
 use crate::varbind::{listed, pairs};
 use crate::{
-    DecodeError, EncodeError, ErrorStatus, Message, ObjectIdentifier, Operation, Pdu, Question, Security,
-    Value, VarBind,
+    DecodeError, EncodeError, ErrorStatus, ObjectIdentifier, Operation, Pdu, Question, Value, VarBind,
+    Version,
 };
 
 /// Whom to ask, and how patiently.
@@ -17,8 +18,8 @@ use crate::{
 pub struct Target {
     /// The agent. An answer from anywhere else is none.
     pub address: SocketAddr,
-    /// Version and community.
-    pub security: Security,
+    /// As whom it is asked.
+    pub principal: Principal,
     /// How long to wait for the first answer; each repetition doubles the wait.
     pub timeout: Duration,
     /// How often a request other than a SET is repeated before it is given up.
@@ -69,16 +70,16 @@ impl Request {
         }
     }
 
-    /// Appends the message to `datagram`.
-    pub(super) fn encode(
-        self,
-        security: &Security,
-        request_id: i32,
-        datagram: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
+    /// Whether it changes something at the agent.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Request::Set { .. })
+    }
+
+    /// The PDU.
+    pub(super) fn encode(self, version: Version, request_id: i32) -> Result<Vec<u8>, EncodeError> {
         let unset = |names: Vec<ObjectIdentifier>| names.into_iter().map(VarBind::unset).collect();
         let (operation, varbinds) = match self {
-            Request::Ask(question) => return encode_get(security, request_id, &question, datagram),
+            Request::Ask(question) => return Ok(encode_get(request_id, &question)),
             Request::Get(names) => (Operation::Get, unset(names)),
             Request::GetNext(names) => (Operation::GetNext, unset(names)),
             Request::GetBulk { non_repeaters, max_repetitions, names } => {
@@ -87,7 +88,7 @@ impl Request {
             Request::Set { varbinds, .. } => (Operation::Set, varbinds),
             Request::Inform(varbinds) => (Operation::Inform, varbinds),
         };
-        Message::new(security.clone(), Pdu { request_id, operation, varbinds }).encode(datagram)
+        Pdu { request_id, operation, varbinds }.encode(version)
     }
 }
 
@@ -101,9 +102,6 @@ pub struct RequestKey {
 /// Why a request cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The target's security cannot be handled.
-    #[error("cannot secure the request")]
-    Security(#[from] Refused),
     /// The message cannot be written.
     #[error("cannot write the request")]
     Encode(#[from] EncodeError),
@@ -159,6 +157,16 @@ pub enum Failure {
     /// The answer would not fit in one message: ask for less at once.
     #[error("answer does not fit in one message")]
     TooBig,
+    /// The agent cannot take requests of this user (RFC 3414 section 3.2). Who says so has not been proven, but knows what
+    /// was asked.
+    #[error("agent reports: {0}")]
+    Reported(ReportKind),
+    /// The agent cannot take the request, for a reason that is none of the user-based security model.
+    #[error("agent reports that it cannot take the request")]
+    ReportedOtherwise,
+    /// The message cannot be written after all.
+    #[error("cannot write the request")]
+    Unwritten(#[source] EncodeError),
     /// The agent answers, but not so that the answer could be used.
     #[error("malformed answer")]
     Malformed(#[source] MalformedResponse),

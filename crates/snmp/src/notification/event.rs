@@ -3,9 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::{SNMP_TRAP_ENTERPRISE, SNMP_TRAP_OID, SNMP_TRAPS, SYS_UP_TIME};
+use crate::manager::Request;
+use crate::usm::{EngineId, EngineTime, Header, Keys, Seal};
 use crate::{
-    Body, GenericTrap, Message, ObjectIdentifier, Operation, Pdu, Security, TrapV1, Value, VarBind,
-    manager::Request,
+    Body, EncodeError, GenericTrap, MAXIMUM_MESSAGE_SIZE, Message, ObjectIdentifier, Operation, Pdu,
+    Security, TrapV1, Value, VarBind,
 };
 
 /// Something that happened, to be told as a notification.
@@ -34,11 +36,55 @@ pub fn varbinds(
     [uptime, VarBind::new(SNMP_TRAP_OID, name)].into_iter().chain(objects).collect()
 }
 
+/// A trap of SNMPv3, ready to be written.
+#[derive(Debug)]
+pub struct TrapV3<'a> {
+    keys: &'a Keys,
+    engine: &'a EngineId,
+    at: EngineTime,
+    salt: u64,
+    pdu: Pdu,
+}
+
+impl TrapV3<'_> {
+    /// Appends the trap to `datagram`, as well protected as its user can be.
+    ///
+    /// # Errors
+    /// It is too long; `datagram` is as before.
+    pub fn encode(&self, datagram: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let message_id = self.pdu.request_id.max(0);
+        Seal {
+            header: Header { message_id, maximum_size: MAXIMUM_MESSAGE_SIZE as u32, reportable: false },
+            level: self.keys.level(),
+            engine: self.engine.as_ref(),
+            at: self.at,
+            keys: Some(self.keys),
+            salt: self.salt,
+            context_engine: self.engine.as_ref(),
+            context_name: &[],
+        }
+        .write(datagram, |writer| self.pdu.write(writer))
+    }
+}
+
 impl Event {
     /// The trap of SNMPv2. `security` is SNMPv2c; the encoder refuses SNMPv1.
     pub fn trap(self, security: Security, request_id: i32) -> Message {
         let varbinds = varbinds(self.uptime, self.name, self.varbinds);
         Message::new(security, Pdu { request_id, operation: Operation::Trap, varbinds })
+    }
+
+    /// The trap of SNMPv3: who sends it keeps its time. `salt` was never used before with these keys.
+    pub fn trap_v3<'a>(
+        self,
+        keys: &'a Keys,
+        engine: &'a EngineId,
+        at: EngineTime,
+        request_id: i32,
+        salt: u64,
+    ) -> TrapV3<'a> {
+        let varbinds = varbinds(self.uptime, self.name, self.varbinds);
+        TrapV3 { keys, engine, at, salt, pdu: Pdu { request_id, operation: Operation::Trap, varbinds } }
     }
 
     /// The INFORM, to be sent and repeated by a [`Manager`](crate::manager::Manager).

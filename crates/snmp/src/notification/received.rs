@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use super::{SNMP_TRAP_ADDRESS, SNMP_TRAP_OID, SNMP_TRAPS, SYS_UP_TIME};
-use crate::security::{Refused, check};
 use crate::{
     Body, DecodeError, ErrorStatus, Message, ObjectIdentifier, Operation, Pdu, Security, TrapV1, Value,
     VarBind,
@@ -14,7 +13,7 @@ use crate::{
 pub struct Notification<'a> {
     /// Trap or INFORM, and what only that has.
     pub kind: NotificationKind,
-    /// Version, and the community of SNMPv1 and v2c.
+    /// Version, and the community of SNMPv1 and v2c. Of SNMPv3 the header; whose it is a [`Receiver`](super::Receiver) has proven.
     pub security: Security<&'a [u8]>,
     /// What happened: the value of `snmpTrapOID.0`.
     pub name: ObjectIdentifier,
@@ -53,9 +52,9 @@ pub enum NotificationError {
     /// It is no SNMP message.
     #[error("cannot read the message")]
     Decode(#[from] DecodeError),
-    /// Its security cannot be handled.
-    #[error("cannot tell who sent the message")]
-    Security(#[from] Refused),
+    /// It is SNMPv3: who sent it is for a [`Receiver`](super::Receiver) to prove.
+    #[error("who sent the message is not proven")]
+    Unproven,
     /// It is a request or a response.
     #[error("message is no notification")]
     OtherPdu,
@@ -65,20 +64,29 @@ pub enum NotificationError {
 }
 
 impl<'a> Notification<'a> {
-    /// Reads a datagram.
+    /// Reads a datagram of SNMPv1 or v2c.
     ///
     /// # Errors
-    /// The datagram is no notification, or one of SNMPv3, whose sender cannot be told yet.
+    /// The datagram is no notification, or one of SNMPv3.
     pub fn decode(datagram: &'a [u8]) -> Result<Self, NotificationError> {
-        Notification::try_from(Message::decode(datagram)?)
+        let message = Message::decode(datagram)?;
+        match message.security {
+            Security::V3(_) => Err(NotificationError::Unproven),
+            _ => Notification::try_from(message),
+        }
     }
 
-    /// The answer to an INFORM, which is owed once the notification is safe; `None` for traps.
-    pub fn response(&self) -> Option<Message<&'a [u8]>> {
-        let NotificationKind::Inform { request_id } = self.kind else { return None };
+    /// All its variable bindings, as they are sent.
+    pub(super) fn all_varbinds(&self) -> Vec<VarBind<&'a [u8]>> {
         let uptime = self.uptime.map(|uptime| VarBind { name: SYS_UP_TIME, value: Value::TimeTicks(uptime) });
         let name = VarBind { name: SNMP_TRAP_OID, value: Value::ObjectIdentifier(self.name.clone()) };
-        let varbinds = uptime.into_iter().chain([name]).chain(self.varbinds.iter().cloned()).collect();
+        uptime.into_iter().chain([name]).chain(self.varbinds.iter().cloned()).collect()
+    }
+
+    /// The answer to an INFORM of SNMPv2c, which is owed once the notification is safe; `None` for traps.
+    pub fn response(&self) -> Option<Message<&'a [u8]>> {
+        let NotificationKind::Inform { request_id } = self.kind else { return None };
+        let varbinds = self.all_varbinds();
         let operation = Operation::Response { status: ErrorStatus::NoError, index: 0 };
         Some(Message::new(self.security.clone(), Pdu { request_id, operation, varbinds }))
     }
@@ -102,7 +110,6 @@ impl<'a> TryFrom<Message<&'a [u8]>> for Notification<'a> {
     type Error = NotificationError;
 
     fn try_from(message: Message<&'a [u8]>) -> Result<Self, Self::Error> {
-        check(&message.security)?;
         match message.body {
             Body::TrapV1(trap) => Ok(from_v1(message.security, trap)),
             Body::Pdu(Pdu { operation: Operation::Trap, request_id, varbinds }) => {

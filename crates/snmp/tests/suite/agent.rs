@@ -18,10 +18,10 @@ fn ask_within(
     operation: Operation,
     varbinds: Vec<VarBind>,
 ) -> Pdu {
-    let mut agent = Agent::new(Settings { maximum_message_size: limit, ..Settings::default() });
+    let mut agent = Agent::new(Settings { maximum_message_size: limit, ..Settings::default() }, 1);
     let request = encoded(&Message::new(security.clone(), Pdu { request_id: -5, operation, varbinds }));
     let mut response = b"left from before".to_vec();
-    let outcome = agent.respond(&request, device, &mut response);
+    let outcome = agent.respond(&request, None, device, &mut response);
     assert!(response.len() <= limit);
     let message = Message::decode(&response).unwrap().into_owned();
     assert_eq!(message.security, security);
@@ -199,12 +199,12 @@ fn an_answer_of_just_the_longest_length_is_given() {
 
 #[test]
 fn a_request_too_long_for_any_answer_is_dropped_and_counted() {
-    let mut agent = Agent::new(Settings { maximum_message_size: 100, ..Settings::default() });
+    let mut agent = Agent::new(Settings { maximum_message_size: 100, ..Settings::default() }, 1);
     let varbinds = unset(&["1.3.6.1.2.1.1.1.0"; 20]);
     let request =
         encoded(&Message::new(v1(), Pdu { request_id: 1, operation: Operation::GetNext, varbinds }));
     let mut response = b"left from before".to_vec();
-    let outcome = agent.respond(&request, &mut Device::with_holes(), &mut response);
+    let outcome = agent.respond(&request, None, &mut Device::with_holes(), &mut response);
     assert_eq!(outcome, Outcome::Dropped(Dropped::TooBig));
     assert!(response.is_empty());
     assert_eq!(agent.counters().silent_drops, 1);
@@ -212,13 +212,13 @@ fn a_request_too_long_for_any_answer_is_dropped_and_counted() {
 
 #[test]
 fn a_wrong_community_is_not_answered_but_counted() {
-    let mut agent = Agent::new(Settings::default());
+    let mut agent = Agent::new(Settings::default(), 1);
     let mut device = Device::with_holes();
     let mut response = Vec::new();
     for community in ["", "publi", "publicc", "Public"] {
         let pdu = Pdu { request_id: 1, operation: Operation::Get, varbinds: vec![] };
         let request = encoded(&Message::new(Security::v2c(community), pdu));
-        let outcome = agent.respond(&request, &mut device, &mut response);
+        let outcome = agent.respond(&request, None, &mut device, &mut response);
         assert_eq!(outcome, Outcome::Dropped(Dropped::UnknownCommunity));
         assert!(response.is_empty());
     }
@@ -235,20 +235,20 @@ fn a_community_that_may_only_read_cannot_write() {
         assert_eq!(outcome_of(&pdu), (status, 1));
     }
     assert!(device.objects.is_empty());
-    let mut agent = Agent::new(Settings::default());
+    let mut agent = Agent::new(Settings::default(), 1);
     let request = encoded(&Message::new(v2c(), Pdu { request_id: 1, operation: Operation::Set, varbinds }));
-    agent.respond(&request, &mut device, &mut Vec::new());
+    agent.respond(&request, None, &mut device, &mut Vec::new());
     assert_eq!(agent.counters().in_bad_community_uses, 1);
 }
 
 #[test]
 fn what_asks_for_nothing_or_cannot_be_read_is_dropped_and_counted() {
-    let mut agent = Agent::new(Settings::default());
+    let mut agent = Agent::new(Settings::default(), 1);
     let mut device = Device::with_holes();
     let mut response = Vec::new();
-    let mut drop = |datagram: &[u8]| match agent.respond(datagram, &mut device, &mut response) {
+    let mut drop = |datagram: &[u8]| match agent.respond(datagram, None, &mut device, &mut response) {
         Outcome::Dropped(dropped) => dropped,
-        Outcome::Answered { .. } => panic!("answered"),
+        Outcome::Answered { .. } | Outcome::Reported(_) => panic!("answered"),
     };
     let response_pdu = Operation::Response { status: ErrorStatus::NoError, index: 0 };
     for operation in [response_pdu, Operation::Trap, Operation::Inform] {
@@ -280,9 +280,9 @@ proptest! {
         for name in names {
             device.objects.insert(name.clone(), Value::ObjectIdentifier(name));
         }
-        let mut agent = Agent::new(Settings { maximum_message_size: limit, ..Settings::default() });
+        let mut agent = Agent::new(Settings { maximum_message_size: limit, ..Settings::default() }, 1);
         let mut response = Vec::new();
-        if let Outcome::Answered { .. } = agent.respond(&encoded(&message), &mut device, &mut response) {
+        if let Outcome::Answered { .. } = agent.respond(&encoded(&message), None, &mut device, &mut response) {
             prop_assert!(response.len() <= limit);
             let answer = Message::decode(&response).unwrap().into_owned();
             prop_assert_eq!(&answer.security, &message.security);

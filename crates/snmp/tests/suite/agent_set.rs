@@ -9,7 +9,12 @@ use crate::samples::{encoded, name};
 fn set_in(security: Security, device: &mut Device, varbinds: &[VarBind]) -> (ErrorStatus, u32) {
     let pdu = Pdu { request_id: 1, operation: Operation::Set, varbinds: varbinds.to_vec() };
     let mut response = Vec::new();
-    Agent::new(Settings::default()).respond(&encoded(&Message::new(security, pdu)), device, &mut response);
+    Agent::new(Settings::default(), 1).respond(
+        &encoded(&Message::new(security, pdu)),
+        None,
+        device,
+        &mut response,
+    );
     let message = Message::decode(&response).unwrap().into_owned();
     let Body::Pdu(Pdu { operation: Operation::Response { status, index }, varbinds: echoed, .. }) =
         message.body
@@ -130,11 +135,11 @@ fn a_set_whose_answer_would_be_too_long_is_not_done() {
     let pdu = Pdu { request_id: 1, operation: Operation::Set, varbinds };
     let request = encoded(&Message::new(Security::v2c("private"), pdu));
     let limited = Settings { maximum_message_size: 484, ..Settings::default() };
-    let outcome = Agent::new(limited).respond(&request, &mut device, &mut Vec::new());
+    let outcome = Agent::new(limited, 1).respond(&request, None, &mut device, &mut Vec::new());
     assert_eq!(outcome, Outcome::Answered { operation: Operation::Set, status: ErrorStatus::TooBig });
     assert_eq!(device, Device::default());
     // The same is done by an agent that can answer it.
-    let outcome = Agent::new(Settings::default()).respond(&request, &mut device, &mut Vec::new());
+    let outcome = Agent::new(Settings::default(), 1).respond(&request, None, &mut device, &mut Vec::new());
     assert_eq!(outcome, Outcome::Answered { operation: Operation::Set, status: ErrorStatus::NoError });
     assert_eq!(device.objects.len(), 40);
 }

@@ -16,5 +16,6 @@ mod notification;
 mod other_decoders;
 mod round_trip;
 mod samples;
+mod usm;
 mod walk;
 mod why_a_decoder_of_our_own;

@@ -21,7 +21,7 @@ fn peer() -> SocketAddr {
 }
 
 fn target() -> Target {
-    Target { address: peer(), security: Security::v2c("public"), timeout: 2 * SECOND, retries: 2 }
+    Target { address: peer(), principal: Security::v2c("public").into(), timeout: 2 * SECOND, retries: 2 }
 }
 
 fn get() -> Request {
@@ -392,21 +392,4 @@ fn waits_are_lengthened_by_chance_and_end_at_the_longest_wait() {
     assert!((2 * SECOND..=3 * SECOND).contains(&waits[0]), "{waits:?}");
     assert!(waits[1..].iter().all(|wait| (3 * SECOND..=4500 * SECOND / 1000).contains(wait)), "{waits:?}");
     assert!(waits[1..].windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
-}
-
-#[test]
-fn version_3_is_refused_with_its_reason() {
-    let header = security::HeaderV3 {
-        message_id: 1,
-        maximum_size: 1400,
-        authenticated: true,
-        reportable: true,
-        model: 3,
-        parameters: vec![],
-        context_engine_id: vec![],
-        context_name: vec![],
-    };
-    let target = Target { security: Security::V3(header), ..target() };
-    let refused = Asking::new().manager.request(&target, get());
-    assert_eq!(refused, Err(RequestError::Security(security::Refused::UnknownSecurityModel(3))));
 }

@@ -90,7 +90,7 @@ fn an_inform_is_sent_by_the_manager_answered_by_the_receiver_and_then_done() {
     let receiver = "[2001:db8::162]:162".parse().unwrap();
     let target = Target {
         address: receiver,
-        security: Security::v2c("informs"),
+        principal: Security::v2c("informs").into(),
         timeout: Duration::from_secs(1),
         retries: 3,
     };

@@ -18,8 +18,12 @@ fn read_every_way(datagram: &[u8]) {
     let peer = "127.0.0.1:161".parse().unwrap();
     let mut manager = Manager::new(Settings::default(), 1);
     manager.handle(peer, datagram, Duration::ZERO);
-    let _ =
-        Agent::new(agent::Settings::default()).respond(datagram, &mut Device::with_holes(), &mut Vec::new());
+    let _ = Agent::new(agent::Settings::default(), 1).respond(
+        datagram,
+        None,
+        &mut Device::with_holes(),
+        &mut Vec::new(),
+    );
 }
 
 proptest! {
@@ -96,7 +100,7 @@ fn a_message_longer_than_a_datagram_is_neither_written_nor_read() {
     assert_eq!(Message::decode(&vec![0x30; MAXIMUM_MESSAGE_SIZE + 1]), Err(DecodeError::TooLarge));
     let target = Target {
         address: "127.0.0.1:161".parse().unwrap(),
-        security: Security::v2c("public"),
+        principal: Security::v2c("public").into(),
         timeout: Duration::from_secs(1),
         retries: 0,
     };

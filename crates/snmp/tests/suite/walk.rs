@@ -19,7 +19,7 @@ struct Lab {
 
 impl Lab {
     fn new(maximum_message_size: usize) -> Lab {
-        let agent = Agent::new(agent::Settings { maximum_message_size, ..agent::Settings::default() });
+        let agent = Agent::new(agent::Settings { maximum_message_size, ..agent::Settings::default() }, 1);
         Lab {
             manager: Manager::new(Settings::default(), 3),
             agent,
@@ -30,14 +30,15 @@ impl Lab {
 
     fn walk(&mut self, security: Security, mut walk: Walk) -> Result<Vec<VarBind>, WalkFailure> {
         let address: SocketAddr = "[2001:db8::1]:161".parse().unwrap();
-        let target = Target { address, security, timeout: Duration::from_secs(1), retries: 0 };
+        let target =
+            Target { address, principal: security.into(), timeout: Duration::from_secs(1), retries: 0 };
         let mut found = Vec::new();
         loop {
             self.requests += 1;
             let key = self.manager.request(&target, walk.request()).unwrap();
             let (mut asked, mut answer) = (Vec::new(), Vec::new());
             assert_eq!(self.manager.poll_transmit(Duration::ZERO, &mut asked), Some(address));
-            let outcome = self.agent.respond(&asked, &mut self.device, &mut answer);
+            let outcome = self.agent.respond(&asked, None, &mut self.device, &mut answer);
             assert!(matches!(outcome, Outcome::Answered { .. }));
             self.manager.handle(address, &answer, Duration::ZERO);
             let (answered, outcome) = self.manager.poll_event().unwrap();

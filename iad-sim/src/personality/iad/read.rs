@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use snmp::usm::{EngineId, EngineTime};
 use snmp::{ObjectIdentifier, Value};
 
 use super::names::{Configuration, IAD_MIB, Item, Scalar, Software};
@@ -33,12 +34,9 @@ fn of_scalar(device: &Device, scalar: Scalar, now: Duration) -> Value {
         Scalar::SysLocation => text(&durable.location),
         // Layers 4 and 7: an end host with applications (RFC 3418).
         Scalar::SysServices => Value::Integer(72),
-        Scalar::EngineId => Value::OctetString(engine_id(&settings.unique_id)),
-        Scalar::EngineBoots => Value::Integer(i32::try_from(durable.boot.boots).unwrap_or(i32::MAX)),
-        Scalar::EngineTime => {
-            let running = device.running_since().map(|since| now.saturating_sub(since).as_secs());
-            Value::Integer(running.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(i32::MAX))
-        }
+        Scalar::EngineId => Value::OctetString(engine_id(device).as_ref().to_vec()),
+        Scalar::EngineBoots => number(engine_time(device, now).boots),
+        Scalar::EngineTime => number(engine_time(device, now).time),
         Scalar::EngineMaxMessageSize => Value::Integer(1452),
         Scalar::Model => text(&settings.model),
         Scalar::Hardware => text(&settings.hardware),
@@ -138,12 +136,19 @@ fn product() -> ObjectIdentifier {
     IAD_MIB.join(&[3, 1])
 }
 
-/// An engine id made of the enterprise number and the unique id as text (RFC 3411 section 5, `SnmpEngineID`).
-fn engine_id(unique_id: &str) -> Vec<u8> {
-    let mut id = (0x8000_0000_u32 | 32473).to_be_bytes().to_vec();
-    id.push(4);
-    id.extend(unique_id.bytes().take(27));
-    id
+/// The device's engine is called by the enterprise number and the unique id as text.
+pub fn engine_id(device: &Device) -> EngineId {
+    EngineId::of_text(32473, &device.settings().unique_id)
+}
+
+/// What the clock of the device's engine shows: its starts, and the time since the last one.
+pub fn engine_time(device: &Device, now: Duration) -> EngineTime {
+    let running = device.running_since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
+    EngineTime::after(device.durable().boot.boots, running)
+}
+
+fn number(number: u32) -> Value {
+    Value::Integer(i32::try_from(number).unwrap_or(i32::MAX))
 }
 
 fn text(text: impl AsRef<str>) -> Value {

@@ -31,7 +31,7 @@ fn ask(
     let mut answer = Vec::new();
     let mut objects = IadObjects::new(device, Duration::from_secs(60));
     let settings = AgentSettings { maximum_message_size: 60_000, ..AgentSettings::default() };
-    Agent::new(settings).respond(&request, &mut objects, &mut answer);
+    Agent::new(settings, 1).respond(&request, None, &mut objects, &mut answer);
     objects.finish();
     let message = Message::decode(&answer).unwrap();
     let Body::Pdu(pdu) = message.body else { panic!("no PDU") };

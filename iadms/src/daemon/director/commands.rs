@@ -267,6 +267,7 @@ fn engine_access(access: &crate::inventory::Access, profile: &upgrade::Profile) 
         },
         read_community: access.read_community.0.clone(),
         write_community: access.write_community.0.clone(),
+        credential: None,
         answer_ms: profile.limits.answer_ms,
         repeats: profile.limits.repeats,
     }

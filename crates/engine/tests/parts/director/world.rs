@@ -54,6 +54,7 @@ impl World {
             version: engine::access::Version::V2c,
             read_community: "readers".into(),
             write_community: "writers".into(),
+            credential: None,
             answer_ms: 1000,
             repeats: 3,
         };
@@ -212,6 +213,7 @@ pub(super) fn heard(receipt: u64, device: Option<DeviceId>, kind: NotificationKi
         device,
         notice: Some(Notice { kind, operation: None, progress: Some(50) }),
         version: "v2c",
+        engine: None,
         inform,
         name: "1.3.6.1.4.1.32473.1.0.2".parse().unwrap(),
         uptime: None,

@@ -1,0 +1,126 @@
+//! Encrypting and decrypting a scoped PDU where it stands (RFC 3414 section 8, RFC 3826 section 3).
+
+use aes::cipher::block_padding::NoPadding;
+use aes::cipher::{BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
+
+use super::key::Key;
+use super::{EngineTime, Privacy};
+
+/// Octets of `msgPrivacyParameters`, whatever the protocol.
+pub(super) const SALT_LENGTH: usize = 8;
+
+/// DES works on blocks of so many octets.
+const DES_BLOCK: usize = 8;
+
+/// The cipher text is none that this key could have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CannotDecrypt;
+
+/// Encrypts in place; DES needs whole blocks and adds octets, which the reader ignores. `salt` was never used before with
+/// this key. What is given back travels along as `msgPrivacyParameters`.
+pub(super) fn encrypt(
+    privacy: Privacy,
+    key: &Key,
+    at: EngineTime,
+    salt: u64,
+    text: &mut Vec<u8>,
+) -> [u8; SALT_LENGTH] {
+    match privacy {
+        Privacy::Des => {
+            // RFC 3414 section 8.1.1.1: the engine's boots and a counter; 32 bits of the salt are that counter.
+            let [.., a, b, c, d] = salt.to_be_bytes();
+            let [w, x, y, z] = at.boots.to_be_bytes();
+            let salt = [w, x, y, z, a, b, c, d];
+            text.resize(text.len().next_multiple_of(DES_BLOCK), 0);
+            let length = text.len();
+            if let Ok(cipher) = des_key(key, salt).and_then(|(key, iv)| {
+                cbc::Encryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| CannotDecrypt)
+            }) {
+                // The text is whole blocks, so it always fits.
+                let _ = cipher.encrypt_padded::<NoPadding>(text, length);
+            }
+            salt
+        }
+        _ => {
+            let salt = salt.to_be_bytes();
+            let _ = stream(privacy, key, &aes_iv(at, salt), text, Direction::Encrypt);
+            salt
+        }
+    }
+}
+
+/// Decrypts in place. `salt` is what came as `msgPrivacyParameters`, `at` the time that came with it.
+///
+/// # Errors
+/// The salt or the text has an impossible length.
+pub(super) fn decrypt(
+    privacy: Privacy,
+    key: &Key,
+    at: EngineTime,
+    salt: &[u8],
+    text: &mut [u8],
+) -> Result<(), CannotDecrypt> {
+    let salt: [u8; SALT_LENGTH] = salt.try_into().map_err(|_| CannotDecrypt)?;
+    match privacy {
+        Privacy::Des => {
+            let (key, iv) = des_key(key, salt)?;
+            let cipher = cbc::Decryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| CannotDecrypt)?;
+            cipher.decrypt_padded::<NoPadding>(text).map(|_| ()).map_err(|_| CannotDecrypt)
+        }
+        _ => stream(privacy, key, &aes_iv(at, salt), text, Direction::Decrypt),
+    }
+}
+
+enum Direction {
+    Encrypt,
+    Decrypt,
+}
+
+fn stream(
+    privacy: Privacy,
+    key: &Key,
+    iv: &[u8; 16],
+    text: &mut [u8],
+    direction: Direction,
+) -> Result<(), CannotDecrypt> {
+    fn run<C: BlockCipherEncrypt + KeyInit>(
+        key: &[u8],
+        iv: &[u8; 16],
+        text: &mut [u8],
+        direction: Direction,
+    ) -> Result<(), CannotDecrypt> {
+        match direction {
+            Direction::Encrypt => {
+                let cipher = cfb_mode::Encryptor::<C>::new_from_slices(key, iv).map_err(|_| CannotDecrypt)?;
+                cipher.encrypt(text);
+            }
+            Direction::Decrypt => {
+                let cipher = cfb_mode::Decryptor::<C>::new_from_slices(key, iv).map_err(|_| CannotDecrypt)?;
+                cipher.decrypt(text);
+            }
+        }
+        Ok(())
+    }
+    match privacy {
+        Privacy::Des => Err(CannotDecrypt),
+        Privacy::Aes128 => run::<aes::Aes128>(key.as_ref(), iv, text, direction),
+        Privacy::Aes192 | Privacy::Aes192Reeder => run::<aes::Aes192>(key.as_ref(), iv, text, direction),
+        Privacy::Aes256 | Privacy::Aes256Reeder => run::<aes::Aes256>(key.as_ref(), iv, text, direction),
+    }
+}
+
+/// RFC 3826 section 3.1.2.1.
+fn aes_iv(at: EngineTime, salt: [u8; SALT_LENGTH]) -> [u8; 16] {
+    let mut iv = [0; 16];
+    let octets = at.boots.to_be_bytes().into_iter().chain(at.time.to_be_bytes()).chain(salt);
+    iv.iter_mut().zip(octets).for_each(|(place, octet)| *place = octet);
+    iv
+}
+
+/// RFC 3414 section 8.1.1.1: half of the key is for the cipher, the other half is mixed with the salt.
+fn des_key(key: &Key, salt: [u8; SALT_LENGTH]) -> Result<([u8; 8], [u8; 8]), CannotDecrypt> {
+    let (key, before) = key.as_ref().split_first_chunk::<8>().ok_or(CannotDecrypt)?;
+    let mut iv = *before.first_chunk::<8>().ok_or(CannotDecrypt)?;
+    iv.iter_mut().zip(salt).for_each(|(place, octet)| *place ^= octet);
+    Ok((*key, iv))
+}

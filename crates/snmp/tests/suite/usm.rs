@@ -1,0 +1,472 @@
+//! SNMPv3 between our manager, our agent and our receiver of notifications: what both understand, and what neither takes. That
+//! others understand it too is seen where net-snmp is (tests/interop).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use snmp::agent::{self, Agent, Engine, Outcome};
+use snmp::manager::*;
+use snmp::notification::{COLD_START, Event, NotificationKind, Receiver, Why};
+use snmp::usm::*;
+use snmp::*;
+
+use crate::device::{Device, WRITABLE};
+use crate::samples::name;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn user(name: &str, authentication: Authentication, privacy: Privacy) -> User {
+    let user = User::new(name).unwrap().authenticating(authentication, b"maplesyrup").unwrap();
+    user.encrypting(privacy, b"rupryselpam").unwrap()
+}
+
+fn anna() -> User {
+    user("anna", Authentication::Sha256, Privacy::Aes128)
+}
+
+fn engine_id(own: &[u8]) -> EngineId {
+    EngineId::of_enterprise(32473, own)
+}
+
+fn uptime() -> ObjectIdentifier {
+    name("1.3.6.1.2.1.1.3.0")
+}
+
+fn address() -> SocketAddr {
+    "192.0.2.1:161".parse().unwrap()
+}
+
+/// One manager, one device, and all that goes between them.
+struct Lab {
+    manager: Manager,
+    agent: Agent,
+    authority: Authority,
+    boots: u32,
+    booted: Duration,
+    device: Device,
+    now: Duration,
+    sent: Vec<Vec<u8>>,
+    answered: Vec<Vec<u8>>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Lab {
+    fn new(users: &[User]) -> Lab {
+        let settings = agent::Settings { read_write_users: users.to_vec(), ..agent::Settings::default() };
+        Lab {
+            manager: Manager::new(Settings { jitter_percent: 0, ..Settings::default() }, 7),
+            agent: Agent::new(settings, 9),
+            authority: Authority::new(engine_id(b"device 1")),
+            boots: 3,
+            booted: Duration::ZERO,
+            device: Device::with_holes(),
+            now: 1000 * SECOND,
+            sent: Vec::new(),
+            answered: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, user: &Arc<User>, request: Request) -> RequestKey {
+        let target =
+            Target { address: address(), principal: Arc::clone(user).into(), timeout: SECOND, retries: 1 };
+        self.manager.request(&target, request).unwrap()
+    }
+
+    fn at(&self) -> EngineTime {
+        EngineTime::after(self.boots, self.now - self.booted)
+    }
+
+    fn respond(&mut self, datagram: &[u8]) -> Vec<u8> {
+        let mut response = Vec::new();
+        let at = self.at();
+        let engine = Engine { authority: &mut self.authority, at };
+        let outcome = self.agent.respond(datagram, Some(engine), &mut self.device, &mut response);
+        self.outcomes.push(outcome);
+        response
+    }
+
+    /// Until nothing is under way any more.
+    fn run(&mut self) -> Vec<Result<Vec<VarBind>, Failure>> {
+        let mut datagram = Vec::new();
+        while let Some(deadline) = self.manager.next_deadline() {
+            self.now = self.now.max(deadline);
+            while self.manager.poll_transmit(self.now, &mut datagram).is_some() {
+                self.sent.push(datagram.clone());
+                let response = self.respond(&datagram.clone());
+                self.answered.push(response.clone());
+                self.manager.handle(address(), &response, self.now);
+            }
+        }
+        let mut outcomes = Vec::new();
+        while let Some((_, outcome)) = self.manager.poll_event() {
+            outcomes.push(outcome.map(|response| response.varbinds()));
+        }
+        outcomes
+    }
+
+    fn get(&mut self, user: &Arc<User>) -> Result<Vec<VarBind>, Failure> {
+        self.ask(user, Request::Get(vec![uptime()]));
+        let outcomes = self.run();
+        assert_eq!(outcomes.len(), 1);
+        outcomes.into_iter().next().unwrap()
+    }
+
+    fn set(&mut self, user: &Arc<User>) -> Result<Vec<VarBind>, Failure> {
+        let varbind = VarBind::new(WRITABLE.join(&[1, 0]), Value::Integer(5));
+        self.ask(user, Request::set(vec![varbind]));
+        self.run().into_iter().next().unwrap()
+    }
+}
+
+#[test]
+fn everything_that_authenticates_and_encrypts_is_understood_by_both() {
+    for authentication in Authentication::ALL {
+        for privacy in Privacy::ALL {
+            let user = user("anna", authentication, privacy);
+            let mut lab = Lab::new(&[user.clone()]);
+            let user = Arc::new(user);
+            let expected = vec![VarBind::new(uptime(), Value::TimeTicks(4711))];
+            assert_eq!(lab.get(&user), Ok(expected.clone()), "{authentication} {privacy}");
+            // It asked for the engine's id, and then what it wants; the next time that alone.
+            assert_eq!(lab.sent.len(), 2, "{authentication} {privacy}");
+            assert_eq!(lab.get(&user), Ok(expected), "{authentication} {privacy}");
+            assert_eq!(lab.sent.len(), 3, "{authentication} {privacy}");
+            assert!(!lab.sent[2].windows(4).any(|part| part == [0x2b, 6, 1, 2]), "its question can be read");
+            assert!(
+                !lab.answered[2].windows(4).any(|part| part == [0x2b, 6, 1, 2]),
+                "its answer can be read"
+            );
+            assert!(lab.set(&user).is_ok(), "{authentication} {privacy}");
+            assert_eq!(lab.device.committed.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn users_that_only_authenticate_and_users_that_nobody_proves_are_asked_for_as_well() {
+    for user in [
+        User::new("anna").unwrap(),
+        User::new("anna").unwrap().authenticating(Authentication::Sha512, b"maplesyrup").unwrap(),
+    ] {
+        let mut lab = Lab::new(&[user.clone()]);
+        let level = user.level();
+        let user = Arc::new(user);
+        assert!(lab.get(&user).is_ok(), "{level:?}");
+        assert!(lab.set(&user).is_ok(), "{level:?}");
+    }
+}
+
+/// What is written with a time that somebody made up could be held back until that time.
+#[test]
+fn a_set_goes_out_only_with_a_time_that_the_device_has_proven() {
+    let mut lab = Lab::new(&[anna()]);
+    assert!(lab.set(&Arc::new(anna())).is_ok());
+    let asked: Vec<_> = lab.outcomes.iter().map(|outcome| format!("{outcome:?}")).collect();
+    assert_eq!(asked[..2], ["Reported(UnknownEngineId)", "Reported(NotInTimeWindow)"]);
+    assert_eq!((asked.len(), lab.device.committed.len()), (3, 1));
+}
+
+#[test]
+fn many_questions_at_once_ask_for_the_engine_once() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    for _ in 0..20 {
+        lab.ask(&user, Request::Get(vec![uptime()]));
+    }
+    assert!(lab.run().into_iter().all(|outcome| outcome.is_ok()));
+    assert_eq!(lab.sent.len(), 21);
+}
+
+#[test]
+fn who_asks_for_the_engine_in_vain_is_followed_by_the_next() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    let first = lab.ask(&user, Request::Get(vec![uptime()]));
+    lab.ask(&user, Request::Get(vec![uptime()]));
+    let mut datagram = Vec::new();
+    assert!(lab.manager.poll_transmit(lab.now, &mut datagram).is_some());
+    assert!(lab.manager.poll_transmit(lab.now, &mut datagram).is_none(), "the second waits for the first");
+    assert!(lab.manager.cancel(first));
+    assert!(lab.run().into_iter().all(|outcome| outcome.is_ok()));
+    // And nobody answers at all: both are given up.
+    let mut manager = Manager::new(Settings::default(), 8);
+    let target = Target { address: address(), principal: user.into(), timeout: SECOND, retries: 1 };
+    let keys = [(); 2].map(|()| manager.request(&target, Request::Get(vec![uptime()])).unwrap());
+    let mut now = SECOND;
+    while let Some(deadline) = manager.next_deadline() {
+        now = now.max(deadline);
+        while manager.poll_transmit(now, &mut datagram).is_some() {}
+    }
+    assert_eq!(manager.poll_event(), Some((keys[0], Err(Failure::Timeout))));
+    assert_eq!(manager.poll_event(), Some((keys[1], Err(Failure::Timeout))));
+}
+
+#[test]
+fn what_a_device_does_not_take_is_told_with_its_reason() {
+    let asked = |user: User, known: User| Lab::new(&[known]).get(&Arc::new(user));
+    let other = |passphrase: &[u8]| {
+        User::new("anna").unwrap().authenticating(Authentication::Sha256, passphrase).unwrap()
+    };
+    let bare = User::new("anna").unwrap();
+    let stranger = user("berta", Authentication::Sha256, Privacy::Aes128);
+    let reported = |kind| Err(Failure::Reported(kind));
+    assert_eq!(asked(stranger, anna()), reported(ReportKind::UnknownUserName));
+    assert_eq!(asked(other(b"maplesirup"), anna()), reported(ReportKind::WrongDigest));
+    assert_eq!(asked(other(b"maplesyrup"), bare), reported(ReportKind::UnsupportedSecurityLevel));
+    let other_secret = other(b"maplesyrup").encrypting(Privacy::Aes128, b"another secret").unwrap();
+    assert_eq!(asked(other_secret, anna()), reported(ReportKind::DecryptionError));
+    // The right digest is not enough where the user encrypts.
+    let status = ErrorStatus::AuthorizationError;
+    assert_eq!(asked(other(b"maplesyrup"), anna()), Err(Failure::ErrorStatus { status, index: 0 }));
+}
+
+#[test]
+fn users_that_may_only_read_write_nothing() {
+    let settings = agent::Settings { read_only_users: vec![anna()], ..agent::Settings::default() };
+    let mut lab = Lab { agent: Agent::new(settings, 9), ..Lab::new(&[]) };
+    let user = Arc::new(anna());
+    assert!(lab.get(&user).is_ok());
+    let refused = Failure::ErrorStatus { status: ErrorStatus::NoAccess, index: 1 };
+    assert_eq!(lab.set(&user), Err(refused));
+    assert_eq!(lab.device.committed.len(), 0);
+}
+
+#[test]
+fn what_was_sent_once_is_taken_no_more_when_it_is_old_or_the_device_has_started() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.set(&user).is_ok());
+    let captured = lab.sent.last().unwrap().clone();
+    lab.now += 151 * SECOND;
+    let report = lab.respond(&captured);
+    assert_eq!(lab.outcomes.last(), Some(&Outcome::Reported(ReportKind::NotInTimeWindow)));
+    // The captured message wants to know; who sent it again learns nothing but the time.
+    assert!(!report.is_empty());
+    lab.now -= 151 * SECOND;
+    lab.boots += 1;
+    lab.respond(&captured);
+    assert_eq!(lab.outcomes.last(), Some(&Outcome::Reported(ReportKind::NotInTimeWindow)));
+    assert_eq!(lab.device.committed.len(), 1);
+}
+
+#[test]
+fn a_device_that_has_started_again_is_asked_on() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.set(&user).is_ok());
+    (lab.boots, lab.booted) = (4, lab.now);
+    assert!(lab.set(&user).is_ok());
+    assert_eq!((lab.device.committed.len(), lab.manager.poll_regression()), (2, None));
+}
+
+/// Such devices exist; each start of theirs is the first one.
+#[test]
+fn a_device_that_forgets_how_often_it_started_is_asked_on_and_told_of() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.set(&user).is_ok());
+    (lab.boots, lab.booted) = (1, lab.now);
+    assert!(lab.set(&user).is_ok());
+    let told = at(1, 0);
+    let regression = Regression { peer: address(), engine: engine_id(b"device 1"), known: 3, told };
+    assert_eq!(lab.manager.poll_regression(), Some(regression));
+    assert_eq!((lab.device.committed.len(), lab.manager.poll_regression()), (2, None));
+}
+
+#[test]
+fn another_engine_at_the_address_is_found_out() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.get(&user).is_ok());
+    lab.authority = Authority::new(engine_id(b"device 2"));
+    assert!(lab.set(&user).is_ok());
+    assert_eq!(lab.device.committed.len(), 1);
+}
+
+/// A clock that is ahead, as somebody on the way may pretend: nothing of it is believed that is not proven.
+#[test]
+fn a_made_up_time_hinders_nobody() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    lab.ask(&user, Request::Get(vec![uptime()]));
+    let mut datagram = Vec::new();
+    lab.manager.poll_transmit(lab.now, &mut datagram).unwrap();
+    let honest = lab.boots;
+    lab.boots = 1 << 30;
+    let forged = lab.respond(&datagram.clone());
+    lab.boots = honest;
+    lab.manager.handle(address(), &forged, lab.now);
+    assert!(lab.run().into_iter().all(|outcome| outcome.is_ok()));
+    assert!(lab.set(&user).is_ok());
+}
+
+#[test]
+fn answers_that_nobody_has_proven_are_not_taken() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.get(&user).is_ok());
+    lab.ask(&user, Request::Get(vec![uptime()]));
+    let mut datagram = Vec::new();
+    lab.manager.poll_transmit(lab.now, &mut datagram).unwrap();
+    let honest = lab.respond(&datagram.clone());
+    for place in 0..honest.len() {
+        for bit in 0..8 {
+            let mut flipped = honest.clone();
+            flipped[place] ^= 1 << bit;
+            lab.manager.handle(address(), &flipped, lab.now);
+            assert_eq!(lab.manager.poll_event(), None, "bit {bit} of octet {place}");
+        }
+    }
+    lab.manager.handle(address(), &honest, lab.now);
+    assert!(matches!(lab.manager.poll_event(), Some((_, Ok(_)))));
+    lab.manager.handle(address(), &honest, lab.now);
+    assert_eq!((lab.manager.poll_event(), lab.manager.counters().unmatched > 0), (None, true));
+}
+
+#[test]
+fn a_request_with_one_bit_changed_does_nothing() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    assert!(lab.set(&user).is_ok());
+    let honest = lab.sent.last().unwrap().clone();
+    for place in 0..honest.len() {
+        for bit in 0..8 {
+            let mut flipped = honest.clone();
+            flipped[place] ^= 1 << bit;
+            lab.respond(&flipped);
+            assert_eq!(lab.device.committed.len(), 1, "bit {bit} of octet {place}");
+        }
+    }
+    lab.respond(&honest);
+    assert_eq!(lab.device.committed.len(), 2);
+    let wrong = lab.authority.statistics().of(ReportKind::WrongDigest);
+    assert!(wrong > 0 && wrong < 8 * honest.len() as u32, "{wrong}");
+}
+
+/// A notification and whoever takes it.
+fn receiver() -> Receiver {
+    let mut receiver = Receiver::new(engine_id(b"manager"), 5);
+    receiver.admit([anna()]);
+    receiver.know(&BTreeSet::from([engine_id(b"device 1")]));
+    receiver
+}
+
+fn event() -> Event {
+    Event { name: COLD_START, uptime: 7, varbinds: vec![VarBind::new(uptime(), Value::Integer(1))] }
+}
+
+fn trap(at: EngineTime, request_id: i32) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    let id = engine_id(b"device 1");
+    event().trap_v3(&anna().localized(&id), &id, at, request_id, 99).encode(&mut datagram).unwrap();
+    datagram
+}
+
+fn at(boots: u32, time: u32) -> EngineTime {
+    EngineTime { boots, time }
+}
+
+fn take(receiver: &mut Receiver, datagram: &[u8], now: Duration) -> Result<Option<EngineId>, Why> {
+    let mut scratch = Vec::new();
+    let received = receiver.receive(datagram, at(9, 9), now, &mut scratch).map_err(|not| not.why)?;
+    assert_eq!(received.notification.name, COLD_START);
+    assert_eq!((received.notification.uptime, received.notification.varbinds.len()), (Some(7), 1));
+    Ok(received.engine)
+}
+
+#[test]
+fn a_trap_proves_its_sender_and_is_taken_once() {
+    let mut receiver = receiver();
+    let first = trap(at(3, 1000), 1);
+    assert_eq!(take(&mut receiver, &first, SECOND), Ok(Some(engine_id(b"device 1"))));
+    assert_eq!(take(&mut receiver, &first, 2 * SECOND), Err(Why::Repeated));
+    assert_eq!(take(&mut receiver, &trap(at(3, 1000), 2), 2 * SECOND), Ok(Some(engine_id(b"device 1"))));
+    let old = take(&mut receiver, &trap(at(3, 1000), 3), 152 * SECOND);
+    assert_eq!(old, Err(Why::Untimely(Untimely::OutsideWindow { told: 1000, now: 1151 })));
+    // It has started: that is believed. Then that it started less often is told.
+    assert!(take(&mut receiver, &trap(at(4, 1), 4), 152 * SECOND).is_ok());
+    let back = take(&mut receiver, &trap(at(1, 5), 5), 153 * SECOND);
+    assert_eq!(back, Err(Why::Untimely(Untimely::BootsWentBack { told: 1, known: 4 })));
+    // Once it was asked afresh, it is believed again.
+    receiver.heard(&engine_id(b"device 1"), at(1, 6), 154 * SECOND);
+    assert!(take(&mut receiver, &trap(at(1, 7), 6), 155 * SECOND).is_ok());
+}
+
+#[test]
+fn a_trap_with_one_bit_changed_is_not_taken_and_changes_nothing() {
+    let mut receiver = receiver();
+    let honest = trap(at(3, 1000), 1);
+    for place in 0..honest.len() {
+        for bit in 0..8 {
+            let mut flipped = honest.clone();
+            flipped[place] ^= 1 << bit;
+            assert!(take(&mut receiver, &flipped, SECOND).is_err(), "bit {bit} of octet {place}");
+        }
+    }
+    assert_eq!(take(&mut receiver, &honest, SECOND), Ok(Some(engine_id(b"device 1"))));
+}
+
+#[test]
+fn what_strangers_send_is_judged_and_leaves_nothing() {
+    let mut receiver = receiver();
+    receiver.know(&BTreeSet::new());
+    // It proves who it is, and nothing is remembered of it.
+    assert_eq!(take(&mut receiver, &trap(at(3, 1000), 1), SECOND), Ok(Some(engine_id(b"device 1"))));
+    assert_eq!(take(&mut receiver, &trap(at(3, 1000), 1), SECOND), Ok(Some(engine_id(b"device 1"))));
+    receiver.admit([]);
+    let unknown = take(&mut receiver, &trap(at(3, 1000), 1), SECOND);
+    assert_eq!(unknown, Err(Why::Reported(ReportKind::UnknownUserName)));
+    assert_eq!(receiver.statistics()[0].of(ReportKind::UnknownUserName), 1);
+}
+
+#[test]
+fn an_inform_finds_out_whom_it_is_sent_to_and_is_answered() {
+    for user in [anna(), user("berta", Authentication::Md5, Privacy::Des)] {
+        let mut receiver = receiver();
+        receiver.admit([user.clone()]);
+        let mut manager = Manager::new(Settings::default(), 3);
+        let target =
+            Target { address: address(), principal: Arc::new(user).into(), timeout: SECOND, retries: 1 };
+        let key = manager.request(&target, event().inform()).unwrap();
+        let (mut datagram, mut sendings, mut taken) = (Vec::new(), 0, 0);
+        while manager.poll_transmit(SECOND, &mut datagram).is_some() {
+            sendings += 1;
+            let mut scratch = Vec::new();
+            match receiver.receive(&datagram, at(9, 9), SECOND, &mut scratch) {
+                Ok(received) => {
+                    taken += 1;
+                    assert!(matches!(received.notification.kind, NotificationKind::Inform { .. }));
+                    assert_eq!((received.notification.name, received.engine), (COLD_START, None));
+                    manager.handle(address(), &received.response.unwrap(), SECOND);
+                }
+                Err(not) => manager.handle(address(), &not.report.unwrap(), SECOND),
+            }
+        }
+        let (told, outcome) = manager.poll_event().unwrap();
+        assert_eq!((told, outcome.is_ok(), sendings, taken), (key, true, 2, 1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_breaks_nobody(datagram in proptest::collection::vec(any::<u8>(), 0..200), place in 0..150_usize) {
+        let mut lab = Lab::new(&[anna()]);
+        let user = Arc::new(anna());
+        lab.ask(&user, Request::Get(vec![uptime()]));
+        let mut honest = Vec::new();
+        lab.manager.poll_transmit(lab.now, &mut honest).unwrap();
+        let mut torn = honest.clone();
+        let place = place.min(torn.len());
+        torn.splice(place.., datagram.iter().copied());
+        for strange in [&datagram, &torn] {
+            lab.respond(strange);
+            lab.manager.handle(address(), strange, lab.now);
+            let _ = receiver().receive(strange, at(9, 9), SECOND, &mut Vec::new());
+        }
+        prop_assert_eq!(lab.device.committed.len(), 0);
+    }
+}
