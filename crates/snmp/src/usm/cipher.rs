@@ -7,14 +7,14 @@ use super::key::Key;
 use super::{EngineTime, Privacy};
 
 /// Octets of `msgPrivacyParameters`, whatever the protocol.
-pub(super) const SALT_LENGTH: usize = 8;
+const SALT_LENGTH: usize = 8;
 
 /// DES works on blocks of so many octets.
 const DES_BLOCK: usize = 8;
 
-/// The cipher text is none that this key could have made.
+/// A key, a salt or a text has a length that the cipher does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CannotDecrypt;
+pub(super) struct WrongLength;
 
 /// Encrypts in place; DES needs whole blocks and adds octets, which the reader ignores. `salt` was never used before with
 /// this key. What is given back travels along as `msgPrivacyParameters`.
@@ -25,28 +25,32 @@ pub(super) fn encrypt(
     salt: u64,
     text: &mut Vec<u8>,
 ) -> [u8; SALT_LENGTH] {
-    match privacy {
+    let (salt, encrypted) = match privacy {
         Privacy::Des => {
             // RFC 3414 section 8.1.1.1: the engine's boots and a counter; 32 bits of the salt are that counter.
             let [.., a, b, c, d] = salt.to_be_bytes();
             let [w, x, y, z] = at.boots.to_be_bytes();
             let salt = [w, x, y, z, a, b, c, d];
             text.resize(text.len().next_multiple_of(DES_BLOCK), 0);
-            let length = text.len();
-            if let Ok(cipher) = des_key(key, salt).and_then(|(key, iv)| {
-                cbc::Encryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| CannotDecrypt)
-            }) {
-                // The text is whole blocks, so it always fits.
-                let _ = cipher.encrypt_padded::<NoPadding>(text, length);
-            }
-            salt
+            (salt, encrypt_des(key, salt, text))
         }
         _ => {
             let salt = salt.to_be_bytes();
-            let _ = stream(privacy, key, &aes_iv(at, salt), text, Direction::Encrypt);
-            salt
+            (salt, stream(privacy, key, &aes_iv(at, salt), text, Direction::Encrypt))
         }
+    };
+    if encrypted.is_err() {
+        // It cannot be: keys and blocks have the right length. If it were, nothing is told rather than all.
+        text.clear();
     }
+    salt
+}
+
+fn encrypt_des(key: &Key, salt: [u8; SALT_LENGTH], text: &mut [u8]) -> Result<(), WrongLength> {
+    let (key, iv) = des_key(key, salt)?;
+    let cipher = cbc::Encryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| WrongLength)?;
+    let length = text.len();
+    cipher.encrypt_padded::<NoPadding>(text, length).map(drop).map_err(|_| WrongLength)
 }
 
 /// Decrypts in place. `salt` is what came as `msgPrivacyParameters`, `at` the time that came with it.
@@ -59,13 +63,13 @@ pub(super) fn decrypt(
     at: EngineTime,
     salt: &[u8],
     text: &mut [u8],
-) -> Result<(), CannotDecrypt> {
-    let salt: [u8; SALT_LENGTH] = salt.try_into().map_err(|_| CannotDecrypt)?;
+) -> Result<(), WrongLength> {
+    let salt: [u8; SALT_LENGTH] = salt.try_into().map_err(|_| WrongLength)?;
     match privacy {
         Privacy::Des => {
             let (key, iv) = des_key(key, salt)?;
-            let cipher = cbc::Decryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| CannotDecrypt)?;
-            cipher.decrypt_padded::<NoPadding>(text).map(|_| ()).map_err(|_| CannotDecrypt)
+            let cipher = cbc::Decryptor::<des::Des>::new_from_slices(&key, &iv).map_err(|_| WrongLength)?;
+            cipher.decrypt_padded::<NoPadding>(text).map(|_| ()).map_err(|_| WrongLength)
         }
         _ => stream(privacy, key, &aes_iv(at, salt), text, Direction::Decrypt),
     }
@@ -82,27 +86,27 @@ fn stream(
     iv: &[u8; 16],
     text: &mut [u8],
     direction: Direction,
-) -> Result<(), CannotDecrypt> {
+) -> Result<(), WrongLength> {
     fn run<C: BlockCipherEncrypt + KeyInit>(
         key: &[u8],
         iv: &[u8; 16],
         text: &mut [u8],
         direction: Direction,
-    ) -> Result<(), CannotDecrypt> {
+    ) -> Result<(), WrongLength> {
         match direction {
             Direction::Encrypt => {
-                let cipher = cfb_mode::Encryptor::<C>::new_from_slices(key, iv).map_err(|_| CannotDecrypt)?;
+                let cipher = cfb_mode::Encryptor::<C>::new_from_slices(key, iv).map_err(|_| WrongLength)?;
                 cipher.encrypt(text);
             }
             Direction::Decrypt => {
-                let cipher = cfb_mode::Decryptor::<C>::new_from_slices(key, iv).map_err(|_| CannotDecrypt)?;
+                let cipher = cfb_mode::Decryptor::<C>::new_from_slices(key, iv).map_err(|_| WrongLength)?;
                 cipher.decrypt(text);
             }
         }
         Ok(())
     }
     match privacy {
-        Privacy::Des => Err(CannotDecrypt),
+        Privacy::Des => Err(WrongLength),
         Privacy::Aes128 => run::<aes::Aes128>(key.as_ref(), iv, text, direction),
         Privacy::Aes192 | Privacy::Aes192Reeder => run::<aes::Aes192>(key.as_ref(), iv, text, direction),
         Privacy::Aes256 | Privacy::Aes256Reeder => run::<aes::Aes256>(key.as_ref(), iv, text, direction),
@@ -118,9 +122,9 @@ fn aes_iv(at: EngineTime, salt: [u8; SALT_LENGTH]) -> [u8; 16] {
 }
 
 /// RFC 3414 section 8.1.1.1: half of the key is for the cipher, the other half is mixed with the salt.
-fn des_key(key: &Key, salt: [u8; SALT_LENGTH]) -> Result<([u8; 8], [u8; 8]), CannotDecrypt> {
-    let (key, before) = key.as_ref().split_first_chunk::<8>().ok_or(CannotDecrypt)?;
-    let mut iv = *before.first_chunk::<8>().ok_or(CannotDecrypt)?;
+fn des_key(key: &Key, salt: [u8; SALT_LENGTH]) -> Result<([u8; 8], [u8; 8]), WrongLength> {
+    let (key, before) = key.as_ref().split_first_chunk::<8>().ok_or(WrongLength)?;
+    let mut iv = *before.first_chunk::<8>().ok_or(WrongLength)?;
     iv.iter_mut().zip(salt).for_each(|(place, octet)| *place ^= octet);
     Ok((*key, iv))
 }

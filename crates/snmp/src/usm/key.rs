@@ -67,26 +67,13 @@ impl Key {
     /// The digest of a message in these parts, as long as it travels.
     pub(super) fn sign(&self, authentication: Authentication, message: &[&[u8]]) -> Vec<u8> {
         let mut whole = match authentication {
-            Authentication::Md5 => {
-                keyed::<Hmac<Md5>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-            Authentication::Sha1 => {
-                keyed::<Hmac<Sha1>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-            Authentication::Sha224 => {
-                keyed::<Hmac<Sha224>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-            Authentication::Sha256 => {
-                keyed::<Hmac<Sha256>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-            Authentication::Sha384 => {
-                keyed::<Hmac<Sha384>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-            Authentication::Sha512 => {
-                keyed::<Hmac<Sha512>>(self, message).map(|mac| mac.finalize().into_bytes().to_vec())
-            }
-        }
-        .unwrap_or_default();
+            Authentication::Md5 => digested::<Hmac<Md5>>(self, message),
+            Authentication::Sha1 => digested::<Hmac<Sha1>>(self, message),
+            Authentication::Sha224 => digested::<Hmac<Sha224>>(self, message),
+            Authentication::Sha256 => digested::<Hmac<Sha256>>(self, message),
+            Authentication::Sha384 => digested::<Hmac<Sha384>>(self, message),
+            Authentication::Sha512 => digested::<Hmac<Sha512>>(self, message),
+        };
         whole.truncate(authentication.digest_length());
         whole
     }
@@ -172,6 +159,10 @@ fn keyed<M: Mac + KeyInit>(key: &Key, message: &[&[u8]]) -> Option<M> {
     let mut mac = <M as KeyInit>::new_from_slice(key.as_ref()).ok()?;
     message.iter().for_each(|part| mac.update(part));
     Some(mac)
+}
+
+fn digested<M: Mac + KeyInit>(key: &Key, message: &[&[u8]]) -> Vec<u8> {
+    keyed::<M>(key, message).map_or_else(Vec::new, |mac| mac.finalize().into_bytes().to_vec())
 }
 
 fn verified<M: Mac + KeyInit>(key: &Key, message: &[&[u8]], digest: &[u8]) -> bool {

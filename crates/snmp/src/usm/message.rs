@@ -1,6 +1,6 @@
 //! Sealing and opening messages of SNMPv3 (RFC 3412 section 6, RFC 3414 sections 2.4 and 3).
 
-use super::cipher::{SALT_LENGTH, decrypt, encrypt};
+use super::cipher::{decrypt, encrypt};
 use super::{EngineTime, Keys, ReportKind, SecurityLevel};
 use crate::EncodeError;
 use crate::ber::{DecodeError, Reader, Writer, tag};
@@ -244,5 +244,3 @@ impl<'a> Scoped<'a> {
         Ok(Scoped { context_engine, context_name, pdu: scoped })
     }
 }
-
-const _: () = assert!(SALT_LENGTH == 8);

@@ -163,7 +163,6 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The key of RFC 3414 appendix A.3 and of RFC 7860 appendix A: what the derivation must come to.
 #[cfg(test)]
 mod tests {
     use super::*;
