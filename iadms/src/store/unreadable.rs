@@ -70,8 +70,9 @@ impl Store {
         let ending = Ending { outcome: Outcome::DeviceLost, reason, left_with: LeftWith::default() };
         let state = sqlx::query_scalar::<_, String>("SELECT state FROM run WHERE id = ?").bind(integer(id.0));
         // It may be its profile that could not be read.
-        let state = state.fetch_one(&mut *open).await.map_err(told)?;
-        if let Ok(mut run) = read::<Run>("a run", &state) {
+        // What is no text at all cannot be read either; a database that cannot be read fails right after this.
+        let state = state.fetch_one(&mut *open).await;
+        if let Some(mut run) = state.ok().and_then(|text| read::<Run>("a run", &text).ok()) {
             run.state = State::Ended(ending.clone());
             let stored = sqlx::query("UPDATE run SET state = ? WHERE id = ?").bind(write("a run", &run)?);
             stored.bind(integer(id.0)).execute(&mut *open).await.map_err(told)?;

@@ -4,6 +4,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::commander::{Answer, Asker, Outcome as Answered};
 use engine::director::{Told, Write};
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
@@ -78,7 +79,7 @@ struct Known {
     on_trial_since: Option<Time>,
     /// The life of the manager that it last answered.
     looked_in: u32,
-    /// The operation of somebody else that it was last shown to be at, by an answer that the manager has heard.
+    /// The operation of somebody else that it was at by the last look at it.
     shown_busy: Option<String>,
     /// The version in the buffer that a trial began from.
     before_trial: Option<String>,
@@ -357,12 +358,22 @@ impl Checks {
     }
 
     /// A device has answered the manager in this life of it.
-    pub(crate) fn looked(&mut self, place: usize, life: u32, answer: &[u8], profile: &Profile) {
-        let Some(known) = self.devices.get_mut(place) else { return };
-        known.looked_in = life;
+    pub(crate) fn looked(&mut self, place: usize, life: u32) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.looked_in = life;
+        }
+    }
+
+    /// A look at a device is answered: whether it is at somebody else's work.
+    pub(crate) fn shown(&mut self, answer: &Answer, store: &Store, profile: &Profile) {
+        let (Asker::Run { run, .. }, Answered::Values(values)) = (answer.asker, &answer.outcome) else {
+            return;
+        };
+        let device = store.runs.get(&run).map(|stored| stored.run.device.id);
+        let Some(known) = device.and_then(|device| self.devices.get_mut(place_of(device))) else { return };
         // Most devices have never heard of anybody else.
         let others = known.shown_busy.is_some() || known.operation.id.starts_with(RIVAL);
-        if others && let Some(shown) = command::shown(answer, profile) {
+        if others && let Some(shown) = command::shown(values, profile) {
             known.shown_busy = shown;
         }
     }

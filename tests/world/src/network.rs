@@ -125,7 +125,7 @@ impl World {
         match socket {
             Socket::Commander => {
                 if let Some(place) = place(peer.ip()) {
-                    self.checks.looked(place, self.life, bytes, &self.profile);
+                    self.checks.looked(place, self.life);
                 }
                 manager.commander.handle(&datagram, now);
                 self.pump_commander();

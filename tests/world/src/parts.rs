@@ -188,6 +188,7 @@ impl World {
         self.buffer = buffer;
         while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
         {
+            self.checks.shown(&answer, &self.store, &self.profile);
             self.send_input(Channel::Answers, Input::Answer(answer));
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());

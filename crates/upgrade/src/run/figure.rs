@@ -130,7 +130,9 @@ impl Turn<'_> {
         let set = ConfigurationSet { format: held.format, revision: held.revision, files };
         // Some devices write their secrets anew each time; that nothing was changed is told by the revision, too.
         let same = |before: &ConfigurationSet| {
-            before.same_files(&set) || (set.revision.is_some() && before.revision == set.revision)
+            // Where digests are told, they alone count.
+            let unmoved = set.revision.is_some() && before.revision == set.revision && held.files.is_empty();
+            before.same_files(&set) || (unmoved && before.format == set.format)
         };
         if !self.run.backup.as_ref().is_some_and(same) {
             // What was made of the earlier one is not made of this one.

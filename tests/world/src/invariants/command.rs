@@ -3,13 +3,12 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use engine::access::{from_wire, from_wire_name};
 use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
 use snmp::{Body, Message, ObjectIdentifier, Pdu, Value};
 use tftp::Packet;
 use upgrade::run::{Goal, Outcome, State};
-use upgrade::{Digest, Profile, Run, RunId, Time};
+use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 
 use super::device::in_force;
 use super::{Checked, Checks, broken};
@@ -226,11 +225,8 @@ fn begins_an_operation(message: &[u8]) -> bool {
 }
 
 /// The operation of somebody else that a device shows that it is at, if it shows one at all.
-pub(super) fn shown(answer: &[u8], profile: &Profile) -> Option<Option<String>> {
-    let Body::Pdu(pdu) = Message::decode(answer).ok()?.body else { return None };
-    let values = pdu.varbinds.into_iter();
-    let values: Vec<_> = values.map(|one| (from_wire_name(&one.name), from_wire(one.value))).collect();
-    let operation = profile.reading(&values, Time::default()).operation?;
+pub(super) fn shown(values: &[(Oid, upgrade::Value)], profile: &Profile) -> Option<Option<String>> {
+    let operation = profile.reading(values, Time::default()).operation?;
     let others = !operation.state.is_over() && run_of(&operation.id).is_none();
     Some(others.then_some(operation.id))
 }
