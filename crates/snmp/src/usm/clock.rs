@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn messages_of_the_last_150_seconds_are_of_now() {
-        let mut clock = Clock::heard(at(3, 1000), 0 * SECOND);
+        let mut clock = Clock::heard(at(3, 1000), Duration::ZERO);
         assert_eq!(clock.judge(at(3, 1000), 150 * SECOND), Ok(()));
         assert_eq!(
             clock.judge(at(3, 1000), 151 * SECOND),
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_start_is_believed_once_and_a_count_that_went_back_is_told() {
-        let mut clock = Clock::heard(at(3, 1000), 0 * SECOND);
+        let mut clock = Clock::heard(at(3, 1000), Duration::ZERO);
         assert_eq!(clock.judge(at(4, 0), SECOND), Ok(()));
         assert_eq!(clock.judge(at(3, 1001), SECOND), Err(Untimely::BootsWentBack { told: 3, known: 4 }));
         assert_eq!(clock.reading(2 * SECOND), at(4, 1));
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_engine_at_its_last_start_is_not_heard_any_more() {
-        let mut clock = Clock::heard(at(3, 0), 0 * SECOND);
+        let mut clock = Clock::heard(at(3, 0), Duration::ZERO);
         assert_eq!(clock.judge(at(LATCHED, 7), SECOND), Err(Untimely::Latched));
         assert_eq!(judge_own(at(LATCHED, 7), at(LATCHED, 7)), Err(Untimely::Latched));
     }

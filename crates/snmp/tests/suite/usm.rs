@@ -127,7 +127,7 @@ fn everything_that_authenticates_and_encrypts_is_understood_by_both() {
     for authentication in Authentication::ALL {
         for privacy in Privacy::ALL {
             let user = user("anna", authentication, privacy);
-            let mut lab = Lab::new(&[user.clone()]);
+            let mut lab = Lab::new(std::slice::from_ref(&user));
             let user = Arc::new(user);
             let expected = vec![VarBind::new(uptime(), Value::TimeTicks(4711))];
             assert_eq!(lab.get(&user), Ok(expected.clone()), "{authentication} {privacy}");
@@ -152,7 +152,7 @@ fn users_that_only_authenticate_and_users_that_nobody_proves_are_asked_for_as_we
         User::new("anna").unwrap(),
         User::new("anna").unwrap().authenticating(Authentication::Sha512, b"maplesyrup").unwrap(),
     ] {
-        let mut lab = Lab::new(&[user.clone()]);
+        let mut lab = Lab::new(std::slice::from_ref(&user));
         let level = user.level();
         let user = Arc::new(user);
         assert!(lab.get(&user).is_ok(), "{level:?}");
