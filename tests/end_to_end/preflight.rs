@@ -110,11 +110,28 @@ async fn b03_software_on_trial_is_not_upgraded_over() {
 #[tokio::test]
 async fn b03_a_device_that_runs_the_version_already_is_left_alone() {
     let laboratory = Laboratory::new().await;
+    let image = laboratory.image(&plan("2.0"));
+    let first = laboratory.upgrade(&image).await;
+    assert_eq!(laboratory.end(first).await.outcome, Outcome::Succeeded);
+    let before = laboratory.durable().await;
+    let look = laboratory.look().await;
+    let again = laboratory.upgrade(&image).await;
+    let ending = laboratory.end(again).await;
+    assert_eq!(ending.outcome, Outcome::Succeeded);
+    assert!(ending.reason.contains("already"), "{}", ending.reason);
+    assert_eq!(laboratory.look().await.counters.operations.len(), look.counters.operations.len());
+    assert_eq!(laboratory.durable().await.configurations, before.configurations);
+}
+
+/// By its version it could not be told from the software of before.
+#[tokio::test]
+async fn b03_other_contents_of_the_version_that_runs_are_refused() {
+    let laboratory = Laboratory::new().await;
     let before = laboratory.durable().await;
     let run = laboratory.upgrade(&laboratory.image(&plan("1.0"))).await;
     let ending = laboratory.end(run).await;
-    assert_eq!(ending.outcome, Outcome::Succeeded);
-    assert!(ending.reason.contains("already"), "{}", ending.reason);
+    assert_eq!(ending.outcome, Outcome::Refused);
+    assert!(ending.reason.contains("of other contents than image"), "{}", ending.reason);
     assert_untouched(&before, &laboratory.durable().await, &laboratory.look().await);
 }
 

@@ -25,11 +25,13 @@ const NEVER_MEET: (&[&str], &[&str]) = (&["iad-sim"], &["upgrade", "engine", "ia
 
 /// The pure packages, and everything from outside that they may be built on.
 const PURE: [&str; 4] = ["snmp", "tftp", "upgrade", "engine"];
-const PURE_FOUNDATIONS: [&str; 15] = [
+const PURE_FOUNDATIONS: [&str; 17] = [
     "aes",
     "asn1-rs",
+    "cbc",
     "cfb-mode",
     "chacha20",
+    "des",
     "hmac",
     "md-5",
     "memchr",
