@@ -91,9 +91,8 @@ struct Known {
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
     edited_on_trial: Option<Digest>,
-    /// The same on software that was left then without a backup of them, and the run that was about it: they stay there until
-    /// that run loads something else over it.
-    left_behind: Option<(Digest, Option<RunId>)>,
+    /// The same on software that was left then without a backup of them: they stay there.
+    left_behind: Option<Digest>,
     /// People were told that it takes no calls, or may take none, and no run has stopped them since.
     calls_given_up: bool,
     /// Its run that asks, and not because the device is lost.
@@ -106,7 +105,7 @@ struct Known {
     /// It left its software by itself while no run was about that.
     away: Option<Away>,
     /// The run, and the software that it found the device on: what is in force there then is owed, whoever put it there.
-    began_from: Option<(RunId, String)>,
+    began_from: Option<(RunId, (String, Option<u32>))>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -219,15 +218,6 @@ impl Checks {
             }
         }
         known.selected = durable.boot.selected;
-        let loads = durable.operation.command == Command::Download;
-        if loads
-            && known.operation.id != durable.operation.id
-            && let Some((left, run)) = known.left_behind
-            && run == command::run_of(&durable.operation.id).map(|(run, _)| run)
-        {
-            known.history.remove(&left);
-            known.left_behind = None;
-        }
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
             known.held = device::held(durable);
@@ -242,9 +232,7 @@ impl Checks {
         if let Some(known) = self.devices.get_mut(place) {
             let left = other_runs || (known.on_trial_since.is_some() && durable.boot.trial.is_none());
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
-                let run = store.open_run_of(device_id(place)).map(|stored| stored.run.id);
-                let left = known.edited_on_trial.take().map(|edited| (edited, run));
-                known.left_behind = left.or(known.left_behind);
+                known.left_behind = known.edited_on_trial.take().or(known.left_behind);
             }
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }
@@ -284,8 +272,7 @@ impl Checks {
             && write.stories.iter().any(|told| may_lose_a_trial(told, on_trial))
         {
             // It stays where it is.
-            let left = known.edited_on_trial.take().map(|edited| (edited, Some(run.id)));
-            known.left_behind = left.or(known.left_behind);
+            known.left_behind = known.edited_on_trial.take().or(known.left_behind);
         }
         if let State::Ended(ending) = &run.state {
             let durable = unit.device.durable();
@@ -294,7 +281,7 @@ impl Checks {
                 known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
             } else if ending.outcome == Outcome::DeviceLost {
                 known.forgive_trial();
-                known.history.retain(|digest| known.left_behind.is_none_or(|(left, _)| left != *digest));
+                known.history.retain(|digest| known.left_behind.is_none_or(|left| left != *digest));
             }
             known.edited_on_trial = None;
         }
@@ -306,10 +293,12 @@ impl Checks {
         let operation = &unit.device.durable().operation;
         let theirs = operation.state == OperationState::Done && !operation.id.starts_with(&run.prefix());
         if let Some(old) = &run.old {
+            let software = (old.version.clone(), old.buffer);
             let first = known.began_from.as_ref().is_none_or(|(before, _)| *before != run.id);
-            let moved = known.began_from.as_ref().is_some_and(|(_, version)| *version != old.version);
-            if first || (moved && theirs) {
-                known.began_from = Some((run.id, old.version.clone()));
+            let moved = known.began_from.as_ref().is_some_and(|(_, before)| *before != software);
+            // What others did, and what leaves its software by itself under a run that is about something else.
+            if first || (moved && (theirs || !is_about_what_runs(run))) {
+                known.began_from = Some((run.id, software));
                 known.owed = device::in_force(unit.device.durable());
             }
         }

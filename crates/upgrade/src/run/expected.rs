@@ -86,7 +86,7 @@ impl Run {
     }
 
     /// Whether a copy was taken of each file that is found in the other buffer, or it is nobody's work.
-    fn is_kept(&self, found: &ConfigurationSet) -> bool {
+    pub(super) fn is_kept(&self, found: &ConfigurationSet) -> bool {
         let told = self.expected.as_ref().filter(|expected| !expected.unkept);
         let sets = [
             told.and_then(|expected| expected.other.as_ref()),

@@ -92,6 +92,9 @@ impl Turn<'_> {
         match answer {
             Answer::Again | Answer::End => {}
             Answer::OtherImage(image) => {
+                // A part of what was converted for the first image may be left there, and is nobody's work.
+                let left = self.run.last.other.as_ref().filter(|found| self.run.is_kept(found));
+                self.run.left_there = left.or(self.run.left_there.as_ref()).cloned();
                 self.run.goal = Goal::Upgrade { image: Arc::clone(image) };
                 self.run.conversion = None;
                 self.run.converted = None;

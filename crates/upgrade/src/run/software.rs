@@ -6,6 +6,7 @@
 use super::step::{Rejected, Turn};
 use super::{Expected, Goal, Old, Step};
 use crate::ConfigurationSet;
+use crate::image::Image;
 use crate::operation::Cause;
 use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 
@@ -185,8 +186,11 @@ impl Turn<'_> {
     /// meanwhile would be.
     pub(super) fn was_left_otherwise(&self, reading: &Reading) -> Option<String> {
         let Goal::Upgrade { image } = &self.run.goal else { return None };
-        if self.run.loaded.is_some() || self.run.choices.overwrite {
+        if self.run.choices.overwrite {
             return None;
+        }
+        if self.run.loaded.is_some() {
+            return self.left_a_trial(image, reading);
         }
         let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
         let wanted = &image.manifest.version;
@@ -211,10 +215,7 @@ impl Turn<'_> {
                     )
                 });
             }
-            return Some(format!(
-                "its other buffer holds {other}, with settings that are in no backup and {then}: keep them with \
-                 `iadms rollback`, or begin again with --overwrite"
-            ));
+            return Some(changed_aside(other, then));
         };
         let Cause::WrongVersion { running, wanted } =
             Cause::of_software(reading.running()?.software(), expected.software())?
@@ -226,6 +227,15 @@ impl Turn<'_> {
              which {then}: bring it back with `iadms rollback`, or begin again with --overwrite",
             expected.version
         ))
+    }
+
+    /// This run had it try an image, which it left by itself with settings that somebody changed there. Another image would go
+    /// over them; the same one is not loaded again, and they are backed up once it runs.
+    fn left_a_trial(&self, image: &Image, reading: &Reading) -> Option<String> {
+        let standby = reading.standby()?;
+        let is_loaded = standby.version == image.manifest.version && standby.digest == Some(image.digest);
+        let is_kept = reading.told_aside().is_none_or(|found| self.run.is_kept(&found));
+        (!is_loaded && !is_kept).then(|| changed_aside(&standby.version, "would be written over"))
     }
 
     /// Whether it is back on what the runs before left it with, and nobody changed the settings of what it ran meanwhile: they
@@ -253,4 +263,11 @@ impl Turn<'_> {
         let is = |buffer: Option<&Buffer>| buffer.is_some_and(|buffer| left.is(buffer.software()));
         (!is(reading.running()) && is(reading.standby())).then_some(expected)
     }
+}
+
+fn changed_aside(version: &str, then: &str) -> String {
+    format!(
+        "its other buffer holds {version}, with settings that are in no backup and {then}: keep them with `iadms \
+         rollback`, or begin again with --overwrite"
+    )
 }

@@ -8,7 +8,7 @@ use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Event, Outcome, State, Step};
 
 use crate::device::Fault;
-use crate::world::{ALL, World};
+use crate::world::{ALL, World, all_converted, image};
 
 /// The file that a person changes at the device now.
 fn edited(world: &mut World) -> StoredFile {
@@ -290,4 +290,47 @@ fn what_came_of_them_before_they_were_changed_again_is_kept_as_well() {
     assert!(is_kept(first), "{}", world.told());
     world.device.slide();
     assert!(is_kept(*world.device.running().files.values().next_back().unwrap()), "{}", world.told());
+}
+
+/// Nobody has a copy of them, and another image would be loaded over them.
+#[test]
+fn another_image_is_not_loaded_over_settings_that_a_trial_was_left_with() {
+    let (mut world, file) = left_behind();
+    world.device.image = ("3.0".into(), 1, image("3.0", 1).digest);
+    let downloads = world.count(Command::Download);
+    let world = world.answer(Answer::OtherImage(image("3.0", 1).into()));
+    world.assert_asks(&ALL, "its other buffer holds 2.0, with settings that are in no backup");
+    assert_eq!(world.count(Command::Download), downloads, "{}", world.told());
+    // The first one again is not loaded again.
+    let mut world = world;
+    world.device.image = ("2.0".into(), 1, image("2.0", 1).digest);
+    let world = world.answer(Answer::OtherImage(image("2.0", 1).into()));
+    assert!(is_kept(&world, &file), "{}", world.told());
+    world.assert_upgraded(&world.before.1);
+}
+
+/// What this run gave it there is nobody's work, and be it converted, and half of it.
+#[test]
+fn another_image_is_loaded_over_what_a_trial_was_given() {
+    for left_by_itself in [false, true] {
+        let mut world = World::converting(image("2.0", 2)).begin().until_underway(Step::Restoring);
+        if left_by_itself {
+            let kind = world.run.backed_up().into_keys().next().unwrap();
+            let file = all_converted(&world.before.1)[&kind];
+            world.device.damage(&kind, file, "flash");
+            world.device.running = 0;
+            world.device.trial = None;
+        } else {
+            world = world.until_step(Step::Soaking);
+            world.device.healthy = false;
+        }
+        let mut world = world.on();
+        world.device.healthy = true;
+        let third = image("3.0", 2);
+        world.device.image = ("3.0".into(), 2, third.digest);
+        let world = world.answer(Answer::OtherImage(third.into()));
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert_eq!(world.device.running().version, "3.0");
+        assert_eq!(world.device.running().files, all_converted(&world.before.1));
+    }
 }

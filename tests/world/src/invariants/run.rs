@@ -104,6 +104,12 @@ impl Checks {
             }
             Outcome::Refused | Outcome::DeviceLost => Ok(()),
         };
+        let left = run.leaves().filter(|left| run.expected.as_ref() != Some(left));
+        let is_home = left.is_some_and(|left| is_running(durable, &left.version, left.buffer));
+        if let Some(known) = self.devices.get_mut(place).filter(|_| is_home) {
+            // From now on it is to run this, whatever it was away from.
+            known.away = None;
+        }
         judged.map_err(|what| Violation {
             invariant: "an_end_leaves_the_device_in_service",
             what: format!("run {} of device {}, {}: {what}", run.id, place + 1, ending.outcome),
