@@ -136,6 +136,10 @@ impl Reference {
             let most = 2 * TRIES_BACK;
             return must(self.tried_back <= most, "what brings it back is not tried for ever (H16)");
         }
+        if pauses {
+            // After it the way back is tried as often again: the policy bounds the pauses.
+            self.tried_back = 0;
+        }
         let allowed = matches!(self.policy, Policy::Auto(times) if self.repeats < times);
         self.repeats += 1;
         must(allowed, "it repeats by itself what the policy lets it, and no more (H8, H15)")
