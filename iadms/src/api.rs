@@ -4,6 +4,7 @@
 
 mod backups;
 mod body;
+mod credentials;
 mod devices;
 mod doctor;
 mod files;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::State;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio::net::UnixListener;
 
 pub use self::body::Body;
@@ -34,9 +35,11 @@ pub use self::profiles::{ProfileSummary, ProfileText};
 pub use self::refused::Refused;
 pub use self::runs::{AnswerRequest, AnswerRun, Begun, StartRuns, Wanted};
 pub use self::socket::{SocketError, bind};
+use crate::daemon::clock::Clock;
 use crate::daemon::{Handle, Status};
 use crate::files::Files;
 use crate::profiles::Catalogue;
+use crate::seal::Key;
 use crate::store::Store;
 
 /// What the interface works with.
@@ -50,6 +53,10 @@ pub struct Api {
     pub files: Files,
     /// The profiles.
     pub catalogue: Arc<Catalogue>,
+    /// What seals secrets.
+    pub key: Option<Arc<Key>>,
+    /// The daemon's clock.
+    pub clock: Clock,
     /// The data folder, for its disk space.
     pub data: PathBuf,
 }
@@ -67,6 +74,11 @@ pub fn router(api: Api) -> Router {
         .route("/devices/{name}", get(devices::show).delete(devices::remove))
         .route("/devices/{name}/probe", post(devices::probe_known))
         .route("/probe", post(devices::probe))
+        .route("/credentials", get(credentials::list).post(credentials::add))
+        .route("/credentials/{name}", delete(credentials::remove))
+        .route("/credentials/{name}/rotate", post(credentials::rotate))
+        .route("/credentials/{name}/finish", post(credentials::finish))
+        .route("/credentials/{name}/undo", post(credentials::undo))
         .route("/files", put(files::store))
         .route("/files/{digest}", get(files::fetch))
         .route("/images", get(images::list).post(images::add))

@@ -5,6 +5,7 @@ mod backup;
 mod choices;
 mod client;
 mod completion;
+mod credential;
 mod db;
 mod device;
 mod doctor;
@@ -59,6 +60,9 @@ enum Command {
     /// The inventory of devices
     #[command(subcommand)]
     Device(device::Device),
+    /// Credentials: as whom devices are asked by SNMPv3
+    #[command(subcommand)]
+    Credential(credential::Credential),
     /// The images that devices can be upgraded to
     #[command(subcommand)]
     Image(image::Image),
@@ -110,6 +114,7 @@ impl Cli {
         let done = match self.command {
             Command::Serve(command) => command.run(self.socket).await,
             Command::Device(command) => command.run(&context).await,
+            Command::Credential(command) => command.run(&context).await,
             Command::Image(command) => command.run(&context).await,
             Command::Upgrade(command) => command.run(&context).await,
             Command::Backup(command) => command.run(&context).await,

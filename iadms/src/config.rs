@@ -48,6 +48,16 @@ pub struct ServeOptions {
     #[arg(long, value_name = "ADDRESS")]
     pub snmp_address: Option<IpAddr>,
 
+    /// File with the key under which secrets are kept (`iadms credential key` makes one); default: the systemd credential
+    /// iadms.key, where the service has it. Without a key there are no credentials
+    #[arg(long, value_name = "FILE", env = "IADMS_KEY")]
+    pub key: Option<PathBuf>,
+
+    /// Start although the key of credentials is lost: their devices are out of reach until `iadms credential rotate` has given
+    /// each new pass-phrases
+    #[arg(long)]
+    pub lost_key: bool,
+
     /// Folder of more device profiles (*.toml); may be given several times
     #[arg(long, value_name = "DIR")]
     pub profiles: Vec<PathBuf>,

@@ -7,6 +7,6 @@ mod handle;
 mod start;
 
 pub use self::handle::{
-    Command, Handle, Ports, Receiving, Refusal, RefusalCode, Reply, Status, Told, Trap, channel,
+    Command, Handle, Ports, Probed, Receiving, Refusal, RefusalCode, Reply, Status, Told, Trap, channel,
 };
 pub use self::start::{PartError, Running, StartError, start};

@@ -20,6 +20,10 @@ pub struct Device {
     pub entry: DeviceEntry,
     /// What tells it from all others, as it said itself; none before the first probe or run.
     pub unique_id: Option<String>,
+    /// The engine that speaks for it in SNMPv3 (RFC 3411 section 3.1.1.1), as it has proven itself, in hexadecimal digits; none
+    /// before it did.
+    #[serde(default)]
+    pub engine_id: Option<String>,
 }
 
 /// What an operator says of a device.
@@ -52,16 +56,36 @@ pub struct Access {
     /// The version it is spoken to in.
     #[serde(default)]
     pub version: SnmpVersion,
-    /// The community it is read with.
+    /// The community it is read with; empty in SNMPv3.
+    #[serde(default)]
     pub read_community: Community,
-    /// The community it is commanded with.
+    /// The community it is commanded with; empty in SNMPv3.
+    #[serde(default)]
     pub write_community: Community,
+    /// The name of the credential by which it is asked; none but in SNMPv3.
+    #[serde(default)]
+    pub credential: Option<String>,
 }
 
 impl Access {
     /// Where its agent listens.
     pub const fn agent(&self) -> SocketAddr {
         SocketAddr::new(self.address.to_canonical(), self.port)
+    }
+
+    /// What the version gives up, in one line; of SNMPv3 its credential tells.
+    pub const fn gives_up(&self) -> Option<&'static str> {
+        match self.version {
+            SnmpVersion::V1 => Some(
+                "SNMPv1: anybody on the way can read its communities, and command the device with them; SNMPv3 with a credential \
+                 gives up nothing",
+            ),
+            SnmpVersion::V2c => Some(
+                "SNMPv2c: anybody on the way can read its communities, and command the device with them; SNMPv3 with a \
+                 credential gives up nothing",
+            ),
+            SnmpVersion::V3 => None,
+        }
     }
 }
 
@@ -78,6 +102,8 @@ pub enum SnmpVersion {
     /// RFC 1901.
     #[default]
     V2c,
+    /// RFC 3410, with the user-based security model.
+    V3,
 }
 
 impl fmt::Display for SnmpVersion {
@@ -85,12 +111,13 @@ impl fmt::Display for SnmpVersion {
         formatter.write_str(match self {
             Self::V1 => "v1",
             Self::V2c => "v2c",
+            Self::V3 => "v3",
         })
     }
 }
 
 /// An SNMP community: a secret, which logs and debug output never show.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Community(pub String);
 
@@ -132,6 +159,21 @@ pub enum EntryError {
         /// The device.
         name: String,
     },
+    /// SNMPv3 without anybody to ask as.
+    #[error(
+        "device {0:?} is spoken to in SNMPv3: the name of a credential was expected; see `iadms credential list`"
+    )]
+    NoCredential(String),
+    /// What its version does not have.
+    #[error("device {name:?} is spoken to in SNMP{version}, which has no {what}")]
+    Needless {
+        /// The device.
+        name: String,
+        /// Its version.
+        version: SnmpVersion,
+        /// `credentials` or `communities`.
+        what: &'static str,
+    },
 }
 
 impl DeviceEntry {
@@ -152,14 +194,22 @@ impl DeviceEntry {
         if self.access.port == 0 {
             return Err(EntryError::Port(self.name.clone()));
         }
-        for (which, community) in
-            [("read", &self.access.read_community), ("write", &self.access.write_community)]
-        {
+        let needless =
+            |what| Err(EntryError::Needless { name: self.name.clone(), version: self.access.version, what });
+        let communities = [("read", &self.access.read_community), ("write", &self.access.write_community)];
+        if self.access.version == SnmpVersion::V3 {
+            return match (&self.access.credential, communities.iter().any(|(_, all)| !all.0.is_empty())) {
+                (_, true) => needless("communities"),
+                (None, _) => Err(EntryError::NoCredential(self.name.clone())),
+                (Some(_), false) => Ok(()),
+            };
+        }
+        for (which, community) in communities {
             if !(1..=255).contains(&community.0.len()) {
                 return Err(EntryError::Community { which, name: self.name.clone() });
             }
         }
-        Ok(())
+        if self.access.credential.is_some() { needless("credentials") } else { Ok(()) }
     }
 }
 
@@ -167,8 +217,10 @@ impl Device {
     /// The same without its secrets.
     #[must_use]
     pub fn masked(mut self) -> Self {
-        self.entry.access.read_community = Community::masked();
-        self.entry.access.write_community = Community::masked();
+        if self.entry.access.version != SnmpVersion::V3 {
+            self.entry.access.read_community = Community::masked();
+            self.entry.access.write_community = Community::masked();
+        }
         self
     }
 }
@@ -194,6 +246,7 @@ mod tests {
                 version: SnmpVersion::V2c,
                 read_community: Community("public".into()),
                 write_community: Community("private".into()),
+                credential: None,
             },
             profile: "iad".into(),
             protocol: None,
@@ -214,12 +267,27 @@ mod tests {
         assert!(changed(&|e| e.access.address = [0, 0, 0, 0].into()).contains("0.0.0.0"));
         assert!(changed(&|e| e.access.port = 0).contains("port"));
         assert!(changed(&|e| e.access.write_community.0.clear()).contains("write community"));
+        assert!(changed(&|e| e.access.credential = Some("north".into())).contains("no credentials"));
+        assert!(changed(&|e| e.access.version = SnmpVersion::V3).contains("no communities"));
+        let v3 = |credential: Option<&str>| {
+            let mut v3 = entry();
+            let (version, credential) = (SnmpVersion::V3, credential.map(str::to_owned));
+            let access = Access { version, credential, ..v3.access };
+            v3.access = Access {
+                read_community: Community::default(),
+                write_community: Community::default(),
+                ..access
+            };
+            v3.check()
+        };
+        assert_eq!(v3(Some("north")), Ok(()));
+        assert_eq!(v3(None), Err(EntryError::NoCredential("iad-1".into())));
     }
 
     #[test]
     fn a_community_is_never_shown_by_accident() {
         assert!(!format!("{:?}", entry()).contains("private"));
-        let device = Device { id: DeviceId(1), entry: entry(), unique_id: None };
+        let device = Device { id: DeviceId(1), entry: entry(), unique_id: None, engine_id: None };
         assert!(!serde_json::to_string(&device.masked()).unwrap().contains("private"));
     }
 }

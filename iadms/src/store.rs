@@ -5,6 +5,7 @@
 mod backup;
 mod commit;
 mod copy;
+mod credential;
 mod decode;
 mod device;
 mod error;

@@ -38,7 +38,7 @@ async fn bad_an_unknown_device_begins_no_run() {
 async fn bad_a_wrong_community_is_refused_and_nothing_is_written() {
     let laboratory = Laboratory::with(soon_given_up()).await;
     let before = laboratory.durable().await;
-    let mut entry = laboratory.entry(&laboratory.device());
+    let mut entry = laboratory.open_entry(&laboratory.device());
     entry.access.read_community = Community("wrong".into());
     laboratory.change_entry(&entry).await;
     let run = laboratory.upgrade(&laboratory.image(&plan("2.0"))).await;
@@ -53,7 +53,7 @@ async fn bad_a_wrong_write_community_is_told_before_anything_is_lost_and_correct
     let setup = Setup::default().profile("[limits]\nanswer_ms = 100\nrepeats = 1\n");
     let laboratory = Laboratory::with(setup).await;
     let before = laboratory.durable().await;
-    let mut entry = laboratory.entry(&laboratory.device());
+    let mut entry = laboratory.open_entry(&laboratory.device());
     entry.access.write_community = Community("wrong".into());
     laboratory.change_entry(&entry).await;
     let run = laboratory.upgrade(&laboratory.image(&plan("2.0"))).await;
@@ -62,6 +62,24 @@ async fn bad_a_wrong_write_community_is_told_before_anything_is_lost_and_correct
     laboratory.change_entry(&laboratory.entry(&laboratory.device())).await;
     laboratory.answer(run, Answer::Again).await;
     assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
+}
+
+/// The device says that it does not know it, and so it is told at once.
+#[tokio::test]
+async fn bad_a_wrong_passphrase_is_refused_and_nothing_is_written() {
+    let laboratory = Laboratory::with(soon_given_up()).await;
+    let before = laboratory.durable().await;
+    laboratory.add_credential("wrong", "pancakes!").await;
+    let mut entry = laboratory.entry(&laboratory.device());
+    entry.access.credential = Some("wrong".into());
+    laboratory.change_entry(&entry).await;
+    let run = laboratory.upgrade(&laboratory.image(&plan("2.0"))).await;
+    let ending = laboratory.end(run).await;
+    assert_eq!(ending.outcome, Outcome::Refused);
+    assert!(ending.reason.contains("digest"), "{}", ending.reason);
+    assert_untouched(&before, &laboratory.durable().await, &laboratory.look().await);
+    let probe = laboratory.manager().handle.probe(entry.access, "quick".into()).await;
+    assert!(probe.expect_err("a refusal").next.contains("credential"));
 }
 
 #[tokio::test]

@@ -8,14 +8,16 @@ use iad_sim::device::{Device, Durable};
 use iad_sim::fault::Fault;
 use iad_sim::net::{DeviceView, NotifySettings, Simulator, SimulatorSettings};
 use iadms::config::{FtpListen, ServeOptions};
+use iadms::credential::NewCredential;
 use iadms::daemon::{Refusal, Running, start};
 use iadms::inventory::{Access, Community, DeviceEntry, SnmpVersion};
 use iadms::store::Backup;
+use snmp::manager::Principal;
 use tempfile::TempDir;
 use upgrade::run::{Answer, Choices, Ending, Goal, Policy, Question, Run, State, Story};
 use upgrade::{DeviceId, Image, Protocol, RunId};
 
-use crate::setup::{Setup, choices};
+use crate::setup::{Setup, choices, credential, user};
 
 /// No wait of a test is longer: this bounds only what has gone wrong already.
 pub(crate) const BOUND: Duration = Duration::from_secs(100);
@@ -47,7 +49,10 @@ impl Laboratory {
             ftp: ports.ftp.map_or(FtpListen::Off, FtpListen::At),
             ..options
         };
-        let notify = setup.notify.then(|| NotifySettings::traps_to(options.notifications));
+        let notify = setup.notify.then(|| NotifySettings {
+            principal: Principal::User(Arc::new(user())),
+            ..NotifySettings::traps_to(options.notifications)
+        });
         let settings = SimulatorSettings { notify, ..setup.simulator };
         let simulator = switched_on(&settings).await;
         let laboratory = Self { folder, simulator, manager: Some(manager), options, settings };
@@ -56,9 +61,21 @@ impl Laboratory {
     }
 
     async fn add_devices(&self) {
+        let NewCredential { name, secrets, .. } = credential();
+        self.add_credential(&name, &secrets.authentication).await;
         let entries: Vec<_> = self.simulator.devices().map(|name| self.entry(name)).collect();
         self.manager().store.add_devices(&entries).await.expect("an inventory");
         self.manager().handle.inventory_changed().await;
+    }
+
+    /// Another credential, with another pass-phrase for authentication.
+    pub(crate) async fn add_credential(&self, name: &str, passphrase: &str) {
+        let mut new = NewCredential { name: name.to_owned(), ..credential() };
+        new.secrets.authentication = passphrase.to_owned();
+        let manager = self.manager();
+        let key = manager.key.as_ref().expect("a key");
+        let sealed = new.sealed(key, manager.clock.now()).expect("random numbers");
+        manager.store.add_credential(name, &sealed).await.expect("a credential");
     }
 
     // The manager
@@ -95,14 +112,28 @@ impl Laboratory {
             access: Access {
                 address: address.ip(),
                 port: address.port(),
-                version: SnmpVersion::V2c,
-                read_community: Community("public".into()),
-                write_community: Community("private".into()),
+                version: SnmpVersion::V3,
+                read_community: Community::default(),
+                write_community: Community::default(),
+                credential: Some(credential().name),
             },
             profile: "quick".into(),
             protocol: None,
             labels: BTreeMap::new(),
         }
+    }
+
+    /// The same for one that is spoken to by communities.
+    pub(crate) fn open_entry(&self, name: &str) -> DeviceEntry {
+        let entry = self.entry(name);
+        let access = Access {
+            version: SnmpVersion::V2c,
+            read_community: Community("public".into()),
+            write_community: Community("private".into()),
+            credential: None,
+            ..entry.access
+        };
+        DeviceEntry { access, ..entry }
     }
 
     pub(crate) async fn change_entry(&self, entry: &DeviceEntry) {

@@ -8,6 +8,9 @@ use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{Settings, Timing};
 use iad_sim::net::SimulatorSettings;
 use iadms::config::{FtpListen, PortRange, ServeOptions};
+use iadms::credential::{NewCredential, Secrets, UserEntry};
+use iadms::seal::Key;
+use snmp::usm::{Authentication, Privacy, User};
 use tests::loopback::own_address;
 use upgrade::Image;
 use upgrade::image::{ImageFile, Manifest};
@@ -35,6 +38,25 @@ soak_s = 0.2
 backoff_s = 0.1
 backoff_cap_s = 0.4
 "#;
+
+/// As whom devices are asked, and whom they notify as.
+pub(crate) fn credential() -> NewCredential {
+    NewCredential {
+        name: "laboratory".into(),
+        user: UserEntry {
+            user: "anna".into(),
+            authentication: Some(Authentication::Sha256),
+            privacy: Some(Privacy::Aes128),
+        },
+        secrets: Secrets { authentication: "maplesyrup".into(), privacy: "rupryselpam".into() },
+    }
+}
+
+/// The same, as the devices know it.
+pub(crate) fn user() -> User {
+    let NewCredential { user, secrets, .. } = credential();
+    user.with(&secrets).expect("a user")
+}
 
 /// What a laboratory is set up with.
 pub(crate) struct Setup {
@@ -67,6 +89,7 @@ impl Default for Setup {
             bind: IpAddr::from([a, b, c, 2]),
             device: Settings { timing, ..Settings::numbered(0) },
             image_size: 65_536,
+            read_write_users: vec![user()],
             ..SimulatorSettings::default()
         };
         Self { simulator, kind: None, profile: String::new(), notify: true, number: number.into() }
@@ -146,6 +169,8 @@ impl Setup {
         write("brisk", brisk);
         write("quick", format!("name = \"quick\"\nextends = \"brisk\"\n{}", self.profile));
         let [address, notifications, tftp, ftp] = self.addresses();
+        let key = folder.join("key");
+        Key::make(&key).expect("a key");
         ServeOptions {
             data: folder.join("data"),
             socket: None,
@@ -155,6 +180,8 @@ impl Setup {
             ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),
+            key: Some(key),
+            lost_key: false,
             profiles: vec![profiles],
             ready: false,
         }

@@ -89,8 +89,9 @@ fn a_wrong_read_community_and_an_address_where_nobody_answers_are_told_alike() {
     let laboratory =
         Laboratory::with(&Setup { limits: &["reach_s = 1", "answer_ms = 200"], ..Setup::default() });
     laboratory.add_image("new", "2.0", &[]);
-    laboratory.succeed(&["device", "change", DEVICE, "--read-community", "wrong"]);
+    laboratory.by_communities(DEVICE, "wrong", "private");
     laboratory.add_device("away", nobody());
+    laboratory.by_communities("away", "public", "private");
     for device in [DEVICE, "away"] {
         is_refused(
             &laboratory.run(&["device", "probe", device]),
@@ -105,7 +106,7 @@ fn a_wrong_read_community_and_an_address_where_nobody_answers_are_told_alike() {
 fn a_wrong_write_community_changes_nothing() {
     let laboratory =
         Laboratory::with(&Setup { limits: &["reach_s = 1", "answer_ms = 200"], ..Setup::default() });
-    laboratory.succeed(&["device", "change", DEVICE, "--write-community", "wrong"]);
+    laboratory.by_communities(DEVICE, "public", "wrong");
     let answered = laboratory.run(&["backup", DEVICE, "--policy", "never", "--wait"]);
     assert_eq!(answered.code, Some(3), "{answered:?}");
     assert!(answered.stdout.contains("check its write community"), "{answered:?}");

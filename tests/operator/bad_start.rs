@@ -69,12 +69,8 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     for damage in [damage_header as fn(&mut [u8]), damage_middle] {
         let mut laboratory = Laboratory::with_manager_alone(&[]);
         for number in 0..50 {
-            laboratory.succeed(&[
-                "device",
-                "add",
-                &format!("device-{number}"),
-                &format!("192.0.2.{}", number + 1),
-            ]);
+            let (name, address) = (format!("device-{number}"), format!("192.0.2.{}", number + 1));
+            laboratory.succeed(&["device", "add", &name, &address, "--snmp-version", "v2c"]);
         }
         // What is in the write-ahead log comes into the database as the daemon ends in good order.
         laboratory.end_manager();
@@ -124,10 +120,10 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
     let run = |words: &[&str]| {
         answer(Command::new(laboratory.program()).args(words).arg("--socket").arg(place.socket()))
     };
-    assert_eq!(run(&["device", "add", "before", "192.0.2.1"]).code, Some(0));
+    assert_eq!(run(&["device", "add", "before", "192.0.2.1", "--snmp-version", "v2c"]).code, Some(0));
 
     place.disk.fill(daemon.process_id());
-    let answered = run(&["device", "add", "meanwhile", "192.0.2.2"]);
+    let answered = run(&["device", "add", "meanwhile", "192.0.2.2", "--snmp-version", "v2c"]);
     is_refused(&answered, &["disk is full", "make room"]);
     is_refused(&run(&["backup", "before"]), &["disk is full", "make room"]);
     let doctor = run(&["doctor"]);
@@ -135,7 +131,7 @@ fn a_disk_that_runs_full_is_told_and_nothing_is_lost() {
     assert!(doctor.stdout.contains("BAD   disk"), "{doctor:?}");
 
     place.disk.make_room(daemon.process_id());
-    assert_eq!(run(&["device", "add", "afterwards", "192.0.2.3"]).code, Some(0));
+    assert_eq!(run(&["device", "add", "afterwards", "192.0.2.3", "--snmp-version", "v2c"]).code, Some(0));
     let listed: Value = serde_json::from_str(&run(&["device", "list", "--output", "json"]).stdout).unwrap();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|device| device["name"].clone()).collect();
     assert_eq!(names, ["afterwards", "before"]);

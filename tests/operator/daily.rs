@@ -38,7 +38,14 @@ fn a_difference_between_backups_shows_what_changed_and_masks_secrets() {
 fn secrets_are_shown_by_no_list() {
     let laboratory = Laboratory::with_manager_alone(&[]);
     laboratory.succeed(&["device", "add", "iad", "192.0.2.1", "--write-community", "open-sesame"]);
-    for words in [&["device", "list"][..], &["device", "show", "iad"], &["northbound", "target", "list"]] {
+    laboratory.credential(&["add", "north"], ["open-sesame", "open-sesame"]);
+    let lists = [
+        &["device", "list"][..],
+        &["device", "show", "iad"],
+        &["northbound", "target", "list"],
+        &["credential", "list"],
+    ];
+    for words in lists {
         for form in ["table", "json"] {
             let shown = laboratory.succeed(&[words, &["--output", form]].concat());
             assert!(!shown.contains("open-sesame"), "{words:?}: {shown}");

@@ -146,7 +146,7 @@ fn a_stored_file_that_is_gone_is_told_by_an_exit_code_of_its_own() {
 #[test]
 fn a_torn_database_keeps_the_daemon_from_starting_until_a_copy_is_in_its_place() {
     let mut laboratory = Laboratory::with_manager_alone(&[]);
-    laboratory.succeed(&["device", "add", "iad-1", "192.0.2.1"]);
+    laboratory.succeed(&["device", "add", "iad-1", "192.0.2.1", "--snmp-version", "v2c"]);
     let copy = back_up(&laboratory);
     laboratory.end_manager();
     let database = laboratory.data().join("iadms.db");

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bad_start;
+mod credentials;
 mod daily;
 mod database;
 mod disk;

@@ -45,8 +45,9 @@ pub enum Version {
     V3,
 }
 
-/// The users of SNMPv3 as whom devices are asked, by the names of their credentials.
-pub type Credentials = BTreeMap<String, Arc<User>>;
+/// The users of SNMPv3 as whom devices are asked, by the names of their credentials. While one is rotated it has two: the one
+/// with the new secrets first, then the one with those of before, which some devices have still.
+pub type Credentials = BTreeMap<String, Arc<[Arc<User>]>>;
 
 /// A device is asked by SNMPv3 as a user whom nobody knows here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,29 +55,39 @@ pub type Credentials = BTreeMap<String, Arc<User>>;
 pub struct UnknownCredential(pub String);
 
 impl Access {
-    pub(crate) fn reading(&self, credentials: &Credentials) -> Result<Target, UnknownCredential> {
-        self.target(&self.read_community, credentials)
+    /// As whom it is asked, most wanted first; in SNMPv1 and v2c by the community that reads.
+    pub(crate) fn reading(&self, credentials: &Credentials) -> Result<Vec<Principal>, UnknownCredential> {
+        self.principals(&self.read_community, credentials)
     }
 
-    pub(crate) fn writing(&self, credentials: &Credentials) -> Result<Target, UnknownCredential> {
-        self.target(&self.write_community, credentials)
+    /// The same with the community that writes.
+    pub(crate) fn writing(&self, credentials: &Credentials) -> Result<Vec<Principal>, UnknownCredential> {
+        self.principals(&self.write_community, credentials)
     }
 
-    fn target(&self, community: &str, credentials: &Credentials) -> Result<Target, UnknownCredential> {
-        Ok(Target {
+    fn principals(
+        &self,
+        community: &str,
+        credentials: &Credentials,
+    ) -> Result<Vec<Principal>, UnknownCredential> {
+        Ok(match self.version {
+            Version::V1 => vec![Security::v1(community).into()],
+            Version::V2c => vec![Security::v2c(community).into()],
+            Version::V3 => {
+                let name = self.credential.as_deref().unwrap_or_default();
+                let users = credentials.get(name).ok_or_else(|| UnknownCredential(name.to_owned()))?;
+                users.iter().map(Arc::clone).map(Principal::User).collect()
+            }
+        })
+    }
+
+    pub(crate) fn target(&self, principal: Principal) -> Target {
+        Target {
             address: self.address,
-            principal: match self.version {
-                Version::V1 => Security::v1(community).into(),
-                Version::V2c => Security::v2c(community).into(),
-                Version::V3 => {
-                    let name = self.credential.as_deref().unwrap_or_default();
-                    let user = credentials.get(name).ok_or_else(|| UnknownCredential(name.to_owned()))?;
-                    Principal::User(Arc::clone(user))
-                }
-            },
+            principal,
             timeout: Duration::from_millis(u64::from(self.answer_ms)),
             retries: self.repeats,
-        })
+        }
     }
 }
 

@@ -4,14 +4,17 @@
 //! cannot fit an answer, leaves out what an SNMPv1 agent does not have, and answers once. A SET is one message,
 //! sent once: whether an unanswered one arrived, only a look can tell.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use snmp::manager::{
-    Failure, Manager, Regression, Request, RequestKey, Response, Settings, SplitLimits, Target, split,
+    Failure, Manager, Principal, Regression, Request, RequestKey, Response, Settings, SplitLimits, Target,
+    split,
 };
+use snmp::usm::{EngineId, ReportKind, User};
 use snmp::{ErrorStatus, ObjectIdentifier, Question, VarBind};
 use upgrade::{Oid, RunId, Time, Value};
 
@@ -61,6 +64,17 @@ pub struct Answer {
     pub at: Time,
     /// What came of it.
     pub outcome: Outcome,
+    /// Who has proven to have answered; SNMPv3 alone proves it.
+    pub proof: Option<Proof>,
+}
+
+/// What an answer of SNMPv3 has proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// The engine.
+    pub engine: EngineId,
+    /// Whether it knows the secrets of before the credential was rotated, and not the new ones.
+    pub superseded: bool,
 }
 
 /// What came of a request.
@@ -83,7 +97,9 @@ pub struct Commander {
     asked: BTreeMap<Asker, Asked>,
     /// Whose request a message is a part of.
     askers: BTreeMap<RequestKey, Asker>,
-    answers: VecDeque<(Asker, Outcome)>,
+    answers: VecDeque<(Asker, Outcome, Option<Proof>)>,
+    /// As whom devices were last answered that know a rotated credential.
+    taken: BTreeMap<SocketAddr, Principal>,
     /// The looks asked last: devices of one kind are all looked at in the same way.
     looks: VecDeque<Look>,
 }
@@ -102,8 +118,13 @@ const MOST_LOOKS: usize = 32;
 #[derive(Debug)]
 struct Asked {
     target: Target,
+    /// As whom else it may be asked, the next one last.
+    others: Vec<Principal>,
+    /// What a look is about; nothing where it is a SET.
+    objects: Arc<[Oid]>,
     values: Vec<(Oid, Value)>,
     open: BTreeMap<RequestKey, Part>,
+    proof: Option<Proof>,
 }
 
 #[derive(Debug)]
@@ -121,6 +142,7 @@ impl Commander {
             asked: BTreeMap::new(),
             askers: BTreeMap::new(),
             answers: VecDeque::new(),
+            taken: BTreeMap::new(),
             looks: VecDeque::new(),
         }
     }
@@ -128,20 +150,33 @@ impl Commander {
     /// From now on devices are asked as these users.
     pub fn know(&mut self, credentials: Credentials) {
         self.credentials = credentials;
+        self.taken.clear();
     }
 
     /// Takes a request. Each gets one [`Answer`], by its asker. What the same run, or the same probe, asked before is
     /// forgotten: nobody waits for its answer.
     pub fn ask(&mut self, ask: Ask) {
         self.forget(ask.asker);
-        let target = match &ask.what {
-            What::Get(_) => ask.access.reading(&self.credentials),
-            What::Set(_) => ask.access.writing(&self.credentials),
+        let Ask { asker, access, what } = ask;
+        let principals = match &what {
+            What::Get(_) => access.reading(&self.credentials),
+            What::Set(_) => access.writing(&self.credentials),
         };
-        match (ask.what, target) {
-            (What::Get(objects), Ok(target)) => self.get(ask.asker, target, objects),
-            (What::Set(writes), Ok(target)) => self.set(ask.asker, target, &writes),
-            (_, Err(unknown)) => self.answer(ask.asker, Outcome::Refused(unknown.to_string())),
+        let mut others = match principals {
+            Ok(principals) => principals,
+            Err(unknown) => return self.answer(asker, Outcome::Refused(unknown.to_string()), None),
+        };
+        // What it took last comes first, the rest in order.
+        let taken = self.taken.get(&access.address);
+        others.sort_by_key(|principal| Reverse(Some(principal) == taken));
+        others.reverse();
+        let Some(principal) = others.pop() else {
+            return self.answer(asker, Outcome::Refused("the credential has no user".into()), None);
+        };
+        let target = access.target(principal);
+        match what {
+            What::Get(objects) => self.get(asker, target, others, objects),
+            What::Set(writes) => self.set(asker, target, others, &writes),
         }
     }
 
@@ -163,7 +198,8 @@ impl Commander {
 
     /// The next answer. To be asked right after what came in was handled: `now` is told as the moment it was there.
     pub fn poll_answer(&mut self, now: Duration) -> Option<Answer> {
-        self.answers.pop_front().map(|(asker, outcome)| Answer { asker, at: Time::from(now), outcome })
+        let (asker, outcome, proof) = self.answers.pop_front()?;
+        Some(Answer { asker, at: Time::from(now), outcome, proof })
     }
 
     /// The next engine that was found, in a fresh answer, to count its starts anew: it has forgotten them. Its notifications are
@@ -198,9 +234,11 @@ impl Commander {
         Some(asked)
     }
 
-    fn get(&mut self, asker: Asker, target: Target, objects: Arc<[Oid]>) {
+    fn get(&mut self, asker: Asker, target: Target, others: Vec<Principal>, objects: Arc<[Oid]>) {
         let values = Vec::with_capacity(objects.len());
-        self.asked.insert(asker, Asked { target, values, open: BTreeMap::new() });
+        let open = BTreeMap::new();
+        let asked = Asked { target, others, objects: Arc::clone(&objects), values, open, proof: None };
+        self.asked.insert(asker, asked);
         for (question, part) in self.look(objects) {
             self.send(asker, Request::Ask(question), Part::Get(part));
         }
@@ -228,12 +266,14 @@ impl Commander {
         parts
     }
 
-    fn set(&mut self, asker: Asker, target: Target, writes: &[(Oid, Value)]) {
+    fn set(&mut self, asker: Asker, target: Target, others: Vec<Principal>, writes: &[(Oid, Value)]) {
         let varbind = |(oid, value): &(Oid, Value)| Some(VarBind::new(to_wire_name(oid)?, to_wire(value)?));
         let Some(varbinds) = writes.iter().map(varbind).collect::<Option<Vec<_>>>() else {
-            return self.answer(asker, Outcome::Refused("the profile's command is no SNMP".into()));
+            return self.answer(asker, Outcome::Refused("the profile's command is no SNMP".into()), None);
         };
-        self.asked.insert(asker, Asked { target, values: Vec::new(), open: BTreeMap::new() });
+        let (objects, open) = (Arc::default(), BTreeMap::new());
+        let asked = Asked { target, others, objects, values: Vec::new(), open, proof: None };
+        self.asked.insert(asker, asked);
         self.send(asker, Request::set(varbinds), Part::Set);
     }
 
@@ -259,6 +299,7 @@ impl Commander {
             match self.asked.get_mut(&asker).and_then(|asked| asked.open.remove(&key)) {
                 Some(Part::Get(objects)) => self.got(asker, &objects, result),
                 Some(Part::Set) => {
+                    self.note_proof(asker, result.as_ref().ok().and_then(|response| response.engine));
                     self.conclude(asker, result.map_or_else(failed, |_| Outcome::Values(Vec::new())))
                 }
                 None => {}
@@ -270,6 +311,7 @@ impl Commander {
         match result {
             // The answer to a GET is about the objects asked for, in their order.
             Ok(response) => {
+                self.note_proof(asker, response.engine);
                 let values = response.values().map(from_wire);
                 self.gathered(asker, objects.iter().cloned().zip(values));
             }
@@ -292,9 +334,36 @@ impl Commander {
                 }
             }
             Err(Failure::TooBig) if objects.len() > 1 => self.send_halves(asker, objects),
+            Err(Failure::Reported(kind)) if is_about_secrets(kind) => {
+                return self.ask_as_another(asker, kind);
+            }
             Err(failure) => return self.conclude(asker, failed(failure)),
         }
         self.finish(asker);
+    }
+
+    /// The device does not know the secrets: it may know those of before they were rotated. A SET is never sent anew: who is
+    /// commanded was looked at before, and is commanded as whom it answered.
+    fn ask_as_another(&mut self, asker: Asker, kind: ReportKind) {
+        let Some(mut asked) = self.end(asker) else { return };
+        let Some(principal) = asked.others.pop() else {
+            return self.answer(asker, failed(Failure::Reported(kind)), None);
+        };
+        asked.target.principal = principal;
+        self.get(asker, asked.target, asked.others, asked.objects);
+    }
+
+    fn note_proof(&mut self, asker: Asker, engine: Option<EngineId>) {
+        let (Some(asked), Some(engine)) = (self.asked.get_mut(&asker), engine) else { return };
+        let Target { address, principal, .. } = &asked.target;
+        let is_it = |users: &&Arc<[_]>| users.iter().any(|user| is_user(principal, user));
+        let rotated = self.credentials.values().filter(|users| users.len() > 1).find(is_it);
+        let superseded =
+            rotated.and_then(|users| users.first()).is_some_and(|first| !is_user(principal, first));
+        if rotated.is_some() {
+            self.taken.insert(*address, principal.clone());
+        }
+        asked.proof = Some(Proof { engine, superseded });
     }
 
     fn gathered(&mut self, asker: Asker, values: impl IntoIterator<Item = (Oid, Value)>) {
@@ -314,19 +383,34 @@ impl Commander {
         if self.asked.get(&asker).is_some_and(|asked| asked.open.is_empty())
             && let Some(asked) = self.end(asker)
         {
-            self.answer(asker, Outcome::Values(asked.values));
+            self.answer(asker, Outcome::Values(asked.values), asked.proof);
         }
     }
 
     fn conclude(&mut self, asker: Asker, outcome: Outcome) {
-        if self.end(asker).is_some() {
-            self.answer(asker, outcome);
+        if let Some(asked) = self.end(asker) {
+            self.answer(asker, outcome, asked.proof);
         }
     }
 
-    fn answer(&mut self, asker: Asker, outcome: Outcome) {
-        self.answers.push_back((asker, outcome));
+    fn answer(&mut self, asker: Asker, outcome: Outcome, proof: Option<Proof>) {
+        self.answers.push_back((asker, outcome, proof));
     }
+}
+
+/// Whether a Report says that its agent does not know the secrets with which it was asked.
+const fn is_about_secrets(kind: ReportKind) -> bool {
+    match kind {
+        ReportKind::UnsupportedSecurityLevel
+        | ReportKind::UnknownUserName
+        | ReportKind::WrongDigest
+        | ReportKind::DecryptionError => true,
+        ReportKind::NotInTimeWindow | ReportKind::UnknownEngineId => false,
+    }
+}
+
+fn is_user(principal: &Principal, user: &Arc<User>) -> bool {
+    matches!(principal, Principal::User(own) if Arc::ptr_eq(own, user))
 }
 
 fn failed(failure: Failure) -> Outcome {

@@ -22,8 +22,8 @@ use crate::datagram::{Datagram, Transmit};
 #[derive(Debug, Clone, Default)]
 pub struct DeviceIndex {
     /// By the engine that speaks for it in SNMPv3 (RFC 3411 section 3.1.1.1): what it proves, nobody else says.
-    pub by_engine: BTreeMap<EngineId, DeviceId>,
-    /// The users of SNMPv3 that are believed.
+    pub by_engine: BTreeMap<EngineId, Speaker>,
+    /// The users of SNMPv3 that are believed where an engine is not known, and in INFORMs.
     pub users: Vec<Arc<User>>,
     /// By unique id.
     pub by_unique_id: BTreeMap<String, DeviceId>,
@@ -31,6 +31,15 @@ pub struct DeviceIndex {
     pub by_address: BTreeMap<IpAddr, DeviceId>,
     /// The profile of each.
     pub profiles: BTreeMap<DeviceId, Arc<Profile>>,
+}
+
+/// What speaks for a device.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    /// The device.
+    pub device: DeviceId,
+    /// The users that its engine is believed as: while their secrets are rotated, those with the new and those with the old.
+    pub users: Arc<[Arc<User>]>,
 }
 
 /// A notification that was received.
@@ -134,9 +143,10 @@ impl Listener {
 
     /// Takes a new snapshot of the inventory.
     pub fn know(&mut self, index: Arc<DeviceIndex>) {
-        self.receiver.admit(index.users.iter().map(|user| User::clone(user)));
-        self.receiver.know(&index.by_engine.keys().copied().collect());
-        self.proving = index.by_engine.values().copied().collect();
+        self.receiver.admit(index.users.iter().cloned());
+        let speaker = |(engine, speaker): (&EngineId, &Speaker)| (*engine, Arc::clone(&speaker.users));
+        self.receiver.know(index.by_engine.iter().map(speaker));
+        self.proving = index.by_engine.values().map(|speaker| speaker.device).collect();
         self.index = index;
     }
 
@@ -155,6 +165,7 @@ impl Listener {
                 Err(NotTaken { why, engine, report }) => {
                     self.counters.unproven += 1;
                     let device = engine.and_then(|engine| self.index.by_engine.get(&engine));
+                    let device = device.map(|speaker| speaker.device);
                     self.doubted.extend(device.filter(|_| matches!(why, Why::Untimely(_))));
                     // A Report is no longer than what it answers by more than its counter and the id of this engine.
                     let room = self.due.len() < MOST_INFORMS;
@@ -264,7 +275,7 @@ impl Listener {
     /// address it came from; else by that address. An engine that nobody knows yet may be that of a device which has none.
     fn device(&self, peer: IpAddr, engine: Option<&EngineId>, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
         let Some(engine) = engine else { return self.claimed(peer, varbinds) };
-        let by_engine = self.index.by_engine.get(engine).copied();
+        let by_engine = self.index.by_engine.get(engine).map(|speaker| speaker.device);
         by_engine.or_else(|| self.claimed(peer, varbinds).filter(|device| !self.proving.contains(device)))
     }
 

@@ -12,10 +12,13 @@ mod syntax;
 pub use objects::{Instance, Objects, Refusal, UndoFailed, Writable};
 pub use syntax::Syntax;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::ber::Reader;
 use crate::message::{Opened, is_v3};
 use crate::pdu::OpenedPdu;
-use crate::usm::{Authority, EngineTime, ReportKind, Sealed, Unopened, User, Users};
+use crate::usm::{Authority, EngineTime, ReportKind, Sealed, Unopened, User, Users, by_name};
 use crate::varbind::read_varbinds;
 use crate::{DecodeError, ErrorStatus, Message, Operation, Security, VarBind};
 use envelope::{Envelope, Unwritten};
@@ -134,7 +137,9 @@ impl Agent {
     /// An agent that has seen nothing yet. `salt` is random: what is encrypted is never encrypted with the same one again.
     pub fn new(settings: Settings, salt: u64) -> Agent {
         let users = settings.read_only_users.iter().chain(&settings.read_write_users);
-        let users = users.map(|user| (user.name().to_vec(), user.clone())).collect();
+        // An agent tells its users apart by their names (RFC 3414 section 5, usmUserTable): the last one has the name.
+        let users: BTreeMap<_, _> = users.map(|user| (user.name(), Arc::new(user.clone()))).collect();
+        let users = by_name(users.into_values());
         Agent { settings, users, counters: Counters::default(), salt }
     }
 

@@ -21,5 +21,5 @@ pub use engine::{EngineId, EngineTime, InvalidEngineId};
 pub use report::{Report, ReportKind, Statistics};
 pub use user::{InvalidUser, Keys, SecurityLevel, User};
 
-pub(crate) use authority::Users;
+pub(crate) use authority::{Users, by_name};
 pub(crate) use message::{Header, Seal, Sealed, Unopened};

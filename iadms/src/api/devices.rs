@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use upgrade::{DeviceId, Reading};
+use upgrade::DeviceId;
 
 use super::{Api, Body, Refused};
+use crate::daemon::Probed;
 use crate::inventory::{Access, Device, DeviceEntry};
 
 /// Devices to be added, all or none.
@@ -145,20 +146,32 @@ pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> 
 pub(super) async fn probe_known(
     State(api): State<Api>,
     Path(name): Path<String>,
-) -> Result<Body<Reading>, Refused> {
+) -> Result<Body<Probed>, Refused> {
     let device = api.store.device(&name).await?;
-    let reading = api.handle.probe(device.entry.access, device.entry.profile).await?;
-    if let (None, Some(unique_id)) = (&device.unique_id, &reading.unique_id) {
+    let probed = api.handle.probe(device.entry.access, device.entry.profile).await?;
+    let mut changed = false;
+    if let (None, Some(unique_id)) = (&device.unique_id, &probed.reading.unique_id) {
         api.store.note_unique_id(&name, unique_id).await?;
+        changed = true;
+    }
+    // At its address may be another one, which speaks for itself alone.
+    let is_it = device.unique_id.is_none() || device.unique_id == probed.reading.unique_id;
+    if let Some(engine) =
+        probed.engine_id.as_ref().filter(|engine| is_it && Some(*engine) != device.engine_id.as_ref())
+    {
+        api.store.note_engine_id(device.id, engine).await?;
+        changed = true;
+    }
+    if changed {
         api.handle.inventory_changed().await;
     }
-    Ok(Body(reading))
+    Ok(Body(probed))
 }
 
 pub(super) async fn probe(
     State(api): State<Api>,
     Body(request): Body<ProbeRequest>,
-) -> Result<Body<Reading>, Refused> {
+) -> Result<Body<Probed>, Refused> {
     Ok(Body(api.handle.probe(request.access, request.profile).await?))
 }
 

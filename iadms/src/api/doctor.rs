@@ -10,6 +10,7 @@ use upgrade::Time;
 use super::files::blocking;
 use super::{Api, Body, Refused};
 use crate::causes::with_causes;
+use crate::credential::{SealedCredential, SealedUser};
 use crate::daemon::Status;
 use crate::inventory::Device;
 use crate::store::UnreadableRun;
@@ -54,6 +55,7 @@ pub(super) async fn examine(State(api): State<Api>) -> Result<Body<Vec<Check>>, 
     checks.push(profiles(&api, &devices));
     checks.extend(doubles(&devices));
     checks.push(images(&api).await?);
+    checks.push(credentials(&api).await?);
     checks.push(questions(&status));
     checks.extend(aside(&status));
     checks.push(lost(&status));
@@ -207,11 +209,58 @@ fn aside(status: &Status) -> Option<Check> {
     Some(Check::wrong("unreadable", Finding::Bad, text, next))
 }
 
+/// Whether secrets can be opened, and which are half changed.
+async fn credentials(api: &Api) -> Result<Check, Refused> {
+    let all = api.store.credentials().await?;
+    let opens = |user: &SealedUser| api.key.as_ref().is_some_and(|key| *key.id() == user.secrets.key);
+    let names = |chosen: &dyn Fn(&SealedCredential) -> bool| {
+        all.iter()
+            .filter(|known| chosen(known))
+            .map(|known| known.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let closed = names(&|known| !known.users().all(opens));
+    if !closed.is_empty() {
+        return Ok(Check::wrong(
+            "credentials",
+            Finding::Bad,
+            format!("sealed under a key that is not here: {closed}; their devices are out of reach"),
+            "give each new pass-phrases: `iadms credential rotate NAME`, and then --finish",
+        ));
+    }
+    let rotating = names(&|known| known.former.is_some());
+    if !rotating.is_empty() {
+        return Ok(Check::wrong(
+            "credentials",
+            Finding::Warning,
+            format!("being rotated: {rotating}; the secrets of before are taken as well"),
+            "`iadms credential test NAME` tells which devices have the new ones; then `iadms credential rotate NAME --finish`",
+        ));
+    }
+    let text = match (all.len(), &api.key) {
+        (0, None) => "none, and no key to keep any under".to_owned(),
+        (0, Some(_)) => "none".to_owned(),
+        (count, _) => format!("{count}, each under the key that is here"),
+    };
+    Ok(Check::good("credentials", text))
+}
+
 fn lost(status: &Status) -> Check {
-    let none = match status.undecodable {
+    let mut none = match status.undecodable {
         0 => String::new(),
         count => format!(", {count} datagrams were none"),
     };
+    if status.unproven > 0 {
+        none +=
+            &format!(", {} of SNMPv3 were not proven to be their sender's, or not of now", status.unproven);
+    }
+    if status.restarted_anew > 0 {
+        none += &format!(
+            "; {} times a device's SNMP engine had forgotten how often it started (the log names it)",
+            status.restarted_anew
+        );
+    }
     match status.datagrams_lost {
         0 => Check::good(
             "notifications",

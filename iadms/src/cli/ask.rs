@@ -11,6 +11,9 @@ use super::{Context, Failure, files, output};
 use crate::api::{AnswerRequest, AnswerRun};
 use crate::store::{RunRecord, StoredImage};
 
+/// What to do where there is no prompt.
+const ELSEWHERE: &str = "answer with `iadms run answer`, from anywhere";
+
 /// Asks here what the run asks, and gives it the answer. False: nobody wants to answer now.
 ///
 /// # Errors
@@ -58,7 +61,8 @@ async fn choose(answers: Vec<AnswerKind>) -> Result<Option<AnswerKind>, Failure>
     });
     let items: Vec<_> = words.chain(["later: leave the question open, and this command"]).collect();
     let chosen =
-        prompt(move || Select::new().with_prompt("What now?").items(items).default(0).interact()).await?;
+        prompt(move || Select::new().with_prompt("What now?").items(items).default(0).interact(), ELSEWHERE)
+            .await?;
     Ok(answers.get(chosen).copied())
 }
 
@@ -80,7 +84,7 @@ async fn answer(context: &Context, run: &Run, kind: AnswerKind) -> Result<Option
             let items: Vec<_> = images.iter().map(item).collect();
             let select =
                 move || Select::new().with_prompt("Which image?").items(items).default(0).interact_opt();
-            let chosen = prompt(select).await?;
+            let chosen = prompt(select, ELSEWHERE).await?;
             let image = chosen.and_then(|chosen| images.get(chosen));
             Ok(image.map(|stored| AnswerRequest::Image { name: stored.image.name.clone() }))
         }
@@ -102,7 +106,7 @@ async fn edited(context: &Context, run: &Run) -> Result<Option<AnswerRequest>, F
     let answer = if editor.is_empty() {
         output::note(&format!("To get the files: iadms run export {} DIR", run.id));
         let asking = || Input::<String>::new().with_prompt("Folder with the edited files").interact_text();
-        let folder = PathBuf::from(prompt(asking).await?);
+        let folder = PathBuf::from(prompt(asking, ELSEWHERE).await?);
         files::hand_in(context, &folder, &kinds).await
     } else {
         let folder = tempfile::tempdir().map_err(|error| {
@@ -132,20 +136,19 @@ async fn edit(editor: String, folder: &Path, paths: Vec<PathBuf>) -> Result<(), 
         command.arg("-c").arg(format!("{editor} \"$@\"")).arg(&editor).args(paths).current_dir(folder);
         command.status().map_err(dialoguer::Error::IO)
     };
-    let status = prompt(edit).await?;
+    let status = prompt(edit, ELSEWHERE).await?;
     if status.success() {
         return Ok(());
     }
     Err(Failure::new(format!("the editor ended with {status}"), "nothing was handed in; answer again"))
 }
 
-/// Runs what waits for a person where waiting harms nobody.
-async fn prompt<T: Send + 'static>(
+/// Runs what waits for a person where waiting harms nobody. `instead` is what can be done without a prompt.
+pub(super) async fn prompt<T: Send + 'static>(
     ask: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+    instead: &str,
 ) -> Result<T, Failure> {
-    let failed = |error: String| {
-        Failure::new(format!("the prompt failed: {error}"), "answer with `iadms run answer`, from anywhere")
-    };
+    let failed = |error: String| Failure::new(format!("the prompt failed: {error}"), instead);
     match tokio::task::spawn_blocking(ask).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(failed(error.to_string())),

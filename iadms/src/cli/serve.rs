@@ -43,6 +43,8 @@ impl Serve {
             store: running.store.clone(),
             files: running.files.clone(),
             catalogue: running.catalogue.clone(),
+            key: running.key.clone(),
+            clock: running.clock,
             data: options.data.clone(),
         };
         if options.ready {
@@ -81,6 +83,12 @@ fn start_failure(error: &daemon::StartError, options: &ServeOptions) -> Failure 
         StartError::Bind(_) | StartError::Ftp(_) => {
             "end the program that has the port, give another one, or run with the right to take ports below 1024; \
              the options are --notifications, --tftp and --ftp"
+                .into()
+        }
+        StartError::Key(error) => error.next().into(),
+        StartError::NoKey { .. } | StartError::OtherKey { .. } => {
+            "give its key: --key FILE; where it is lost, start with --lost-key, and give each credential new pass-phrases: \
+             `iadms credential rotate NAME`"
                 .into()
         }
         StartError::System(..) => "check the limits of the system".into(),

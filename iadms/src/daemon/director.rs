@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use core::time::Duration;
 use engine::Director;
+use engine::access::Credentials;
 use engine::commander::{Answer, Ask, Asker};
 use engine::director::{Convert, Effect, Input, Turn};
 use engine::file_server::{Order, Report};
@@ -18,13 +19,15 @@ use engine::listener::DeviceIndex;
 use tokio::sync::{mpsc, watch};
 use upgrade::{DeviceId, Kind, RunId, StoredFile};
 
+use self::inventory::Opened;
 use self::telling::Telling;
 use super::clock::Clock;
-use super::{Ports, Receiving, Refusal, Reply, Trap, converter};
+use super::{Ports, Probed, Receiving, Refusal, Reply, Trap, converter};
 use crate::files::Files;
 use crate::net::listener::{Figures, News};
 use crate::net::northbound::Notification;
 use crate::profiles::Catalogue;
+use crate::seal::Key;
 use crate::store::{Store, StoreError, UnreadableRun};
 
 /// How long a commit that failed is waited with before it is tried again.
@@ -65,6 +68,10 @@ pub struct Connections {
     pub committed: mpsc::UnboundedSender<u64>,
     /// What the listener knows devices by.
     pub index: watch::Sender<Arc<DeviceIndex>>,
+    /// As whom devices are asked by SNMPv3.
+    pub credentials: watch::Sender<Credentials>,
+    /// What opens the secrets of credentials.
+    pub key: Option<Arc<Key>>,
     /// Orders to the file server.
     pub orders: mpsc::UnboundedSender<Order>,
     /// Its reports.
@@ -92,6 +99,10 @@ struct Loop {
     next_run: u64,
     /// By name, as the listener knows them.
     names: BTreeMap<DeviceId, String>,
+    /// The credentials as they were opened last, which takes milliseconds for each.
+    opened: BTreeMap<String, Opened>,
+    /// The engine that speaks for each device, in hexadecimal digits.
+    engines: BTreeMap<DeviceId, String>,
     telling: Telling,
     /// Why nothing can be stored, where that is so.
     stuck: Option<Refusal>,
@@ -104,7 +115,7 @@ struct Loop {
 struct Probe {
     profile: Arc<upgrade::Profile>,
     address: SocketAddr,
-    reply: Reply<upgrade::Reading>,
+    reply: Reply<Probed>,
 }
 
 /// What came, until it is committed.
@@ -134,6 +145,8 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         last_probe: 0,
         next_run,
         names: BTreeMap::new(),
+        opened: BTreeMap::new(),
+        engines: BTreeMap::new(),
         telling: Telling::new(),
         stuck: None,
         stale: false,
@@ -221,8 +234,12 @@ impl Loop {
         }
         for answer in answers.drain(..) {
             match answer.asker {
-                Asker::Run { .. } => batch.inputs.push(Input::Answer(answer)),
-                Asker::Probe(number) => self.probed(number, answer.outcome),
+                Asker::Run { run, .. } => {
+                    let moved = self.learn_engine(run, &answer).await;
+                    batch.inputs.push(Input::Answer(answer));
+                    batch.inputs.extend(moved);
+                }
+                Asker::Probe(number) => self.probed(number, answer),
             }
         }
         batch.inputs.extend(reports.drain(..).map(Input::Report));

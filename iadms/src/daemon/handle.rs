@@ -112,7 +112,7 @@ pub enum Command {
         /// The name of the profile to look by.
         profile: String,
         /// What it says.
-        reply: Reply<Reading>,
+        reply: Reply<Probed>,
     },
     /// Send a test notification.
     TestNorthbound {
@@ -121,13 +121,26 @@ pub enum Command {
         /// Once it is sent or, for an INFORM, acknowledged.
         reply: Reply<()>,
     },
-    /// Devices were added, changed or removed.
+    /// Devices or credentials were added, changed or removed.
     InventoryChanged,
     /// How the daemon is.
     Status {
         /// How.
         reply: Reply<Status>,
     },
+}
+
+/// What a device said of itself when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// What it says.
+    pub reading: Reading,
+    /// The engine that has proven to have said it, in hexadecimal digits; SNMPv3 alone proves it.
+    #[serde(default)]
+    pub engine_id: Option<String>,
+    /// Whether it knows the secrets of before its credential was rotated, and not the new ones.
+    #[serde(default)]
+    pub superseded: bool,
 }
 
 /// A notification that came.
@@ -139,7 +152,7 @@ pub struct Trap {
     pub from: SocketAddr,
     /// The device in the inventory, where it could be told.
     pub device: Option<String>,
-    /// The version of the message: `v1` or `v2c`.
+    /// The version of the message: `v1`, `v2c` or `v3`.
     pub version: String,
     /// `trap` or `inform`.
     pub kind: String,
@@ -172,6 +185,12 @@ pub struct Status {
     /// Datagrams at the port for notifications that were none.
     #[serde(default)]
     pub undecodable: u64,
+    /// Notifications of SNMPv3 whose sender was not proven, or that were not of now.
+    #[serde(default)]
+    pub unproven: u64,
+    /// Devices of SNMPv3 that were found to count their starts anew.
+    #[serde(default)]
+    pub restarted_anew: u64,
     /// Notifications taken since the start.
     pub notifications: u64,
     /// Transfers that are under way.
@@ -240,7 +259,9 @@ impl From<&StoreError> for Refusal {
             | StoreError::OpenRun { .. }
             | StoreError::Conflict(_)
             | StoreError::UnreadableRun { .. }
-            | StoreError::Referred { .. } => RefusalCode::Conflict,
+            | StoreError::Referred { .. }
+            | StoreError::Rotating(_)
+            | StoreError::NotRotating(_) => RefusalCode::Conflict,
             _ => RefusalCode::Unavailable,
         };
         Self::new(code, with_causes(error), error.next())
@@ -318,7 +339,7 @@ impl Handle {
     /// # Errors
     ///
     /// It does not answer, or the profile is unknown.
-    pub async fn probe(&self, access: Access, profile: String) -> Result<Reading, Refusal> {
+    pub async fn probe(&self, access: Access, profile: String) -> Result<Probed, Refusal> {
         self.ask(|reply| Command::Probe { access, profile, reply }).await
     }
 
@@ -331,7 +352,7 @@ impl Handle {
         self.ask(|reply| Command::TestNorthbound { target, reply }).await
     }
 
-    /// Has the loop read the inventory again: devices were added, changed or removed.
+    /// Has the loop read the inventory again: devices or credentials were added, changed or removed.
     pub async fn inventory_changed(&self) {
         // A loop that has ended reads it at its next start.
         let _ = self.commands.send(Command::InventoryChanged).await;

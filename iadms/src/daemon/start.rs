@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datagram::BindError;
+use engine::access::Credentials;
 use engine::file_server::Settings;
 use engine::listener::DeviceIndex;
 use engine::{Commander, FileServer, Listener};
@@ -17,12 +18,14 @@ use super::clock::Clock;
 use super::director::{Addresses, Connections};
 use super::{Handle, Ports, channel, director};
 use crate::config::{FtpListen, ServeOptions};
+use crate::credential::SealedCredential;
 use crate::files::{FileError, Files};
 use crate::net::ftp::{self, FtpCall, FtpServer, FtpSettings};
 use crate::net::sockets::Sockets;
 use crate::net::storage::Storage;
 use crate::net::{commander, file_server, listener, northbound};
 use crate::profiles::{Catalogue, CatalogueError};
+use crate::seal::{Key, KeyError, KeyId};
 use crate::store::{Store, StoreError};
 
 /// The enterprise number of our modules and engines, which is for documentation (RFC 5612).
@@ -48,6 +51,8 @@ pub struct Running {
     pub files: Files,
     /// Its profiles.
     pub catalogue: Arc<Catalogue>,
+    /// What seals its secrets.
+    pub key: Option<Arc<Key>>,
     /// Its clock.
     pub clock: Clock,
     /// Where it listens.
@@ -73,6 +78,27 @@ pub enum StartError {
     /// The FTP port.
     #[error(transparent)]
     Ftp(#[from] ftp::BindError),
+    /// The key of secrets.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is none, and it is needed.
+    #[error("credential {credential:?} is sealed under the key {sealed}, and there is none here")]
+    NoKey {
+        /// A credential.
+        credential: String,
+        /// Its key.
+        sealed: KeyId,
+    },
+    /// It is another one.
+    #[error("credential {credential:?} is sealed under the key {sealed}; the key here is {given}")]
+    OtherKey {
+        /// A credential.
+        credential: String,
+        /// Its key.
+        sealed: KeyId,
+        /// The one that is here.
+        given: KeyId,
+    },
     /// The system.
     #[error("cannot {0}")]
     System(&'static str, #[source] std::io::Error),
@@ -104,8 +130,13 @@ pub enum PartError {
 /// What cannot be had, with its name.
 pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let catalogue = Arc::new(Catalogue::open(&options.profiles)?);
+    let key = options.key.clone().or_else(Key::handed_over).map(|path| Key::read(&path)).transpose()?;
+    let key = key.map(Arc::new);
     let store = Store::open(&options.data).await?;
     tracing::info!(sqlite = %store.sqlite(), schema = store.schema(), "the database is sound");
+    if !options.lost_key {
+        opens_all(key.as_deref(), &store.credentials().await?)?;
+    }
     let files = Files::open(&options.data)?;
     let clock = Clock::after(store.last_time().await?);
     let seed = random()?;
@@ -144,6 +175,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let (hearing, news) = mpsc::channel(WAITING_NEWS);
     let (committed, receipts) = mpsc::unbounded_channel();
     let (index, indexed) = watch::channel(Arc::new(DeviceIndex::default()));
+    let (credentials, known) = watch::channel(Credentials::new());
+    let (regressing, regressions) = mpsc::unbounded_channel();
     let (orders, ordered) = mpsc::unbounded_channel();
     let (reporting, reports) = mpsc::unbounded_channel();
     let (telling, told) = mpsc::unbounded_channel();
@@ -155,13 +188,14 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
 
     let mut parts = JoinSet::new();
     let answered = move |answer| drop(answering.send(answer));
-    let run = commander::run(Commander::new(seed), commands, asked, answered, clock);
+    let run = commander::run(Commander::new(seed), commands, asked, known, regressing, answered, clock);
     parts.spawn(part("SNMP commander", run));
     // INFORMs of SNMPv3 are sent to an engine of ours: a new one with each start, which nobody has heard of before.
     let (own, salt) = (random()?, random()?);
     let engine = EngineId::of_enterprise(ENTERPRISE, &[own, random()?].map(u64::to_be_bytes).concat());
     let listener = Listener::new(engine, salt);
-    let run = listener::run(listener, notifications, indexed, receipts, hearing, Arc::clone(&figures), clock);
+    let inlets = listener::Inlets { index: indexed, committed: receipts, regressions };
+    let run = listener::run(listener, notifications, inlets, hearing, Arc::clone(&figures), clock);
     parts.spawn(part("notification receiver", run));
     let connections = file_server::Connections {
         requests,
@@ -198,6 +232,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         news,
         committed,
         index,
+        credentials,
+        key: key.clone(),
         orders,
         reports,
         northbound: telling,
@@ -207,7 +243,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     };
     parts.spawn(async move { director::run(connections, clock).await.map_err(PartError::from) });
     tracing::info!(data = %Path::new(&options.data).display(), ?ports, "the daemon runs");
-    Ok(Running { handle, store, files, catalogue, clock, ports, parts })
+    Ok(Running { handle, store, files, catalogue, key, clock, ports, parts })
 }
 
 impl Running {
@@ -233,6 +269,23 @@ impl Running {
         self.parts.shutdown().await;
         self.store.close().await;
     }
+}
+
+/// A manager that cannot speak to devices that runs are about would let these fail.
+fn opens_all(key: Option<&Key>, credentials: &[SealedCredential]) -> Result<(), StartError> {
+    for credential in credentials {
+        for user in credential.users() {
+            let (credential, sealed) = (credential.name.clone(), user.secrets.key.clone());
+            match key {
+                None => return Err(StartError::NoKey { credential, sealed }),
+                Some(key) if *key.id() != sealed => {
+                    return Err(StartError::OtherKey { credential, sealed, given: key.id().clone() });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// As with UDP, `[::]` stands for all addresses of both families, on the same port; where the system has no IPv6, of

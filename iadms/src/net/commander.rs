@@ -1,8 +1,10 @@
 //! The socket of the commander: requests to all devices, and their answers.
 
 use engine::Commander;
+use engine::access::Credentials;
 use engine::commander::{Answer, Ask};
-use tokio::sync::mpsc;
+use snmp::manager::Regression;
+use tokio::sync::{mpsc, watch};
 
 use super::sockets::{Batches, Sockets};
 use crate::daemon::clock::Clock;
@@ -16,6 +18,8 @@ pub async fn run(
     mut commander: Commander,
     sockets: Sockets,
     mut asks: mpsc::UnboundedReceiver<Ask>,
+    mut credentials: watch::Receiver<Credentials>,
+    regressions: mpsc::UnboundedSender<Regression>,
     mut answered: impl FnMut(Answer) + Send,
     clock: Clock,
 ) -> std::io::Result<()> {
@@ -29,6 +33,9 @@ pub async fn run(
         while let Some(answer) = commander.poll_answer(clock.elapsed()) {
             answered(answer);
         }
+        while let Some(regression) = commander.poll_regression() {
+            let _ = regressions.send(regression);
+        }
         tokio::select! {
             received = sockets.receive(&mut batches) => {
                 received?;
@@ -38,8 +45,16 @@ pub async fn run(
                 if count == 0 {
                     return Ok(());
                 }
+                // What was told before them is known before them.
+                if credentials.has_changed().unwrap_or(false) {
+                    commander.know(credentials.borrow_and_update().clone());
+                }
                 asked.drain(..).for_each(|ask| commander.ask(ask));
             }
+            changed = credentials.changed() => match changed {
+                Ok(()) => commander.know(credentials.borrow_and_update().clone()),
+                Err(_) => return Ok(()),
+            },
             () = clock.sleep_until(commander.next_deadline()) => {}
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::Listener;
 use engine::listener::{DeviceIndex, Heard};
+use snmp::manager::Regression;
 use snmp::usm::EngineTime;
 use tokio::sync::{mpsc, watch};
 use upgrade::DeviceId;
@@ -30,12 +31,27 @@ pub struct Figures {
     pub heard: AtomicU64,
     /// Datagrams that were no notifications.
     pub undecodable: AtomicU64,
+    /// Messages of SNMPv3 whose sender was not proven, or that were not of now.
+    pub unproven: AtomicU64,
+    /// Engines that were found to count their starts anew.
+    pub restarted_anew: AtomicU64,
     /// Datagrams the system dropped.
     pub dropped: AtomicU64,
 }
 
-/// Carries notifications until nobody takes them any more. The engine of `listener` is a new one, which starts for the first time. `committed` gives back receipts whose INFORMs may be
-/// answered.
+/// What the listener is told.
+#[derive(Debug)]
+pub struct Inlets {
+    /// What devices are known by.
+    pub index: watch::Receiver<Arc<DeviceIndex>>,
+    /// Receipts whose INFORMs may be answered.
+    pub committed: mpsc::UnboundedReceiver<u64>,
+    /// Engines that count their starts anew: what they send is judged by what their clocks show now.
+    pub regressions: mpsc::UnboundedReceiver<Regression>,
+}
+
+/// Carries notifications until nobody takes them any more. The engine of `listener` is a new one, which starts for the first
+/// time.
 ///
 /// # Errors
 ///
@@ -43,12 +59,12 @@ pub struct Figures {
 pub async fn run(
     mut listener: Listener,
     sockets: Sockets,
-    mut index: watch::Receiver<Arc<DeviceIndex>>,
-    mut committed: mpsc::UnboundedReceiver<u64>,
+    inlets: Inlets,
     news: mpsc::Sender<News>,
     figures: Arc<Figures>,
     clock: Clock,
 ) -> std::io::Result<()> {
+    let Inlets { mut index, mut committed, mut regressions } = inlets;
     let started = clock.elapsed();
     listener.know(index.borrow_and_update().clone());
     let mut batches = Batches::default();
@@ -61,6 +77,7 @@ pub async fn run(
         }
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
         figures.undecodable.store(listener.counters().undecodable, Ordering::Relaxed);
+        figures.unproven.store(listener.counters().unproven, Ordering::Relaxed);
         if waiting.is_none() {
             let doubted = |listener: &mut Listener| listener.poll_doubted().map(News::Doubted);
             waiting = match listener.take_gap() {
@@ -85,6 +102,17 @@ pub async fn run(
                 }
                 receipts.drain(..).for_each(|receipt| listener.committed(receipt));
             }
+            regression = regressions.recv() => match regression {
+                Some(Regression { peer, engine, known, told }) => {
+                    tracing::warn!(
+                        %peer, %engine, known, told = told.boots,
+                        "an SNMP engine has forgotten how often it started: what was said to it before may be said again"
+                    );
+                    figures.restarted_anew.fetch_add(1, Ordering::Relaxed);
+                    listener.restarted_anew(&engine, told, clock.elapsed());
+                }
+                None => return Ok(()),
+            },
             changed = index.changed() => {
                 if changed.is_err() {
                     return Ok(());

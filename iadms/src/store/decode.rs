@@ -29,30 +29,35 @@ pub struct Rows {
 
 type Decode = fn(&Store, &SqliteRow) -> Result<(), StoreError>;
 
-/// Each kind: the query, whose first column names a row, and how one is read.
-const KINDS: [(&str, &str, Decode); 9] = [
-    ("devices", "SELECT 'device ' || id AS it, * FROM device", |store, row| store.device_of(row).map(drop)),
-    ("images", "SELECT 'image ' || name AS it, * FROM image", |store, row| store.image_of(row).map(drop)),
-    ("profiles", "SELECT 'profile ' || name AS it, * FROM profile", |store, row| {
+/// Each kind: the version of the schema that it came with, the query, whose first column names a row, and how one is read.
+const KINDS: [(&str, i64, &str, Decode); 10] = [
+    ("devices", 1, "SELECT 'device ' || id AS it, * FROM device", |store, row| {
+        store.device_of(row).map(drop)
+    }),
+    ("credentials", 2, "SELECT 'credential ' || credential AS it, * FROM credential_user", |store, row| {
+        store.sealed_user_of(row).map(drop)
+    }),
+    ("images", 1, "SELECT 'image ' || name AS it, * FROM image", |store, row| store.image_of(row).map(drop)),
+    ("profiles", 1, "SELECT 'profile ' || name AS it, * FROM profile", |store, row| {
         let word = row.try_get("digest").map_err(|error| store.told(error))?;
         read_word::<Digest>("it", word)?;
         let layers = row.try_get("layers").map_err(|error| store.told(error))?;
         read::<Vec<(String, String, String)>>("it", layers).map(drop)
     }),
-    ("runs", "SELECT 'run ' || id AS it, * FROM run", |store, row| store.run_of(row).map(drop)),
-    ("events", "SELECT 'an event of run ' || run AS it, event FROM run_event", |store, row| {
+    ("runs", 1, "SELECT 'run ' || id AS it, * FROM run", |store, row| store.run_of(row).map(drop)),
+    ("events", 1, "SELECT 'an event of run ' || run AS it, event FROM run_event", |store, row| {
         read::<Event>("it", row.try_get("event").map_err(|error| store.told(error))?).map(drop)
     }),
-    ("stories", "SELECT 'story ' || n || ' of run ' || run AS it, story FROM story", |store, row| {
+    ("stories", 1, "SELECT 'story ' || n || ' of run ' || run AS it, story FROM story", |store, row| {
         read::<Story>("it", row.try_get("story").map_err(|error| store.told(error))?).map(drop)
     }),
-    ("backups", "SELECT 'backup ' || backup AS it, digest FROM backup_file", |store, row| {
+    ("backups", 1, "SELECT 'backup ' || backup AS it, digest FROM backup_file", |store, row| {
         read_word::<Digest>("it", row.try_get("digest").map_err(|error| store.told(error))?).map(drop)
     }),
-    ("targets", "SELECT 'target ' || name AS it, * FROM northbound_target", |store, row| {
+    ("targets", 1, "SELECT 'target ' || name AS it, * FROM northbound_target", |store, row| {
         store.target_of(row).map(drop)
     }),
-    ("notifications", "SELECT 'notification ' || id AS it, trap FROM notification", |store, row| {
+    ("notifications", 1, "SELECT 'notification ' || id AS it, trap FROM notification", |store, row| {
         read::<Trap>("it", row.try_get("trap").map_err(|error| store.told(error))?).map(drop)
     }),
 ];
@@ -65,7 +70,11 @@ impl Store {
     /// The database cannot be read.
     pub async fn decoded(&self) -> Result<Vec<Rows>, StoreError> {
         let mut all = Vec::with_capacity(KINDS.len());
-        for (what, query, decode) in KINDS {
+        for (what, since, query, decode) in KINDS {
+            // What an older program wrote is looked at as it is.
+            if self.schema.is_some_and(|schema| schema < since) {
+                continue;
+            }
             let mut rows = Rows { what, count: 0, unreadable: 0, named: Vec::new() };
             let mut found = sqlx::query(query).fetch(&self.reading);
             while let Some(row) = found.next().await {

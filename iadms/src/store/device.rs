@@ -20,7 +20,7 @@ impl Store {
         for entry in entries {
             let added = sqlx::query(
                 "INSERT INTO device (name, address, port, version, read_community, write_community, profile, protocol, \
-                 labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 labels, credential) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&entry.name)
             .bind(entry.access.address.to_string())
@@ -31,6 +31,7 @@ impl Store {
             .bind(&entry.profile)
             .bind(entry.protocol.map(|protocol| protocol.to_string()))
             .bind(write("a device", &entry.labels)?)
+            .bind(&entry.access.credential)
             .execute(&mut *transaction)
             .await;
             match added {
@@ -38,6 +39,7 @@ impl Store {
                 Err(error) if error.as_database_error().is_some_and(|told| told.is_unique_violation()) => {
                     return Err(StoreError::Taken { what: "a device", name: entry.name.clone() });
                 }
+                Err(error) if is_dangling(&error) => return Err(no_credential(entry)),
                 Err(error) => return Err(self.told(error)),
             }
         }
@@ -45,17 +47,18 @@ impl Store {
         Ok(ids)
     }
 
-    /// Says of a device what holds from now on. Which unit it is (its unique id) is only forgotten where that was
+    /// Says of a device what holds from now on. Which unit it is (its unique id, its engine) is only forgotten where that was
     /// `replaced` by another one: whatever else answers at a new address is no device of ours.
     ///
     /// # Errors
     ///
-    /// There is no such device.
+    /// There is no such device, or no such credential.
     pub async fn change_device(&self, entry: &DeviceEntry, replaced: bool) -> Result<(), StoreError> {
         let changed = sqlx::query(
-            "UPDATE device SET unique_id = CASE WHEN ?10 THEN NULL ELSE unique_id END, address = ?1, port = ?2, \
-             version = ?3, read_community = ?4, write_community = ?5, profile = ?6, protocol = ?7, labels = ?8 \
-             WHERE name = ?9",
+            "UPDATE device SET unique_id = CASE WHEN ?10 THEN NULL ELSE unique_id END, \
+             engine_id = CASE WHEN ?10 OR ?11 IS NULL THEN NULL ELSE engine_id END, address = ?1, port = ?2, \
+             version = ?3, read_community = ?4, write_community = ?5, profile = ?6, protocol = ?7, labels = ?8, \
+             credential = ?11 WHERE name = ?9",
         )
         .bind(entry.access.address.to_string())
         .bind(i64::from(entry.access.port))
@@ -67,9 +70,10 @@ impl Store {
         .bind(write("a device", &entry.labels)?)
         .bind(&entry.name)
         .bind(replaced)
+        .bind(&entry.access.credential)
         .execute(&self.writing)
         .await
-        .map_err(|error| self.told(error))?;
+        .map_err(|error| if is_dangling(&error) { no_credential(entry) } else { self.told(error) })?;
         if changed.rows_affected() == 0 { Err(unknown(&entry.name)) } else { Ok(()) }
     }
 
@@ -84,9 +88,11 @@ impl Store {
         match removed {
             Ok(removed) if removed.rows_affected() == 0 => Err(unknown(name)),
             Ok(_) => Ok(()),
-            Err(error) if error.as_database_error().is_some_and(|told| told.is_foreign_key_violation()) => {
-                Err(StoreError::Referred { what: "device", name: name.to_owned() })
-            }
+            Err(error) if is_dangling(&error) => Err(StoreError::Referred {
+                what: "device",
+                name: name.to_owned(),
+                by: "runs or backups, which are kept",
+            }),
             Err(error) => Err(self.told(error)),
         }
     }
@@ -134,16 +140,39 @@ impl Store {
         noted.execute(&self.writing).await.map(drop).map_err(|error| self.told(error))
     }
 
+    /// Notes which engine has proven to speak for a device. No other device keeps it: an engine speaks for one.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be written.
+    pub async fn note_engine_id(&self, device: DeviceId, engine_id: &str) -> Result<(), StoreError> {
+        let mut open = self.begin().await?;
+        for (sql, device) in [
+            ("UPDATE device SET engine_id = NULL WHERE engine_id = ?1 AND id <> ?2", device),
+            ("UPDATE device SET engine_id = ?1 WHERE id = ?2", device),
+        ] {
+            let noted = sqlx::query(sql).bind(engine_id).bind(integer(device.0));
+            noted.execute(&mut *open).await.map_err(|error| self.told(error))?;
+        }
+        self.end(open).await
+    }
+
     pub(super) fn device_of(&self, row: &SqliteRow) -> Result<Device, StoreError> {
         let told = |error| self.told(error);
         let name: String = row.try_get("name").map_err(told)?;
         let what = format!("device {name:?}");
         let text = |column: &str| row.try_get::<String, _>(column).map_err(told);
+        // An older database that is only looked at has no such column.
+        let newer = |column: &str| match row.try_get::<Option<String>, _>(column) {
+            Err(sqlx::Error::ColumnNotFound(_)) => Ok(None),
+            read => read.map_err(told),
+        };
         let protocol: Option<String> = row.try_get("protocol").map_err(told)?;
         let port: i64 = row.try_get("port").map_err(told)?;
         Ok(Device {
             id: DeviceId(number(row.try_get("id").map_err(told)?)),
             unique_id: row.try_get("unique_id").map_err(told)?,
+            engine_id: newer("engine_id")?,
             entry: DeviceEntry {
                 access: Access {
                     address: read_word(&what, &text("address")?)?,
@@ -151,6 +180,7 @@ impl Store {
                     version: read_word(&what, &text("version")?)?,
                     read_community: Community(text("read_community")?),
                     write_community: Community(text("write_community")?),
+                    credential: newer("credential")?,
                 },
                 profile: text("profile")?,
                 protocol: protocol.map(|word| read_word(&what, &word)).transpose()?,
@@ -159,6 +189,16 @@ impl Store {
             },
         })
     }
+}
+
+/// It refers to what is not there: a device refers to nothing but its credential.
+fn is_dangling(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|told| told.is_foreign_key_violation())
+}
+
+fn no_credential(entry: &DeviceEntry) -> StoreError {
+    let name = entry.access.credential.clone().unwrap_or_default();
+    StoreError::Unknown { what: "credential", name }
 }
 
 fn unknown(name: &str) -> StoreError {

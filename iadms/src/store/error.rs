@@ -103,13 +103,21 @@ pub enum StoreError {
         name: String,
     },
     /// Something else refers to it.
-    #[error("{what} {name:?} is referred to by runs or backups, which are kept")]
+    #[error("{what} {name:?} is referred to by {by}")]
     Referred {
         /// "device", …
         what: &'static str,
         /// The name.
         name: String,
+        /// By what.
+        by: &'static str,
     },
+    /// A credential has secrets of before that are still taken, and there is room for one such.
+    #[error("credential {0:?} is being rotated: some devices may still have the secrets of before")]
+    Rotating(String),
+    /// It has none.
+    #[error("credential {0:?} is not being rotated")]
+    NotRotating(String),
     /// What is stored of a run cannot be understood.
     #[error("run {run} cannot be read: {why}")]
     UnreadableRun {
@@ -219,7 +227,17 @@ impl StoreError {
                 "northbound target" => "see `iadms northbound target list`".into(),
                 what => format!("see `iadms {what} list`"),
             },
-            Self::Referred { what, .. } => format!("keep it for their sake; a label marks it: `iadms {what} change NAME --label state=retired`"),
+            Self::Referred { what: "credential", .. } => {
+                "give them another one first: `iadms device change NAME --credential OTHER`".into()
+            }
+            Self::Referred { what, .. } => {
+                format!("keep it for their sake; a label marks it: `iadms {what} change NAME --label state=retired`")
+            }
+            Self::Rotating(name) => format!(
+                "see with `iadms credential test {name}` who knows the new secrets; then `iadms credential rotate {name} \
+                 --finish`, or --undo"
+            ),
+            Self::NotRotating(_) => "see `iadms credential list`".into(),
             Self::UnreadableRun { run, .. } => format!(
                 "look at its device; then `iadms run forget {run}` lets go of the run, unless it is over. `iadms db check` \
                  tells what else is wrong"
@@ -253,6 +271,7 @@ mod tests {
                 version: crate::inventory::SnmpVersion::V1,
                 read_community: crate::inventory::Community("public".into()),
                 write_community: crate::inventory::Community("private".into()),
+                credential: None,
             },
             profile: "iad".into(),
             protocol: None,

@@ -18,8 +18,10 @@ pub(super) struct Step {
 }
 
 /// All steps from an empty database to the schema of this program. A step that was ever released is never changed.
-pub(super) const STEPS: [Step; 1] =
-    [Step { version: 1, name: "first", sql: include_str!("migrations/0001_first.sql") }];
+pub(super) const STEPS: [Step; 2] = [
+    Step { version: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
+    Step { version: 2, name: "credentials", sql: include_str!("migrations/0002_credentials.sql") },
+];
 
 /// The version that these steps lead to.
 pub(super) fn latest(steps: &[Step]) -> i64 {

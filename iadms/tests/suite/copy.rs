@@ -144,7 +144,7 @@ async fn a_schema_that_is_not_known_is_not_copied_by_halves() {
     let (folder, store) = furnished().await;
     store.close().await;
     drop(store);
-    change(folder.path(), "UPDATE _sqlx_migrations SET version = 99").await;
+    change(folder.path(), "UPDATE _sqlx_migrations SET version = 99 WHERE version = 1").await;
     let place = tempfile::tempdir().unwrap();
     let error = copy(folder.path(), &place.path().join("copy")).await.unwrap_err();
     assert!(matches!(error, CopyError::Store(StoreError::NewerSchema { found: 99, .. })), "{error}");

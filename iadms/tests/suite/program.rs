@@ -53,7 +53,10 @@ fn it_says_where_it_listens_answers_and_ends_in_good_order() {
     for name in ["daemon", "ports", "clock", "disk", "database", "images", "runs"] {
         assert!(names.contains(&name), "{names:?}");
     }
-    assert_eq!(daemon.ask(&["device", "add", "iad-1", "192.0.2.1"]).status.code(), Some(0));
+    assert_eq!(
+        daemon.ask(&["device", "add", "iad-1", "192.0.2.1", "--snmp-version", "v2c"]).status.code(),
+        Some(0)
+    );
     assert!(Command::new("kill").arg(daemon.child.id().to_string()).status().unwrap().success());
     assert!(daemon.child.wait().unwrap().success());
     assert!(!folder.path().join("iadms.sock").exists());
@@ -63,7 +66,10 @@ fn it_says_where_it_listens_answers_and_ends_in_good_order() {
 fn what_was_added_is_there_after_it_was_killed() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path());
-    assert_eq!(daemon.ask(&["device", "add", "iad-1", "192.0.2.1"]).status.code(), Some(0));
+    assert_eq!(
+        daemon.ask(&["device", "add", "iad-1", "192.0.2.1", "--snmp-version", "v2c"]).status.code(),
+        Some(0)
+    );
     let csv = folder.path().join("more.csv");
     std::fs::write(&csv, "name,address\niad-2,192.0.2.2\niad-1,192.0.2.3\niad-3,\n").unwrap();
     let refused = daemon.ask(&["device", "import", csv.to_str().unwrap()]);

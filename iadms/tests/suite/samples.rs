@@ -31,6 +31,7 @@ pub(crate) fn entry(name: &str) -> DeviceEntry {
             version: SnmpVersion::V2c,
             read_community: Community("public".into()),
             write_community: Community("private".into()),
+            credential: None,
         },
         profile: "iad".into(),
         protocol: Some(Protocol::Ftp),

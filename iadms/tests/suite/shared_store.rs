@@ -1,8 +1,11 @@
 //! What every store must do, whatever is beneath it. Each test takes a store and may use it as it likes.
 
 use engine::director::Told;
-use iadms::inventory::Community;
+use iadms::credential::{SealedUser, UserEntry};
+use iadms::inventory::{Community, SnmpVersion};
+use iadms::seal::{KeyId, Sealed};
 use iadms::store::{NorthboundTarget, Owed, RunFilter, Store, StoreError};
+use snmp::usm::{Authentication, Privacy};
 use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Expected, Story};
 use upgrade::{DeviceId, Digest, Image, RunId, Time};
@@ -248,4 +251,89 @@ pub(crate) async fn a_centre_is_owed_a_story_until_it_was_told(store: &Store) {
     assert_eq!(store.owed().await.unwrap(), [owed("west")]);
     store.remove_target("west").await.unwrap();
     assert_eq!(store.owed().await.unwrap(), []);
+}
+
+/// A user whose secrets are these bytes; nobody looks into them here.
+fn sealed(user: &str, secrets: &[u8]) -> SealedUser {
+    SealedUser {
+        entry: UserEntry {
+            user: user.into(),
+            authentication: Some(Authentication::Sha512),
+            privacy: Some(Privacy::Aes256Reeder),
+        },
+        since: now(),
+        secrets: Sealed { key: KeyId("0011aabb".into()), bytes: secrets.to_vec() },
+    }
+}
+
+pub(crate) async fn credentials_are_rotated_with_a_way_back_and_kept_while_devices_need_them(store: &Store) {
+    let (first, second) = (sealed("anna", b"first"), sealed("anna", b"second"));
+    store.add_credential("north", &first).await.unwrap();
+    assert!(matches!(store.add_credential("north", &second).await, Err(StoreError::Taken { .. })));
+    let mut asked = entry("iad-1");
+    asked.access.version = SnmpVersion::V3;
+    (asked.access.read_community, asked.access.write_community) = Default::default();
+    asked.access.credential = Some("south".into());
+    let missing = store.add_devices(std::slice::from_ref(&asked)).await.unwrap_err();
+    assert!(
+        matches!(&missing, StoreError::Unknown { what: "credential", name } if name == "south"),
+        "{missing}"
+    );
+    asked.access.credential = Some("north".into());
+    store.add_devices(std::slice::from_ref(&asked)).await.unwrap();
+    assert_eq!(store.device("iad-1").await.unwrap().entry, asked);
+    assert!(matches!(
+        store.remove_credential("north").await,
+        Err(StoreError::Referred { by: "devices", .. })
+    ));
+
+    let known = async || {
+        let known = store.credential("north").await.unwrap();
+        (known.user, known.former, known.devices)
+    };
+    assert_eq!(known().await, (first.clone(), None, 1));
+    assert!(matches!(store.finish_rotation("north").await, Err(StoreError::NotRotating(_))));
+    store.rotate_credential("north", &second).await.unwrap();
+    assert_eq!(known().await, (second.clone(), Some(first.clone()), 1));
+    // A third one would put the first out of reach, which devices may have still.
+    assert!(matches!(store.rotate_credential("north", &first).await, Err(StoreError::Rotating(_))));
+    store.undo_rotation("north").await.unwrap();
+    assert_eq!(known().await, (first.clone(), None, 1));
+    store.rotate_credential("north", &second).await.unwrap();
+    store.finish_rotation("north").await.unwrap();
+    assert_eq!(known().await, (second, None, 1));
+    store.replace_credential("north", &first).await.unwrap();
+    assert_eq!(known().await, (first.clone(), None, 1));
+    for nobody in [
+        store.rotate_credential("south", &first).await,
+        store.replace_credential("south", &first).await,
+        store.undo_rotation("south").await,
+        store.remove_credential("south").await,
+    ] {
+        assert!(matches!(nobody, Err(StoreError::Unknown { what: "credential", .. })), "{nobody:?}");
+    }
+    assert_eq!(store.credentials().await.unwrap().len(), 1);
+    store.change_device(&entry("iad-1"), false).await.unwrap();
+    store.remove_credential("north").await.unwrap();
+    assert!(store.credentials().await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_engine_speaks_for_one_device(store: &Store) {
+    let (first, second) = (add_device(store, "iad-1").await, add_device(store, "iad-2").await);
+    store.add_credential("north", &sealed("anna", b"first")).await.unwrap();
+    let engine = async |name: &str| store.device(name).await.unwrap().engine_id;
+    store.note_engine_id(first, "80007ed904aa").await.unwrap();
+    assert_eq!((engine("iad-1").await.as_deref(), engine("iad-2").await), (Some("80007ed904aa"), None));
+    store.note_engine_id(second, "80007ed904aa").await.unwrap();
+    assert_eq!((engine("iad-1").await, engine("iad-2").await.as_deref()), (None, Some("80007ed904aa")));
+    // Who is no more asked by SNMPv3 has none, and neither has the unit that takes its place.
+    let mut asked = entry("iad-2");
+    asked.access.credential = Some("north".into());
+    store.change_device(&asked, false).await.unwrap();
+    assert!(engine("iad-2").await.is_some());
+    store.change_device(&asked, true).await.unwrap();
+    assert!(engine("iad-2").await.is_none());
+    store.note_engine_id(second, "80007ed904aa").await.unwrap();
+    store.change_device(&entry("iad-2"), false).await.unwrap();
+    assert!(engine("iad-2").await.is_none());
 }

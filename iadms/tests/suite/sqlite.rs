@@ -34,6 +34,8 @@ shared!(
     the_last_time_stored_never_goes_back,
     images_and_targets_have_names_of_their_own,
     a_centre_is_owed_a_story_until_it_was_told,
+    credentials_are_rotated_with_a_way_back_and_kept_while_devices_need_them,
+    an_engine_speaks_for_one_device,
 );
 
 #[tokio::test]

@@ -63,6 +63,7 @@ impl Manager {
     /// Adds a device with the usual communities.
     pub(super) fn add_device(&self, name: &str, agent: SocketAddr, profile: &str) {
         let (address, port) = (agent.ip().to_string(), agent.port().to_string());
-        self.succeed(&["device", "add", name, &address, "--port", &port, "--profile", profile]);
+        let options = ["--port", &port, "--profile", profile, "--snmp-version", "v2c"];
+        self.succeed(&[&["device", "add", name, &address], &options[..]].concat());
     }
 }

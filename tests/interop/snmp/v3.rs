@@ -1,6 +1,5 @@
 //! SNMPv3 with net-snmp in each of its four roles: everything that its build authenticates and encrypts with.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
@@ -210,8 +209,9 @@ mod needs_snmp {
         command.args(["4711", "IAD-MIB::iadOperationFailed", "IAD-MIB::iadSysUniqueId.0", "s", "IAD 7"]);
         let running = Running::start(&mut command);
         let mut receiver = Receiver::new(EngineId::of_text(32473, "receiver"), 77);
-        receiver.admit(users());
-        receiver.know(&engine.copied().into_iter().collect::<BTreeSet<_>>());
+        let users: Vec<_> = users().into_iter().map(Arc::new).collect();
+        receiver.admit(users.iter().cloned());
+        receiver.know(engine.copied().map(|engine| (engine, users.as_slice().into())));
         let began = Instant::now();
         let mut buffer = vec![0; 65_536];
         loop {

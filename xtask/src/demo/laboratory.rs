@@ -37,6 +37,9 @@ pub(super) struct Laboratory {
     shown: RefCell<Option<mpsc::Receiver<String>>>,
 }
 
+/// As whom the devices are asked and notify: the name, the pass-phrases for authentication and for privacy.
+const USER: [&str; 3] = ["anna", "maplesyrup", "rupryselpam"];
+
 /// How long a line that was told already may take to be shown.
 const SHOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -57,6 +60,9 @@ impl Laboratory {
             .arg(folder.join("data"))
             .arg("--profiles")
             .arg(&profiles);
+        let key = folder.join("key");
+        output(Command::new(programs.join("iadms")).args(["credential", "key"]).arg(&key))?;
+        manager.arg("--key").arg(&key);
         for port in ["--notifications", "--tftp", "--ftp"] {
             manager.args([port, "127.0.0.1:0"]);
         }
@@ -96,6 +102,9 @@ impl Laboratory {
         let mut simulator = Command::new(self.programs.join("iad-sim"));
         simulator.args(["run", "--first-number", first, "--count", count, "--bind", bind, "--port", "0"]);
         simulator.args(["--notify", notify, "--capability", capabilities, "--flash-speed", "300KiB"]);
+        let [user, authentication, privacy] = USER;
+        simulator.args(["--user", &format!("{user},SHA-256,{authentication},AES,{privacy}")]);
+        simulator.args(["--notify-user", user]);
         simulator.arg("--state").arg(self.folder.join(format!("devices-{number}")));
         simulator.arg("--control").arg(self.control(number));
         let (simulator, ready) =
@@ -155,15 +164,28 @@ impl Laboratory {
         Ok(())
     }
 
-    /// Imports the devices from a list, as an operator would.
+    /// Imports the devices from a list, as an operator would, to be spoken to in SNMPv3.
     pub(super) fn add_devices(&self) -> Result<(), Failed> {
-        let mut list = String::from("name,address,port,profile\n");
+        let [user, authentication, privacy] = USER;
+        let secrets = self.folder.join("secrets");
+        std::fs::write(&secrets, format!("{authentication}\n{privacy}\n"))
+            .map_err(|error| at(&secrets, &error))?;
+        self.manager(&[
+            "credential",
+            "add",
+            "lab",
+            "--user",
+            user,
+            "--secrets",
+            &secrets.display().to_string(),
+        ])?;
+        let mut list = String::from("name,address,port,profile,credential\n");
         for (simulator, port) in self.ports.iter().enumerate() {
             for device in array(&self.simulator_at(simulator, &["device", "list", "--output", "json"])?) {
                 let name = device.get("unique-id").and_then(Value::as_str).unwrap_or_default();
                 let address = device.get("address").and_then(Value::as_str).unwrap_or_default();
                 let address = address.rsplit_once(':').map_or(address, |(address, _)| address);
-                list.push_str(&format!("{name},{address},{port},demo\n"));
+                list.push_str(&format!("{name},{address},{port},demo,lab\n"));
             }
         }
         let path = self.folder.join("devices.csv");

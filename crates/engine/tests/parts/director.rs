@@ -129,11 +129,13 @@ fn answers_to_what_was_asked_before_are_passed_over() {
     world.give(vec![world.answer()]);
     let turn = world.give(vec![stale]);
     assert!(turn.effects.is_empty() && turn.transaction.writes.is_empty());
-    let probe = Answer { asker: Asker::Probe(1), at: Time::default(), outcome: Outcome::Unanswered };
+    let probe =
+        Answer { asker: Asker::Probe(1), at: Time::default(), outcome: Outcome::Unanswered, proof: None };
     let nobodys = Answer {
         asker: Asker::Run { run: RunId(99), asked: 1 },
         at: Time::default(),
         outcome: Outcome::Unanswered,
+        proof: None,
     };
     let turn = world.give(vec![Input::Answer(probe), Input::Answer(nobodys)]);
     assert!(turn.effects.is_empty());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::Listener;
 use engine::datagram::Datagram;
-use engine::listener::{DeviceIndex, Heard};
+use engine::listener::{DeviceIndex, Heard, Speaker};
 use snmp::notification::Event;
 use snmp::usm::{Authentication, EngineId, EngineTime, Privacy, User};
 use snmp::{Body, Message, Operation, Pdu, Security, Value, VarBind};
@@ -44,7 +44,7 @@ fn listener() -> Listener {
     listener.know(Arc::new(DeviceIndex {
         by_unique_id: [("IAD-1".into(), KITCHEN), ("IAD-2".into(), CELLAR)].into(),
         by_address: [(address(1), KITCHEN), (address(2), CELLAR), (address(3), ATTIC)].into(),
-        by_engine: [(engine("IAD-1"), KITCHEN)].into(),
+        by_engine: [(engine("IAD-1"), Speaker { device: KITCHEN, users: [anna()].into() })].into(),
         users: vec![anna()],
         profiles: [KITCHEN, CELLAR, ATTIC].into_iter().map(|device| (device, Arc::clone(&profile))).collect(),
     }));

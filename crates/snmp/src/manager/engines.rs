@@ -1,6 +1,7 @@
 //! The engines of the agents that are asked by SNMPv3: what they are called, what their clocks show, and the keys for them
 //! (RFC 3414 section 4).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(super) struct Engine {
     pub(super) told: Clock,
     /// Of the users as whom it is asked.
     keys: Vec<(Arc<User>, Keys)>,
+    /// The one that was proven to be there before. It is back as soon as it tells its id, unless this one has proven itself.
+    former: Option<Box<Engine>>,
 }
 
 /// Somebody asks for an engine's id, and the others wait.
@@ -71,10 +74,15 @@ impl Engines {
         told: EngineTime,
         now: Duration,
     ) -> BTreeSet<RequestKey> {
-        let same = self.known.get(&peer).is_some_and(|engine| engine.id == id);
-        if !same {
-            let told = Clock::heard(told, now);
-            self.known.insert(peer, Engine { id, clock: None, told, keys: Vec::new() });
+        let told = Clock::heard(told, now);
+        let anew = Engine { id, clock: None, told, keys: Vec::new(), former: None };
+        match self.known.entry(peer) {
+            Entry::Vacant(place) => drop(place.insert(anew)),
+            Entry::Occupied(place) if place.get().id == id => {}
+            Entry::Occupied(mut place) => {
+                let before = place.insert(anew);
+                place.get_mut().follow(before);
+            }
         }
         self.asked.remove(&peer).map(|asked| asked.waiting).unwrap_or_default()
     }
@@ -96,6 +104,22 @@ impl Engines {
 }
 
 impl Engine {
+    /// Its clock shows this, which is proven: whoever was there before is gone.
+    pub(super) fn proven(&mut self, at: EngineTime, now: Duration) {
+        self.clock = Some(Clock::heard(at, now));
+        self.former = None;
+    }
+
+    /// It tells its id where another one was, and has proven nothing yet.
+    fn follow(&mut self, mut before: Engine) {
+        let former = before.former.take();
+        let proven = if before.clock.is_some() { Some(Box::new(before)) } else { former };
+        match proven {
+            Some(proven) if proven.id == self.id => *self = *proven,
+            proven => self.former = proven,
+        }
+    }
+
     /// The keys of a user for this engine.
     pub(super) fn keys(&mut self, user: &Arc<User>) -> &Keys {
         let place = match self.keys.iter().position(|(own, _)| own == user) {

@@ -112,6 +112,7 @@ impl Outstanding {
                     peer: self.peer,
                     list: list.to_vec(),
                     elapsed: now.saturating_sub(self.first_sent),
+                    engine: None,
                 })),
                 Ok((_, false)) => malformed(MalformedResponse::OtherObjects),
                 Err(error) => malformed(MalformedResponse::Undecodable(error)),

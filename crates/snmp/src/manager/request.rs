@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Principal;
 use crate::ber::object_identifier;
 use crate::pdu::encode_get;
-use crate::usm::ReportKind;
+use crate::usm::{EngineId, ReportKind};
 use crate::varbind::{listed, pairs};
 use crate::{
     DecodeError, EncodeError, ErrorStatus, ObjectIdentifier, Operation, Pdu, Question, Value, VarBind,
@@ -114,6 +114,8 @@ pub struct Response {
     pub peer: SocketAddr,
     /// From the first sending to the answer, repetitions included.
     pub elapsed: Duration,
+    /// The engine that has proven to have answered; none where nothing is proven.
+    pub engine: Option<EngineId>,
     /// Read once before: all of it is in order.
     pub(super) list: Vec<u8>,
 }
@@ -121,7 +123,7 @@ pub struct Response {
 impl Response {
     /// An answer with these objects and values.
     pub fn new(peer: SocketAddr, varbinds: &[VarBind], elapsed: Duration) -> Response {
-        Response { peer, elapsed, list: listed(varbinds) }
+        Response { peer, elapsed, engine: None, list: listed(varbinds) }
     }
 
     /// The objects and their values. For a [`Request::Get`] or [`Request::Ask`] they are those asked for, in the same

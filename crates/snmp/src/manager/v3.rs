@@ -12,7 +12,7 @@ use crate::ber::Writer;
 use crate::message::within_size;
 use crate::pdu::{self, OpenedPdu};
 use crate::usm::{
-    Clock, EngineId, EngineTime, Header, Report, ReportKind, Seal, Sealed, SecurityLevel, Untimely, User,
+    EngineId, EngineTime, Header, Report, ReportKind, Seal, Sealed, SecurityLevel, Untimely, User,
 };
 use crate::varbind::{read_varbinds, write_varbinds};
 use crate::{EncodeError, MAXIMUM_MESSAGE_SIZE, Operation, VarBind};
@@ -187,8 +187,9 @@ impl Manager {
                 let regression = Regression { peer: request.peer, engine: engine.id, known, told: sealed.at };
                 self.regressions.push_back(regression);
             }
-            engine.clock = Some(Clock::heard(sealed.at, now));
+            engine.proven(sealed.at, now);
         }
+        let proven = (sealed.level > SecurityLevel::NoAuthNoPriv).then_some(engine.id);
         let asks_for_engine = request.asks_for_engine;
         let meaning = match pdu.head.operation {
             Operation::Report => {
@@ -205,7 +206,8 @@ impl Manager {
             Operation::Response { .. } if asks_for_engine => self.corrected(request_id, None),
             Operation::Response { .. } => {
                 let judged = self.outstanding.get(&request_id).and_then(|request| request.judge(&pdu, now));
-                Meaning::Over(judged.ok_or(Ignored::Unexpected)?)
+                let judged = judged.ok_or(Ignored::Unexpected)?;
+                Meaning::Over(judged.map(|response| super::Response { engine: proven, ..response }))
             }
             _ => return Err(Ignored::Unexpected),
         };

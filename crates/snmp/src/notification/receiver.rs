@@ -1,7 +1,9 @@
 //! Taking notifications of SNMPv3 (RFC 3413 section 3.4, RFC 3414 section 3): who sends a trap keeps its time, who takes an
 //! INFORM keeps that of the INFORM.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Notification, NotificationError, NotificationKind};
@@ -10,7 +12,7 @@ use crate::pdu::{self, Body};
 use crate::security::{HeaderV3, USER_BASED};
 use crate::usm::{
     Authority, Clock, EngineId, EngineTime, Header, Keys, ReportKind, Seal, Sealed, SecurityLevel,
-    Statistics, Unopened, Untimely, User, Users,
+    Statistics, Unopened, Untimely, User, Users, by_name,
 };
 use crate::varbind::write_varbinds;
 use crate::{ErrorStatus, Message, Operation, Security};
@@ -34,8 +36,10 @@ pub struct Receiver {
 /// What is known of an engine that sends traps.
 #[derive(Debug, Default)]
 struct Sender {
+    /// The only ones that speak for it.
+    users: Arc<[Arc<User>]>,
     clock: Option<Clock>,
-    /// Its keys, and of which user they are.
+    /// The keys that made its latest trap.
     keys: Option<Keys>,
     /// What its latest traps are known by, the next place to be taken first.
     latest: [u64; REMEMBERED],
@@ -103,23 +107,29 @@ impl Receiver {
         }
     }
 
-    /// From now on these users are believed, and no other.
-    pub fn admit(&mut self, users: impl IntoIterator<Item = User>) {
-        let users: Users = users.into_iter().map(|user| (user.name().to_vec(), user)).collect();
+    /// From now on these users are believed, and no other: in INFORMs, and in traps of engines that are not known. Several may
+    /// have one name.
+    pub fn admit(&mut self, users: impl IntoIterator<Item = Arc<User>>) {
+        let users = by_name(users);
         if self.users != users {
             self.users = users;
             // Their keys may be others.
             self.authority.forget_keys();
-            self.engines.values_mut().for_each(|sender| sender.keys = None);
         }
     }
 
-    /// From now on it is remembered what these engines send, and of no other.
-    pub fn know(&mut self, engines: &BTreeSet<EngineId>) {
-        self.engines.retain(|engine, _| engines.contains(engine));
-        for engine in engines {
-            self.engines.entry(*engine).or_default();
-        }
+    /// From now on it is remembered what these engines send, and of no other. For each only its own users speak: who knows the
+    /// secrets of one device does not speak for another.
+    pub fn know(&mut self, engines: impl IntoIterator<Item = (EngineId, Arc<[Arc<User>]>)>) {
+        let mut known = std::mem::take(&mut self.engines);
+        let sender = |(engine, users): (EngineId, Arc<[Arc<User>]>)| {
+            let mut sender = known.remove(&engine).unwrap_or_default();
+            if sender.users != users {
+                (sender.users, sender.keys) = (users, None);
+            }
+            (engine, sender)
+        };
+        self.engines = engines.into_iter().map(sender).collect();
     }
 
     /// An engine has told its time otherwise, in an answer to a fresh question: what it sends is judged by that.
@@ -228,23 +238,28 @@ impl Receiver {
         let Ok(id) = EngineId::new(sealed.engine) else {
             return Err(count(&mut self.statistics, ReportKind::UnknownEngineId));
         };
-        let Some(user) = self.users.get(sealed.user) else {
-            return Err(count(&mut self.statistics, ReportKind::UnknownUserName));
-        };
         let mut sender = self.engines.get_mut(&id);
         let kept = sender.as_ref().and_then(|sender| sender.keys.as_ref());
-        let keys = match kept.filter(|keys| keys.name() == sealed.user) {
+        let keys = match kept.filter(|keys| keys.name() == sealed.user && sealed.authenticate(keys).is_ok()) {
             Some(keys) => keys.clone(),
-            None => user.localized(&id),
+            None => {
+                let users = match &sender {
+                    Some(sender) => &sender.users[..],
+                    None => self.users.get(sealed.user).map_or(&[][..], Vec::as_slice),
+                };
+                let named = users.iter().filter(|user| user.name() == sealed.user);
+                let mut all: Vec<_> = named.map(|user| user.localized(&id)).collect();
+                all.sort_by_key(|keys| Reverse(keys.level()));
+                sealed.whose(&all).map_err(|kind| count(&mut self.statistics, kind))?.clone()
+            }
         };
         // Whoever could say it better must: a trap without its digest says nothing of a user who has one.
         if sealed.level < keys.level() {
             return Err(count(&mut self.statistics, ReportKind::UnsupportedSecurityLevel));
         }
-        sealed.authenticate(&keys).map_err(|kind| count(&mut self.statistics, kind))?;
         let proven = sealed.level > SecurityLevel::NoAuthNoPriv;
         if let Some(sender) = sender.as_mut().filter(|_| proven) {
-            sender.keys.get_or_insert_with(|| keys.clone());
+            sender.keys = Some(keys.clone());
             sender.judge(sealed, now).map_err(|why| {
                 self.statistics.count(ReportKind::NotInTimeWindow);
                 NotTaken { why, engine: Some(id), report: None }

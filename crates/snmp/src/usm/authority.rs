@@ -1,7 +1,9 @@
 //! The engine that keeps the time of what is said to it: an agent's, or that of who receives INFORMs (RFC 3414 sections 1.5.1
 //! and 3.2).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::clock::judge_own;
 use super::report::Statistics;
@@ -10,15 +12,25 @@ use crate::pdu::{self, Operation};
 use crate::varbind::write_varbinds;
 use crate::{EncodeError, Value, VarBind};
 
-/// Users by their names.
-pub(crate) type Users = BTreeMap<Vec<u8>, User>;
+/// Users by their names. Those of one name are told apart by their keys; whoever protects messages best comes first.
+pub(crate) type Users = BTreeMap<Vec<u8>, Vec<Arc<User>>>;
+
+/// The users by their names.
+pub(crate) fn by_name(users: impl IntoIterator<Item = Arc<User>>) -> Users {
+    let mut named = Users::new();
+    for user in users {
+        named.entry(user.name().to_vec()).or_default().push(user);
+    }
+    named.values_mut().for_each(|same| same.sort_by_key(|user| Reverse(user.level())));
+    named
+}
 
 /// An engine of ours.
 #[derive(Debug, Clone)]
 pub struct Authority {
     id: EngineId,
     /// The keys of users who were heard: made when they are needed, since most engines never are.
-    keys: BTreeMap<Vec<u8>, Keys>,
+    keys: BTreeMap<Vec<u8>, Vec<Keys>>,
     statistics: Statistics,
 }
 
@@ -53,10 +65,11 @@ impl Authority {
         if sealed.engine != self.id.as_ref() {
             return Err(ReportKind::UnknownEngineId);
         }
-        let user = users.get(sealed.user).ok_or(ReportKind::UnknownUserName)?;
+        let named = users.get(sealed.user).ok_or(ReportKind::UnknownUserName)?;
         let id = self.id;
-        let keys = self.keys.entry(sealed.user.to_vec()).or_insert_with(|| user.localized(&id));
-        sealed.authenticate(keys)?;
+        let localized = || named.iter().map(|user| user.localized(&id)).collect();
+        let all = self.keys.entry(sealed.user.to_vec()).or_insert_with(localized);
+        let keys = sealed.whose(all)?;
         if sealed.level > SecurityLevel::NoAuthNoPriv {
             judge_own(at, sealed.at).map_err(|_| ReportKind::NotInTimeWindow)?;
         }
@@ -81,7 +94,8 @@ impl Authority {
         }
         // Only who has proven who it is gets a Report that proves who we are (RFC 3414 section 3.2 (7) (a)).
         let proven = matches!(kind, ReportKind::NotInTimeWindow | ReportKind::DecryptionError);
-        let keys = if proven { self.keys.get(sealed.user) } else { None };
+        let named = self.keys.get(sealed.user).filter(|_| proven);
+        let keys = named.and_then(|all| sealed.whose(all).ok());
         let level = if keys.is_some() { SecurityLevel::AuthNoPriv } else { SecurityLevel::NoAuthNoPriv };
         let request_id = sealed.plain().ok().and_then(|scoped| pdu::request_id(scoped.pdu)).unwrap_or(0);
         let varbinds: [VarBind; 1] = [VarBind::new(kind.counter(), Value::Counter32(count))];

@@ -1,6 +1,7 @@
 //! SNMP engines: their ids (RFC 3411 section 5, `SnmpEngineID`) and the time they tell.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The shortest and the longest id of an engine, in octets (RFC 3411 section 5).
@@ -67,6 +68,19 @@ impl AsRef<[u8]> for EngineId {
 impl fmt::Display for EngineId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().iter().try_for_each(|octet| write!(formatter, "{octet:02x}"))
+    }
+}
+
+/// As it is displayed.
+impl FromStr for EngineId {
+    type Err = InvalidEngineId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEngineId> {
+        let digits = text.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+            u8::from_str_radix(pair, 16).ok().filter(|_| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        });
+        Self::new(&digits.collect::<Option<Vec<u8>>>().ok_or(InvalidEngineId)?)
     }
 }
 

@@ -195,6 +195,18 @@ impl<'a> Sealed<'a> {
         }
     }
 
+    /// Whose keys have made the message. Where none have, the reason is that of the first.
+    pub(crate) fn whose<'k>(&self, all: &'k [Keys]) -> Result<&'k Keys, ReportKind> {
+        let mut reason = None;
+        for keys in all {
+            match self.authenticate(keys) {
+                Ok(()) => return Ok(keys),
+                Err(kind) => _ = reason.get_or_insert(kind),
+            }
+        }
+        Err(reason.unwrap_or(ReportKind::UnknownUserName))
+    }
+
     /// The PDU, decrypted into `scratch` where it is hidden. To be called last (RFC 3414 section 3.2 (8)).
     pub(crate) fn open(&self, keys: &Keys, scratch: &'a mut Vec<u8>) -> Result<Scoped<'a>, Unopened> {
         if self.level < SecurityLevel::AuthPriv {

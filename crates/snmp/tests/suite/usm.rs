@@ -1,7 +1,6 @@
 //! SNMPv3 between our manager, our agent and our receiver of notifications: what both understand, and what neither takes. That
 //! others understand it too is seen where net-snmp is (tests/interop).
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -350,8 +349,8 @@ fn a_request_with_one_bit_changed_does_nothing() {
 /// A notification and whoever takes it.
 fn receiver() -> Receiver {
     let mut receiver = Receiver::new(engine_id(b"manager"), 5);
-    receiver.admit([anna()]);
-    receiver.know(&BTreeSet::from([engine_id(b"device 1")]));
+    receiver.admit([Arc::new(anna())]);
+    receiver.know([(engine_id(b"device 1"), [Arc::new(anna())].into())]);
     receiver
 }
 
@@ -413,7 +412,7 @@ fn a_trap_with_one_bit_changed_is_not_taken_and_changes_nothing() {
 #[test]
 fn what_strangers_send_is_judged_and_leaves_nothing() {
     let mut receiver = receiver();
-    receiver.know(&BTreeSet::new());
+    receiver.know([]);
     // It proves who it is, and nothing is remembered of it.
     assert_eq!(take(&mut receiver, &trap(at(3, 1000), 1), SECOND), Ok(Some(engine_id(b"device 1"))));
     assert_eq!(take(&mut receiver, &trap(at(3, 1000), 1), SECOND), Ok(Some(engine_id(b"device 1"))));
@@ -423,11 +422,67 @@ fn what_strangers_send_is_judged_and_leaves_nothing() {
     assert_eq!(receiver.statistics()[0].of(ReportKind::UnknownUserName), 1);
 }
 
+/// Sites share a name of a user, and none knows the secrets of another.
+#[test]
+fn users_of_one_name_are_told_apart_by_their_keys_and_speak_for_their_own_engines() {
+    let other = |passphrase: &[u8]| {
+        let user = User::new("anna").unwrap().authenticating(Authentication::Sha256, passphrase).unwrap();
+        Arc::new(user.encrypting(Privacy::Aes128, passphrase).unwrap())
+    };
+    let (south, north) = (other(b"of the south"), other(b"of the north"));
+    let said = |user: &User, engine: &[u8], request_id| {
+        let (mut datagram, id) = (Vec::new(), engine_id(engine));
+        let keys = user.localized(&id);
+        event().trap_v3(&keys, &id, at(3, 1000), request_id, 99).encode(&mut datagram).unwrap();
+        datagram
+    };
+    let mut receiver = receiver();
+    receiver.admit([Arc::clone(&south), Arc::clone(&north)]);
+    // While its secrets are rotated an engine is believed as both.
+    receiver.know([
+        (engine_id(b"device 1"), [Arc::clone(&north), Arc::new(anna())].into()),
+        (engine_id(b"device 2"), [Arc::clone(&south)].into()),
+    ]);
+    let mut take = |user: &User, engine: &[u8], request_id| {
+        take(&mut receiver, &said(user, engine, request_id), SECOND).map(|engine| engine.is_some())
+    };
+    assert_eq!(take(&north, b"device 1", 1), Ok(true));
+    assert_eq!(take(&anna(), b"device 1", 2), Ok(true));
+    assert_eq!(take(&north, b"device 1", 3), Ok(true));
+    assert_eq!(take(&south, b"device 2", 4), Ok(true));
+    assert_eq!(take(&south, b"device 1", 5), Err(Why::Reported(ReportKind::WrongDigest)));
+    assert_eq!(take(&north, b"device 2", 6), Err(Why::Reported(ReportKind::WrongDigest)));
+    // Of an engine that nobody knows either may be the user.
+    assert_eq!((take(&north, b"device 3", 7), take(&south, b"device 3", 8)), (Ok(true), Ok(true)));
+    assert_eq!(take(&anna(), b"device 3", 9), Err(Why::Reported(ReportKind::WrongDigest)));
+}
+
+/// A forged Report bears another engine's id, and must not make the time forgotten that was proven.
+#[test]
+fn what_an_engine_has_proven_is_kept_until_another_one_has_proven_itself() {
+    let mut lab = Lab::new(&[anna()]);
+    let user = Arc::new(anna());
+    lab.get(&user).unwrap();
+    let before = lab.sent.len();
+    lab.ask(&user, Request::set(vec![VarBind::new(WRITABLE.join(&[1, 0]), Value::Integer(5))]));
+    let mut set = Vec::new();
+    lab.manager.poll_transmit(lab.now, &mut set).unwrap();
+    // Somebody on the way answers first, as another engine.
+    let (at, mut stranger, mut report) = (lab.at(), Authority::new(engine_id(b"stranger")), Vec::new());
+    let engine = Engine { authority: &mut stranger, at };
+    lab.agent.respond(&set, Some(engine), &mut lab.device, &mut report);
+    lab.manager.handle(address(), &report, lab.now);
+    assert!(lab.run()[0].is_ok());
+    // The stranger is asked for its time, to which the device says who it is, and then there is the SET: nobody asks the device for
+    // its time.
+    assert_eq!((lab.sent.len() - before, lab.device.committed.len()), (2, 1));
+}
+
 #[test]
 fn an_inform_finds_out_whom_it_is_sent_to_and_is_answered() {
     for user in [anna(), user("berta", Authentication::Md5, Privacy::Des)] {
         let mut receiver = receiver();
-        receiver.admit([user.clone()]);
+        receiver.admit([Arc::new(user.clone())]);
         let mut manager = Manager::new(Settings::default(), 3);
         let target =
             Target { address: address(), principal: Arc::new(user).into(), timeout: SECOND, retries: 1 };

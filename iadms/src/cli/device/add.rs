@@ -40,11 +40,12 @@ impl Add {
     pub(in crate::cli) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let entry = DeviceEntry {
             name: self.device.clone(),
-            access: self.access.access(self.address),
+            access: self.access.access(self.address, context).await?,
             profile: self.profile,
             protocol: self.protocol,
             labels: self.label.into_iter().collect(),
         };
+        let gives_up = entry.access.gives_up();
         let added: Added = context.client.post("/devices", &NewDevices { devices: vec![entry] }).await?;
         match context.output {
             Output::Json => output::json(&added)?,
@@ -53,6 +54,7 @@ impl Add {
                     "device {0} was added; to see whether it answers: iadms device probe {0}",
                     self.device
                 ));
+                gives_up.into_iter().for_each(output::note);
             }
         }
         Ok(Exit::Success)

@@ -10,8 +10,9 @@ use crate::cli::{Context, Exit, Failure, Output, output};
 
 /// Add the devices of a CSV file with a header: all of them, or none if a line is wrong
 ///
-/// Columns: name, address; and, where they are wanted: port, version (v1 or v2c), read_community, write_community,
-/// profile, protocol (tftp or ftp), labels (KEY=VALUE, with blanks between).
+/// Columns: name, address; and, where they are wanted: port, version (v1, v2c or v3), credential (for v3), read_community and
+/// write_community (for v1 and v2c), profile, protocol (tftp or ftp), labels (KEY=VALUE, with blanks between). Without a version
+/// it is v3 where there is a credential, else v2c.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// The file
@@ -59,7 +60,16 @@ impl Import {
         let added: Added = context.client.post("/devices", &devices).await?;
         match context.output {
             Output::Json => output::json(&added)?,
-            Output::Table => output::note(&format!("{count} devices were added")),
+            Output::Table => {
+                output::note(&format!("{count} devices were added"));
+                let open = devices.devices.iter().filter(|entry| entry.access.gives_up().is_some()).count();
+                if open > 0 {
+                    output::note(&format!(
+                        "{open} of them are spoken to by communities, which anybody on the way can read; SNMPv3 with a credential \
+                         gives up nothing"
+                    ));
+                }
+            }
         }
         Ok(Exit::Success)
     }

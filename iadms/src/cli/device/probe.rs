@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use upgrade::Reading;
 
 use super::access::AccessOptions;
 use super::reading;
 use crate::api::ProbeRequest;
 use crate::cli::{Context, Exit, Failure, Output, encoded, output};
+use crate::daemon::Probed;
 
 /// Look at a device: hardware, versions, configuration digests, calls, what it is doing. Nothing is changed
 #[derive(Debug, Args)]
@@ -31,9 +31,10 @@ pub(in crate::cli) struct Probe {
 
 impl Probe {
     pub(in crate::cli) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let reading: Reading = match (self.address, &self.device) {
+        let Probed { reading, .. } = match (self.address, &self.device) {
             (Some(address), _) => {
-                let request = ProbeRequest { access: self.access.access(address), profile: self.profile };
+                let access = self.access.access(address, context).await?;
+                let request = ProbeRequest { access, profile: self.profile };
                 context.client.post("/probe", &request).await?
             }
             (None, device) => {

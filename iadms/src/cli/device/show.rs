@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::output::{self, fields, format_table, line};
 use crate::cli::{Context, Exit, Failure, Output, encoded, narrate};
-use crate::inventory::Device;
+use crate::inventory::{Community, Device};
 use crate::store::{Backup, ListedRun};
 
 /// Show what is known of a device: its entry, its latest runs and backups. Nothing is asked of the device itself
@@ -39,13 +39,15 @@ impl Show {
             ("device", entry.name.clone()),
             ("address", entry.access.address.to_string()),
             ("SNMP", format!("{} on port {}", entry.access.version, entry.access.port)),
-            ("read community", entry.access.read_community.0.clone()),
-            ("write community", entry.access.write_community.0.clone()),
+            ("credential", output::or_dash(entry.access.credential.as_ref())),
+            ("read community", output::or_dash(community(&entry.access.read_community))),
+            ("write community", output::or_dash(community(&entry.access.write_community))),
             ("profile", entry.profile.clone()),
             (
                 "protocol",
                 entry.protocol.map_or_else(|| "tftp (default)".into(), |protocol| protocol.to_string()),
             ),
+            ("engine id", device.engine_id.clone().unwrap_or_else(|| "not known".into())),
             ("unique id", device.unique_id.clone().unwrap_or_else(|| "not known yet".into())),
             ("labels", labels.join(" ")),
         ])?;
@@ -75,4 +77,8 @@ impl Show {
         }
         Ok(Exit::Success)
     }
+}
+
+fn community(community: &Community) -> Option<&str> {
+    Some(community.0.as_str()).filter(|community| !community.is_empty())
 }

@@ -10,13 +10,14 @@ use crate::cli::choices::{label, protocol};
 use crate::inventory::{Access, Community, DeviceEntry, SNMP_PORT, SnmpVersion};
 
 /// The columns there may be.
-pub(super) const COLUMNS: [&str; 9] = [
+pub(super) const COLUMNS: [&str; 10] = [
     "name",
     "address",
     "port",
     "version",
     "read_community",
     "write_community",
+    "credential",
     "profile",
     "protocol",
     "labels",
@@ -103,6 +104,7 @@ fn entry(headers: &StringRecord, record: &StringRecord) -> Result<DeviceEntry, S
         }
     };
     let snmp_version = match cell("version") {
+        None if cell("credential").is_some() => SnmpVersion::V3,
         None => SnmpVersion::default(),
         Some(cell) => version(cell).map_err(|expected| wrong("version", cell, &expected))?,
     };
@@ -115,7 +117,10 @@ fn entry(headers: &StringRecord, record: &StringRecord) -> Result<DeviceEntry, S
         let (key, value) = label(text).map_err(|expected| wrong("labels", text, &expected))?;
         labels.insert(key, value);
     }
-    let community = |name: &str, default: &str| Community(cell(name).unwrap_or(default).to_owned());
+    let community = |name: &str, usual: &str| {
+        let usual = if snmp_version == SnmpVersion::V3 { "" } else { usual };
+        Community(cell(name).unwrap_or(usual).to_owned())
+    };
     let entry = DeviceEntry {
         name,
         access: Access {
@@ -124,6 +129,7 @@ fn entry(headers: &StringRecord, record: &StringRecord) -> Result<DeviceEntry, S
             version: snmp_version,
             read_community: community("read_community", "public"),
             write_community: community("write_community", "private"),
+            credential: cell("credential").map(str::to_owned),
         },
         profile: cell("profile").unwrap_or("iad").to_owned(),
         protocol,
@@ -163,7 +169,7 @@ mod tests {
             ,192.0.2.1,,\n\
             iad-1,192.0.2.300,,\n\
             iad-2,192.0.2.2,0,\n\
-            iad-3,192.0.2.3,161,v3\n\
+            iad-3,192.0.2.3,161,v4\n\
             iad-4,192.0.2.4\n\
             iad-5,192.0.2.5,161,v2c\n\
             bad name,192.0.2.6,,\n\
@@ -174,7 +180,7 @@ mod tests {
             (2, "a name was expected"),
             (3, "192.0.2.300"),
             (4, "1 to 65535"),
-            (5, "v1 or v2c"),
+            (5, "v1, v2c or v3"),
             (6, "2 fields; 4 were expected"),
             (8, "bad name"),
             (9, "0.0.0.0"),

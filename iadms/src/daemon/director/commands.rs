@@ -4,14 +4,14 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use engine::commander::{Ask, Asker, Outcome, What};
+use engine::commander::{Answer, Ask, Asker, Outcome, What};
 use engine::director::{Entry, Input};
 use upgrade::profile::{Scope, Server};
 use upgrade::run::{Beginning, Choices, Goal, State, Subject};
 use upgrade::{DeviceId, Protocol, Run, RunId};
 
 use super::{Addresses, Batch, Loop, Probe};
-use crate::daemon::{Command, Refusal, RefusalCode, Reply, Status, Told};
+use crate::daemon::{Command, Probed, Refusal, RefusalCode, Reply, Status, Told};
 use crate::inventory::{Device, SnmpVersion};
 use crate::net::northbound::{self, Notification};
 use crate::store::{StoreError, ToldStory, UnreadableRun};
@@ -160,7 +160,7 @@ impl Loop {
         Ok(Server { protocol, address, port: listening.port(), user, password })
     }
 
-    fn probe(&mut self, access: &crate::inventory::Access, profile: &str, reply: Reply<upgrade::Reading>) {
+    fn probe(&mut self, access: &crate::inventory::Access, profile: &str, reply: Reply<Probed>) {
         let Some(known) = self.connections.catalogue.get(profile) else {
             return drop(reply.send(Err(no_profile(profile))));
         };
@@ -174,19 +174,24 @@ impl Loop {
         let _ = self.connections.asks.send(ask);
     }
 
-    pub(super) fn probed(&mut self, number: u64, outcome: Outcome) {
+    pub(super) fn probed(&mut self, number: u64, answer: Answer) {
         let Some(Probe { profile, address, reply }) = self.probes.remove(&number) else { return };
-        let answer = match outcome {
-            Outcome::Values(values) => Ok(profile.reading(&values, self.clock.now())),
+        let answer = match answer.outcome {
+            Outcome::Values(values) => Ok(Probed {
+                reading: profile.reading(&values, self.clock.now()),
+                engine_id: answer.proof.map(|proof| proof.engine.to_string()),
+                superseded: answer.proof.is_some_and(|proof| proof.superseded),
+            }),
             Outcome::Unanswered => Err(Refusal::new(
                 RefusalCode::Unreachable,
                 format!("no SNMP agent answers at {address}"),
-                "check address, port, version and read community: an agent is silent to a wrong community",
+                "check address, port, version and read community: an agent is silent to a wrong community, or to a version \
+                 that it does not speak",
             )),
             Outcome::Refused(why) => Err(Refusal::new(
                 RefusalCode::Unreachable,
                 format!("the SNMP agent at {address} does not let itself be read: {why}"),
-                "check the version and the read community",
+                "check the version, and the read community or the credential",
             )),
         };
         let _ = reply.send(answer);
@@ -229,6 +234,8 @@ impl Loop {
             aside: self.aside.values().cloned().collect(),
             datagrams_lost: self.connections.figures.dropped.load(Ordering::Relaxed),
             undecodable: self.connections.figures.undecodable.load(Ordering::Relaxed),
+            unproven: self.connections.figures.unproven.load(Ordering::Relaxed),
+            restarted_anew: self.connections.figures.restarted_anew.load(Ordering::Relaxed),
             notifications: self.connections.figures.heard.load(Ordering::Relaxed),
             transfers: self.connections.transfers.load(Ordering::Relaxed),
         }
@@ -264,10 +271,11 @@ fn engine_access(access: &crate::inventory::Access, profile: &upgrade::Profile) 
         version: match access.version {
             SnmpVersion::V1 => engine::access::Version::V1,
             SnmpVersion::V2c => engine::access::Version::V2c,
+            SnmpVersion::V3 => engine::access::Version::V3,
         },
         read_community: access.read_community.0.clone(),
         write_community: access.write_community.0.clone(),
-        credential: None,
+        credential: access.credential.clone(),
         answer_ms: profile.limits.answer_ms,
         repeats: profile.limits.repeats,
     }

@@ -1,17 +1,23 @@
 //! What the loop takes from the store at its start, and of the inventory whenever that changes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use engine::access::Credentials;
+use engine::commander::{Answer, Outcome};
 use engine::director::{Entry, Input};
-use engine::listener::{DeviceIndex, Heard};
-use upgrade::{Oid, Run, Value};
+use engine::listener::{DeviceIndex, Heard, Speaker};
+use snmp::usm::User;
+use upgrade::{Oid, Run, RunId, Value};
 
 use super::commands::access;
 use super::{Batch, Loop};
+use crate::credential::SealedCredential;
 use crate::daemon::Trap;
 use crate::inventory::Device;
 use crate::profiles::restored;
+use crate::seal::{Key, NotOpened};
 use crate::store::{OpenRuns, StoreError};
 
 impl Loop {
@@ -31,15 +37,27 @@ impl Loop {
     /// Reads it anew. Runs under way go on with what it says now: a community or an address that was wrong needs no
     /// new run.
     pub(super) async fn read_inventory(&mut self) -> Result<Vec<Input>, StoreError> {
+        self.open_credentials().await?;
         let devices = self.connections.store.devices().await?;
         let mut index = DeviceIndex::default();
+        index.users.extend(self.opened.values().flat_map(|opened| opened.users.iter().cloned()));
         let mut moved = Vec::new();
         self.names.clear();
+        self.engines.clear();
         for device in devices {
             let run = self.director.run_of(device.id).and_then(|run| self.director.entry(run));
             moved.extend(run.and_then(|run| self.moved(run, &device)));
             if let Some(known) = self.connections.catalogue.get(&device.entry.profile) {
                 index.profiles.insert(device.id, Arc::clone(&known.profile));
+            }
+            if let Some(engine) = &device.engine_id {
+                let users = device.entry.access.credential.as_ref().and_then(|name| self.opened.get(name));
+                let users = users.map(|opened| Arc::clone(&opened.users)).unwrap_or_default();
+                let engine_id = engine.parse().ok();
+                index
+                    .by_engine
+                    .extend(engine_id.map(|engine| (engine, Speaker { device: device.id, users })));
+                self.engines.insert(device.id, engine.clone());
             }
             index.by_unique_id.extend(device.unique_id.map(|unique_id| (unique_id, device.id)));
             index.by_address.insert(device.entry.access.address.to_canonical(), device.id);
@@ -47,6 +65,50 @@ impl Loop {
         }
         self.connections.index.send_replace(Arc::new(index));
         Ok(moved)
+    }
+
+    /// Opens the secrets of credentials that are new. As whom devices are asked is told before anything is asked.
+    async fn open_credentials(&mut self) -> Result<(), StoreError> {
+        let mut opened = BTreeMap::new();
+        for sealed in self.connections.store.credentials().await? {
+            let known = self.opened.remove(&sealed.name).filter(|known| known.sealed == sealed);
+            let known = known.unwrap_or_else(|| Opened::of(sealed, self.connections.key.as_deref()));
+            opened.insert(known.sealed.name.clone(), known);
+        }
+        let all = |opened: &BTreeMap<String, Opened>| -> Credentials {
+            let usable = opened.iter().filter(|(_, opened)| !opened.users.is_empty());
+            usable.map(|(name, opened)| (name.clone(), Arc::clone(&opened.users))).collect()
+        };
+        let told = all(&opened);
+        self.opened = opened;
+        self.connections.credentials.send_if_modified(|known| {
+            let changed = *known != told;
+            *known = told;
+            changed
+        });
+        Ok(())
+    }
+
+    /// An engine has proven to be that of the device which a run is about: from now on it speaks for that, and nobody else
+    /// does. The device must say who it is; at its address may be another one.
+    pub(super) async fn learn_engine(&mut self, run: RunId, answer: &Answer) -> Vec<Input> {
+        let (Some(proof), Outcome::Values(values)) = (answer.proof, &answer.outcome) else {
+            return Vec::new();
+        };
+        let Some(entry) = self.director.entry(run) else { return Vec::new() };
+        let device = &entry.run.device;
+        let engine = proof.engine.to_string();
+        let says = entry.profile.unique_id_in(values);
+        if says.is_none() || says != device.unique_id || self.engines.get(&device.id) == Some(&engine) {
+            return Vec::new();
+        }
+        let device = device.id;
+        if let Err(error) = self.connections.store.note_engine_id(device, &engine).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, engine, "the engine of a device cannot be stored");
+            return Vec::new();
+        }
+        self.refresh_inventory().await
     }
 
     /// The same where nobody waits for an answer: what cannot be read is told in the log.
@@ -97,6 +159,33 @@ impl Loop {
         }
         self.tell_aside();
         Ok(batch)
+    }
+}
+
+/// A credential whose secrets are open.
+pub(super) struct Opened {
+    sealed: SealedCredential,
+    /// The one in force first; nobody where the key is another one.
+    users: Arc<[Arc<User>]>,
+}
+
+impl Opened {
+    fn of(sealed: SealedCredential, key: Option<&Key>) -> Self {
+        let mut users = Vec::new();
+        for user in sealed.users() {
+            match key.ok_or_else(|| NotOpened.into()).and_then(|key| user.opened(&sealed.name, key)) {
+                Ok(opened) => users.push(opened),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        error,
+                        credential = sealed.name,
+                        "the secrets of a credential cannot be opened"
+                    );
+                }
+            }
+        }
+        Self { sealed, users: users.into() }
     }
 }
 

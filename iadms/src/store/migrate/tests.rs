@@ -7,19 +7,21 @@ use std::path::Path;
 
 use super::*;
 use crate::inventory::{Access, Community, DeviceEntry, SnmpVersion};
-use crate::store::{DATABASE, Store};
+use crate::store::{DATABASE, Store, open};
 
+/// The version after the latest.
+const NEXT: i64 = STEPS.len() as i64 + 1;
 const SECOND: Step = Step {
-    version: 2,
+    version: NEXT,
     name: "second",
     sql: "ALTER TABLE device ADD COLUMN note TEXT NOT NULL DEFAULT 'none'; CREATE TABLE place (name TEXT) STRICT;",
 };
 /// It fails after it has done something.
 const FAILING: Step =
-    Step { version: 3, name: "failing", sql: "DELETE FROM device; INSERT INTO nowhere VALUES (1);" };
+    Step { version: NEXT + 1, name: "failing", sql: "DELETE FROM device; INSERT INTO nowhere VALUES (1);" };
 /// It writes more than fits into SQLite's memory, so that its uncommitted pages reach the log.
 const LONG: Step = Step {
-    version: 2,
+    version: NEXT,
     name: "long",
     sql: "DELETE FROM device; CREATE TABLE filler (text TEXT) STRICT; \
           WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \
@@ -30,7 +32,7 @@ fn with(more: &[Step]) -> Vec<Step> {
     [&STEPS[..], more].concat()
 }
 
-/// A database of the first schema, with a device in it.
+/// A database of the latest schema, with a device in it.
 async fn first(data: &Path) {
     let store = Store::open_by(data, &STEPS).await.unwrap();
     let access = Access {
@@ -39,6 +41,7 @@ async fn first(data: &Path) {
         version: SnmpVersion::V2c,
         read_community: Community("public".into()),
         write_community: Community("private".into()),
+        credential: None,
     };
     let labels = BTreeMap::new();
     let entry = DeviceEntry { name: "iad-1".into(), access, profile: "iad".into(), protocol: None, labels };
@@ -51,11 +54,11 @@ async fn has_its_device(store: &Store) {
     assert_eq!(store.devices().await.unwrap().len(), 1);
 }
 
-/// Whether it is of the first schema with its rows, as an older program finds it.
+/// Whether it is of the latest schema with its rows, as an older program finds it.
 async fn is_as_before(data: &Path) {
     let store = Store::open_by(data, &STEPS).await.unwrap();
     has_its_device(&store).await;
-    assert_eq!(found(&store.reading, &store.path).await.unwrap(), Some(1));
+    assert_eq!(found(&store.reading, &store.path).await.unwrap(), Some(NEXT - 1));
     assert!(!has_table(&store, "place").await && !has_table(&store, "filler").await);
     store.close().await;
 }
@@ -77,11 +80,11 @@ async fn an_older_database_is_brought_forward_with_its_rows_and_the_way_back_is_
     let store = Store::open_by(folder.path(), &with(&[SECOND])).await.unwrap();
     has_its_device(&store).await;
     assert!(has_table(&store, "place").await);
-    assert_eq!(store.schema(), Some(2));
+    assert_eq!(store.schema(), Some(NEXT));
     store.close().await;
     drop(store);
 
-    let kept = before(&folder.path().join(DATABASE), 2);
+    let kept = before(&folder.path().join(DATABASE), NEXT);
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o077, 0, "it holds secrets");
     let older = tempfile::tempdir().unwrap();
     fs::copy(kept, older.path().join(DATABASE)).unwrap();
@@ -108,8 +111,9 @@ async fn a_newer_database_is_refused_untouched_and_the_copy_from_before_is_named
     Store::open_by(folder.path(), &with(&[SECOND])).await.unwrap().close().await;
     let left = contents(folder.path());
     let error = Store::open_by(folder.path(), &STEPS).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 2, known: 1, .. }), "{error}");
-    assert!(error.next().contains("iadms.db.before-2"), "{}", error.next());
+    let is_newer = matches!(error, StoreError::NewerSchema { found: NEXT, known, .. } if known == NEXT - 1);
+    assert!(is_newer, "{error}");
+    assert!(error.next().contains(&format!("iadms.db.before-{NEXT}")), "{}", error.next());
     assert!(contents(folder.path()) == left, "every byte is as it was");
 }
 
@@ -117,7 +121,8 @@ async fn a_newer_database_is_refused_untouched_and_the_copy_from_before_is_named
 async fn a_step_that_was_changed_after_its_release_is_no_schema_of_ours() {
     let folder = tempfile::tempdir().unwrap();
     first(folder.path()).await;
-    let changed = [Step { sql: "CREATE TABLE other (name TEXT) STRICT;", ..STEPS[0] }];
+    let mut changed = STEPS;
+    changed[0].sql = "CREATE TABLE other (name TEXT) STRICT;";
     let error = Store::open_by(folder.path(), &changed).await.unwrap_err();
     assert!(matches!(error, StoreError::OtherSchema(_)), "{error}");
 }
@@ -137,9 +142,9 @@ async fn a_step_that_fails_leaves_the_version_before_it_in_use() {
     drop(store);
     // The second attempt began at the second schema: its copy did not take the place of that of the first.
     let older = tempfile::tempdir().unwrap();
-    fs::copy(before(&folder.path().join(DATABASE), 2), older.path().join(DATABASE)).unwrap();
+    fs::copy(before(&folder.path().join(DATABASE), NEXT), older.path().join(DATABASE)).unwrap();
     is_as_before(older.path()).await;
-    assert!(before(&folder.path().join(DATABASE), 3).is_file());
+    assert!(before(&folder.path().join(DATABASE), NEXT + 1).is_file());
 }
 
 #[tokio::test]
@@ -160,10 +165,10 @@ async fn a_disk_that_runs_full_in_the_middle_of_a_step_leaves_the_older_database
 async fn a_copy_that_cannot_be_made_keeps_the_schema_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     first(folder.path()).await;
-    let in_the_way = folder.path().join("iadms.db.before-2.partial");
+    let in_the_way = folder.path().join(format!("iadms.db.before-{NEXT}.partial"));
     fs::create_dir(&in_the_way).unwrap();
     let error = Store::open_by(folder.path(), &with(&[SECOND])).await.unwrap_err();
-    assert!(error.to_string().contains("before-2.partial"), "{error}");
+    assert!(error.to_string().contains(&format!("before-{NEXT}.partial")), "{error}");
     fs::remove_dir(in_the_way).unwrap();
     is_as_before(folder.path()).await;
 }
@@ -185,7 +190,7 @@ async fn killed_in_the_middle_of_a_step_the_older_database_is_whole_and_goes_on(
         for name in [DATABASE, "iadms.db-wal"] {
             fs::copy(folder.path().join(name), killed.path().join(name)).unwrap();
         }
-        let is_older = steps.len() == 1;
+        let is_older = steps.len() == STEPS.len();
         let store = Store::open_by(killed.path(), &steps).await.unwrap();
         assert_eq!(
             store.devices().await.unwrap().len(),
@@ -196,4 +201,28 @@ async fn killed_in_the_middle_of_a_step_the_older_database_is_whole_and_goes_on(
         store.close().await;
     }
     stepping.await.unwrap().unwrap().close().await;
+}
+
+/// What the first released schema held is read after each step since.
+#[tokio::test]
+async fn devices_of_the_first_schema_have_no_credential_and_no_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    Store::open_by(folder.path(), &STEPS[..1]).await.unwrap().close().await;
+    let pool = SqlitePool::connect_with(open::options(&folder.path().join(DATABASE))).await.unwrap();
+    let old = "INSERT INTO device (name, address, port, version, read_community, write_community, profile, labels) \
+               VALUES ('iad-1', '192.0.2.1', 161, 'v2c', 'public', 'private', 'iad', '{}')";
+    sqlx::query(old).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let looked = Store::open_read_only(folder.path()).await.unwrap();
+    assert!(
+        looked.decoded().await.unwrap().iter().all(|rows| rows.unreadable == 0),
+        "an older one is looked at, too"
+    );
+    drop(looked);
+    let store = Store::open(folder.path()).await.unwrap();
+    let device = store.device("iad-1").await.unwrap();
+    assert_eq!((device.entry.access.credential, device.engine_id), (None, None));
+    assert_eq!(store.schema(), Some(NEXT - 1));
+    assert!(store.credentials().await.unwrap().is_empty());
 }

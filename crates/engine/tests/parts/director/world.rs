@@ -93,7 +93,7 @@ impl World {
             }
             What::Set(_) => Outcome::Values(Vec::new()),
         };
-        Input::Answer(Answer { asker: asked.asker, at: self.now, outcome })
+        Input::Answer(Answer { asker: asked.asker, at: self.now, outcome, proof: None })
     }
 
     pub(super) fn set(&mut self, name: &str, value: Value) {
