@@ -1,7 +1,6 @@
 //! Our own two programs, as users start them.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::process::Running;
@@ -17,8 +16,8 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 #[must_use]
 pub fn program(package: &str) -> PathBuf {
     if std::env::var_os(xtask::PROGRAMS_ARE_BUILT).is_none() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", package, "--bin", package]).current_dir(xtask::root());
+        let mut build = xtask::cargo();
+        build.args(["build", "--quiet", "--package", package, "--bin", package]);
         let built = Running::start(&mut build).finish_within(BUILD_LIMIT);
         assert!(built.status.success(), "{package} does not build:\n{}", built.output);
     }

@@ -101,7 +101,7 @@ pub(crate) fn run() -> Result<(), Failed> {
     let narrator = Narrator::begin();
     narrator.run(
         "building iadms and iad-sim",
-        std::process::Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "iadms", "-p", "iad-sim"]),
+        xtask::cargo().args(["build", "--quiet", "-p", "iadms", "-p", "iad-sim"]),
     )?;
     narrator.tell("starting the manager and seven devices, as processes of their own");
     let laboratory = Laboratory::start()?;

@@ -46,7 +46,7 @@ impl Narrator {
 
 /// `cargo`, the one that runs this task, in this folder.
 pub(crate) fn cargo(folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = xtask::cargo();
     command.current_dir(folder);
     command
 }

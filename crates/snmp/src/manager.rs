@@ -7,6 +7,7 @@
 
 mod engines;
 mod outstanding;
+mod pace;
 mod principal;
 mod request;
 mod split;
@@ -25,6 +26,7 @@ use crate::Operation;
 use crate::message::{Opened, encode_with, is_v3, within_size};
 use engines::Engines;
 use outstanding::Outstanding;
+use pace::Pace;
 use v3::Written;
 
 pub use principal::Principal;
@@ -41,11 +43,23 @@ pub struct Settings {
     /// How much longer than planned a wait may become by chance, in percent, so that a crowd that was sent to at once does not
     /// come back at once.
     pub jitter_percent: u32,
+    /// The most requests under way to one agent, 1 or more; others wait. Agents of small devices drop what they cannot take at once.
+    pub at_once: usize,
+    /// Datagrams that go out in a second at the most, on the average, 1 or more.
+    pub per_second: u32,
+    /// Datagrams that may go out at once, although the average says fewer.
+    pub burst: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { maximum_wait: Duration::from_secs(60), jitter_percent: 25 }
+        Settings {
+            maximum_wait: Duration::from_secs(60),
+            jitter_percent: 25,
+            at_once: 8,
+            per_second: 20_000,
+            burst: 256,
+        }
     }
 }
 
@@ -86,6 +100,7 @@ pub struct Manager {
     queue: VecDeque<RequestKey>,
     events: VecDeque<(RequestKey, Result<Response, Failure>)>,
     engines: Engines,
+    pace: Pace,
     regressions: VecDeque<Regression>,
     /// The last one used.
     salt: u64,
@@ -97,6 +112,7 @@ impl Manager {
     /// A manager without requests. Request ids follow from `seed`, which should be one nobody can guess.
     pub fn new(settings: Settings, seed: u64) -> Manager {
         Manager {
+            pace: Pace::new(&settings),
             settings,
             salt: ChaCha8Rng::seed_from_u64(!seed).next_u64(),
             random: ChaCha8Rng::seed_from_u64(seed),
@@ -178,12 +194,18 @@ impl Manager {
     /// by `now` lead to repetitions and failures first.
     pub fn poll_transmit(&mut self, now: Duration, datagram: &mut Vec<u8>) -> Option<SocketAddr> {
         self.end_waits(now);
-        while let Some(key) = self.queue.pop_front() {
+        while self.pace.free_at() <= now
+            && let Some(key) = self.queue.pop_front()
+        {
             let Some(request) =
                 self.outstanding.get_mut(&key.request_id).filter(|request| request.key == key)
             else {
                 continue;
             };
+            if !request.has_begun && !self.pace.begins(request.peer, key) {
+                continue;
+            }
+            request.has_begun = true;
             datagram.clear();
             let written = match &request.principal {
                 Principal::Community(security) => {
@@ -205,6 +227,7 @@ impl Manager {
             }
             let Some(request) = self.outstanding.get_mut(&key.request_id) else { continue };
             self.counters.sent += 1;
+            self.pace.sent(now);
             self.counters.repeated += u64::from(request.was_sent());
             let wait = request.planned_wait(self.settings.maximum_wait);
             let wait = lengthened(wait, self.settings.jitter_percent, &mut self.random);
@@ -226,13 +249,11 @@ impl Manager {
         self.regressions.pop_front()
     }
 
-    /// When [`poll_transmit`](Self::poll_transmit) has something to do: zero if it has now, `None` if nothing is under way.
+    /// When [`poll_transmit`](Self::poll_transmit) has something to do: what is over if it has now, `None` if nothing is under way.
     pub fn next_deadline(&self) -> Option<Duration> {
-        if self.queue.is_empty() {
-            self.deadlines.first().map(|&(deadline, _)| deadline)
-        } else {
-            Some(Duration::ZERO)
-        }
+        let sending = (!self.queue.is_empty()).then(|| self.pace.free_at());
+        let waiting = self.deadlines.first().map(|&(deadline, _)| deadline);
+        sending.into_iter().chain(waiting).min()
     }
 
     /// Requests that have no outcome yet.
@@ -280,6 +301,12 @@ impl Manager {
         }
         if request.user().is_some() {
             self.queue.extend(self.engines.over(request.peer, key));
+        }
+        if request.has_begun {
+            let outstanding = &self.outstanding;
+            let wanted =
+                |key: RequestKey| outstanding.get(&key.request_id).is_some_and(|other| other.key == key);
+            self.queue.extend(self.pace.over(request.peer, wanted));
         }
     }
 

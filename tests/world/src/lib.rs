@@ -17,6 +17,7 @@ mod plan;
 mod queue;
 mod random;
 mod reference;
+mod secured;
 mod shrink;
 mod stage;
 mod store;

@@ -8,10 +8,12 @@ use engine::commander::{Ask, Commander};
 use engine::director::{Director, Input, Turn};
 use engine::file_server::{FileServer, FromStorage, Order, Settings, StorageFailure, ToStorage, TransferId};
 use engine::listener::{DeviceIndex, Listener};
+use snmp::manager::Regression;
 use snmp::usm::EngineId;
 use upgrade::{Kind, Profile, RunId, StoredFile};
 
 use crate::images::digest_of;
+use crate::secured::credentials;
 use crate::store::Store;
 
 /// One life of the manager.
@@ -63,6 +65,7 @@ pub(crate) enum Channel {
     Stored,
     Converted,
     Index,
+    Regressions,
     Operator,
 }
 
@@ -76,6 +79,8 @@ pub(crate) enum Message {
     Input(Input),
     Receipt(u64),
     Index(Arc<DeviceIndex>),
+    /// An engine counts its starts anew.
+    Regression(Regression),
     /// The disk has taken the commit, or refuses it.
     Commit,
     /// A commit that was refused is tried again.
@@ -84,9 +89,11 @@ pub(crate) enum Message {
 
 impl Manager {
     pub(crate) fn new(seed: u64, store: &Store) -> Self {
+        let mut commander = Commander::new(seed);
+        commander.know(credentials());
         Self {
             director: Director::new(),
-            commander: Commander::new(seed),
+            commander,
             listener: Listener::new(EngineId::of_text(32473, "manager"), seed),
             files: FileServer::new(Settings::default()),
             next_run: store.next_run(),

@@ -4,11 +4,13 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use engine::datagram::Datagram;
+use snmp::Operation;
 use snmp::usm::EngineTime;
 use tftp::Packet;
 
-use crate::invariants::nothing_is_commanded_at_another_unit;
-use crate::unit::{Moving, SNMP_PORT, address, place};
+use crate::invariants::{Sent, nothing_is_commanded_at_another_unit};
+use crate::secured::Overheard;
+use crate::unit::{Moving, SNMP_PORT, Unit, address, place};
 use crate::world::{Item, MANAGER, Socket, World};
 
 /// What the network does with a datagram, so many of a thousand.
@@ -54,10 +56,7 @@ impl World {
         let second = self.random.permille(doubled).then(|| bytes.clone());
         for mut bytes in std::iter::once(bytes).chain(second) {
             let damage = self.random.permille(damaged);
-            let item = make(Vec::new());
-            if damage
-                && matches!(item, Item::ToAgent { .. } | Item::ToManager { socket: Socket::Commander, .. })
-            {
+            if damage && self.is_told_by_a_checksum_alone(&make(Vec::new())) {
                 // Without SNMPv3 nothing but UDP's checksum tells a damaged command, and it does.
                 continue;
             }
@@ -73,6 +72,16 @@ impl World {
             let delay = slowed + self.random.span(5, late);
             self.put(delay, make(bytes));
         }
+    }
+
+    /// Whether it is a command to a device without SNMPv3, or the answer to one.
+    fn is_told_by_a_checksum_alone(&self, item: &Item) -> bool {
+        let place = match item {
+            Item::ToAgent { place, .. } => Some(*place),
+            Item::ToManager { socket: Socket::Commander, peer, .. } => place(peer.ip()),
+            _ => return false,
+        };
+        place.and_then(|place| self.units.get(place)).is_none_or(|unit| unit.secured.is_none())
     }
 
     pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) {
@@ -94,12 +103,14 @@ impl World {
 
     /// Another unit answers at the address of a device.
     fn ask_another(&mut self, place: usize, bytes: &[u8]) {
-        self.judge(nothing_is_commanded_at_another_unit(place, bytes));
         let now = self.now;
         let Some(unit) = self.impostors.get_mut(&place) else { return };
+        let checked = nothing_is_commanded_at_another_unit(place, &Sent::of(bytes, unit.keys()));
         let clock = unit.clock(now);
         unit.device.tick(clock);
-        let Some(bytes) = unit.answer(bytes, now) else { return };
+        let answer = unit.answer(bytes, now);
+        self.judge(checked);
+        let Some(bytes) = answer else { return };
         let peer = SocketAddr::new(address(place), SNMP_PORT);
         let delay = self.random.span(5, 40);
         self.put(delay, Item::ToManager { socket: Socket::Commander, peer, bytes });
@@ -125,7 +136,14 @@ impl World {
         match socket {
             Socket::Commander => {
                 if let Some(place) = place(peer.ip()) {
-                    self.checks.looked(place, self.life);
+                    // A Report tells nothing of the device.
+                    let keys = self.units.get(place).and_then(Unit::keys);
+                    let overheard = keys.map(|keys| Overheard::of(bytes, Some(keys)));
+                    if overheard.is_none_or(|said| {
+                        said.is_some_and(|said| !matches!(said.operation, Operation::Report))
+                    }) {
+                        self.checks.looked(place, self.life);
+                    }
                 }
                 manager.commander.handle(&datagram, now);
                 self.pump_commander();

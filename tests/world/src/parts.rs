@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use engine::Access;
 use engine::access::Version;
+use engine::commander::{Answer, Asker, Outcome};
 use engine::director::{Entry, Input};
 use engine::file_server::Port;
-use engine::listener::DeviceIndex;
+use engine::listener::{DeviceIndex, Speaker};
 
-use crate::invariants::{a_ticket_serves_its_device_alone, is_set};
+use crate::invariants::{Sent, a_ticket_serves_its_device_alone};
 use crate::manager::{Channel, Manager, Message, Part};
+use crate::secured::{CREDENTIAL, user};
 use crate::trouble::STRANGER_PORT;
-use crate::unit::{SNMP_PORT, address, place};
+use crate::unit::{SNMP_PORT, Unit, address, place};
 use crate::world::{
     COMMANDER_PORT, Item, LISTENER_PORT, MANAGER, TFTP_PORT, TRANSFER_PORT, World, device_id, place_of,
 };
@@ -69,17 +71,21 @@ impl World {
             index.by_address.insert(address(place), id);
             index.profiles.insert(id, Arc::clone(&self.profile));
             index.by_unique_id.extend(self.store.unique_ids.get(&id).map(|unique| (unique.clone(), id)));
+            let speaker = || Speaker { device: id, users: [user()].into() };
+            index.by_engine.extend(self.store.engines.get(&id).map(|engine| (*engine, speaker())));
         }
+        index.users = vec![user()];
         Arc::new(index)
     }
 
     pub(crate) fn access(&self, place: usize) -> Access {
+        let is_secured = self.units.get(place).is_some_and(|unit| unit.secured.is_some());
         Access {
             address: SocketAddr::new(address(place), SNMP_PORT),
-            version: Version::V2c,
+            version: if is_secured { Version::V3 } else { Version::V2c },
             read_community: "public".into(),
             write_community: "private".into(),
-            credential: None,
+            credential: is_secured.then(|| CREDENTIAL.to_owned()),
             answer_ms: self.profile.limits.answer_ms,
             repeats: self.profile.limits.repeats,
         }
@@ -130,6 +136,9 @@ impl World {
                 self.pump_listener();
             }
             Message::Index(index) => manager.listener.know(index),
+            Message::Regression(regression) => {
+                manager.listener.restarted_anew(&regression.engine, regression.told, now);
+            }
             Message::Commit => self.commit(),
             Message::Retry => {
                 manager.committing = None;
@@ -173,11 +182,14 @@ impl World {
             let Some(sent) = manager.commander.poll_transmit(now, &mut buffer) else { break };
             if let Some(place) = place(sent.peer.ip()) {
                 let bytes = buffer.get(..sent.length).unwrap_or_default().to_vec();
-                let checked = self.checks.a_command_follows_a_look(place, self.life, &bytes);
+                let said = Sent::of(&bytes, self.units.get(place).and_then(Unit::keys));
+                let checked = said.nothing_is_said_in_the_open(place);
                 self.judge(checked);
-                let checked = self.checks.who_is_busy_is_commanded_nothing(place, &bytes);
+                let checked = self.checks.a_command_follows_a_look(place, self.life, &said);
                 self.judge(checked);
-                let unit = self.units.get_mut(place).filter(|_| is_set(&bytes));
+                let checked = self.checks.who_is_busy_is_commanded_nothing(place, &said);
+                self.judge(checked);
+                let unit = self.units.get_mut(place).filter(|_| said.is_set);
                 let late = unit.and_then(|unit| unit.late_command.take());
                 if late.is_some_and(|number| !self.delay(number, place, from, &bytes)) {
                     continue;
@@ -189,13 +201,41 @@ impl World {
         while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
         {
             self.checks.shown(&answer, &self.store, &self.profile);
+            self.learn_engine(&answer);
             self.send_input(Channel::Answers, Input::Answer(answer));
+        }
+        while let Some(told) = self.manager.as_mut().and_then(|manager| manager.commander.poll_regression()) {
+            self.message(Channel::Regressions, Message::Regression(told));
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());
         self.due(Part::Commander, deadline);
     }
 
+    /// What has proven to be the engine of the device that it is asked about speaks for that from now on.
+    fn learn_engine(&mut self, answer: &Answer) {
+        let (Asker::Run { run, .. }, Some(proof), Outcome::Values(values)) =
+            (answer.asker, answer.proof, &answer.outcome)
+        else {
+            return;
+        };
+        let Some(stored) = self.store.runs.get(&run).filter(|_| !self.store.full) else { return };
+        let device = &stored.run.device;
+        let says = self.profile.unique_id_in(values);
+        if says.is_none()
+            || says != device.unique_id
+            || self.store.engines.get(&device.id) == Some(&proof.engine)
+        {
+            return;
+        }
+        self.store.engines.insert(device.id, proof.engine);
+        let index = self.index();
+        self.message(Channel::Index, Message::Index(index));
+    }
+
     pub(crate) fn pump_listener(&mut self) {
+        while let Some(device) = self.manager.as_mut().and_then(|manager| manager.listener.poll_doubted()) {
+            self.send_input(Channel::News, Input::Doubted(device));
+        }
         while let Some(heard) = self.manager.as_mut().and_then(|manager| manager.listener.poll_heard()) {
             self.send_input(Channel::News, Input::Heard(heard));
         }

@@ -182,6 +182,10 @@ pub enum Trouble {
     Rebuilt(usize),
     /// Both buffers of a device hold the same version from the beginning.
     Twin(usize),
+    /// A device is spoken to in SNMPv3.
+    Secured(usize),
+    /// The SNMP engine of such a device forgets at each start how often it has started.
+    Forgetful(usize),
     /// Datagrams are lost, doubled and damaged, so many of a thousand each.
     Network {
         /// Lost.
@@ -291,14 +295,6 @@ impl Trouble {
     pub(crate) const fn rebuilt(&self) -> Option<usize> {
         match self {
             Self::Rebuilt(device) => Some(*device),
-            _ => None,
-        }
-    }
-
-    /// The device that holds the same version twice.
-    pub(crate) const fn twin(&self) -> Option<usize> {
-        match self {
-            Self::Twin(device) => Some(*device),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::director::{Told, Write};
+use snmp::usm::EngineId;
 use upgrade::run::{Event, Expected};
 use upgrade::{ConfigurationSet, DeviceId, Digest, Run, RunId, Time};
 
@@ -13,6 +14,8 @@ pub(crate) struct Store {
     pub(crate) runs: BTreeMap<RunId, StoredRun>,
     pub(crate) backups: Vec<Backup>,
     pub(crate) unique_ids: BTreeMap<DeviceId, String>,
+    /// The engine that has proven to speak for each.
+    pub(crate) engines: BTreeMap<DeviceId, EngineId>,
     /// Files by digest: images and what devices sent.
     pub(crate) files: BTreeMap<Digest, Arc<[u8]>>,
     /// Nothing more can be written.

@@ -12,7 +12,7 @@ use tftp::{Direction, Mode, OptionList, Packet, Request};
 use crate::invariants::Fate;
 use crate::network::Network;
 use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
-use crate::unit::{Unit, address};
+use crate::unit::{Nature, Unit, address};
 use crate::world::{Item, MANAGER, World, device_id};
 
 /// Somebody in the network who is no device of ours.
@@ -125,6 +125,8 @@ impl World {
             | Trouble::Kill { .. }
             | Trouble::Deaf(_)
             | Trouble::Twin(_)
+            | Trouble::Secured(_)
+            | Trouble::Forgetful(_)
             | Trouble::Rebuilt(_)
             | Trouble::Network { .. } => {}
         }
@@ -212,7 +214,10 @@ impl World {
         };
         let seed = self.random.number();
         self.note(|| format!("another unit answers in the place of device {}", place + 1));
-        self.impostors.insert(place, Unit::new(plan, seed, true, self.now));
+        // It is one of the operator's own devices.
+        let is_secured = self.units.get(place).is_some_and(|unit| unit.secured.is_some());
+        let nature = Nature { is_twin: true, is_secured, is_forgetful: false };
+        self.impostors.insert(place, Unit::new(plan, seed, nature, self.now));
         self.put(lasts, Item::Over(number));
     }
 

@@ -13,9 +13,11 @@ use iad_sim::transfer::{TftpTransfer, TransferSettings};
 use snmp::Security;
 use snmp::agent::{Agent, Outcome, Settings as AgentSettings};
 use snmp::manager::{Manager, Settings as ManagerSettings, Target};
+use snmp::usm::{Keys, User};
 
 use crate::images::{Quality, images};
 use crate::plan::DevicePlan;
+use crate::secured::{Secured, user};
 
 /// Where a device's agent listens.
 pub(crate) const SNMP_PORT: u16 = 161;
@@ -33,6 +35,8 @@ pub(crate) struct Unit {
     pub(crate) agent: Agent,
     pub(crate) plan: DevicePlan,
     pub(crate) transfers: BTreeMap<TransferId, Moving>,
+    /// What proves it in SNMPv3; none where it is spoken to by communities.
+    pub(crate) secured: Option<Secured>,
     informs: Manager,
     trap_id: i32,
     /// How far its clock is ahead of the world's.
@@ -81,6 +85,17 @@ pub(crate) enum Moving {
     Ftp,
 }
 
+/// What a device is from the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Nature {
+    /// Both of its buffers hold the same version.
+    pub(crate) is_twin: bool,
+    /// It is spoken to in SNMPv3.
+    pub(crate) is_secured: bool,
+    /// Its engine forgets how often it has started.
+    pub(crate) is_forgetful: bool,
+}
+
 /// The address of a device.
 pub(crate) fn address(place: usize) -> IpAddr {
     let last = u8::try_from(place + 1).unwrap_or(u8::MAX);
@@ -96,18 +111,24 @@ pub(crate) fn place(address: IpAddr) -> Option<usize> {
 }
 
 impl Unit {
-    pub(crate) fn new(plan: DevicePlan, seed: u64, is_twin: bool, now: Duration) -> Self {
+    pub(crate) fn new(plan: DevicePlan, seed: u64, nature: Nature, now: Duration) -> Self {
         let mut durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
-        if is_twin {
+        if nature.is_twin {
             durable.deliver_twice();
         }
+        let communities =
+            |community: &str| if nature.is_secured { Vec::new() } else { vec![community.into()] };
         let settings = AgentSettings {
-            read_only: vec![b"public".to_vec()],
-            read_write: vec![b"private".to_vec()],
+            read_only: communities("public"),
+            read_write: communities("private"),
+            read_write_users: nature.is_secured.then(|| User::clone(&user())).into_iter().collect(),
             ..AgentSettings::default()
         };
+        let device = Device::boot(plan.settings.clone(), durable, seed, now);
+        let secured = nature.is_secured.then(|| Secured::new(&device, nature.is_forgetful, seed));
         Self {
-            device: Device::boot(plan.settings.clone(), durable, seed, now),
+            device,
+            secured,
             agent: Agent::new(settings, seed),
             plan,
             transfers: BTreeMap::new(),
@@ -132,6 +153,11 @@ impl Unit {
             overheard: false,
             deaf: false,
         }
+    }
+
+    /// The keys of those who speak SNMPv3 with it.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.secured.as_ref().map(Secured::keys)
     }
 
     /// Whether a connection with the manager stands.
@@ -175,10 +201,15 @@ impl Unit {
         }
         let now = self.clock(now);
         let mut response = Vec::new();
+        let engine = self.secured.as_mut().map(|secured| secured.engine(&self.device, now));
         let mut objects = IadObjects::new(&mut self.device, now);
-        let outcome = self.agent.respond(bytes, None, &mut objects, &mut response);
+        let outcome = self.agent.respond(bytes, engine, &mut objects, &mut response);
         objects.finish();
-        let Outcome::Answered { operation, .. } = outcome else { return None };
+        let operation = match outcome {
+            Outcome::Answered { operation, .. } => operation,
+            Outcome::Reported(_) => return (!response.is_empty()).then_some(response),
+            Outcome::Dropped(_) => return None,
+        };
         let request = match operation {
             snmp::Operation::Set => iad_sim::fault::RequestKind::Set,
             _ => iad_sim::fault::RequestKind::Get,
@@ -245,7 +276,7 @@ impl Unit {
         if self.plan.informs {
             let target = Target {
                 address: listener,
-                principal: security.into(),
+                principal: if self.secured.is_some() { user().into() } else { security.into() },
                 timeout: Duration::from_secs(2),
                 retries: 5,
             };
@@ -254,6 +285,10 @@ impl Unit {
             return None;
         }
         self.trap_id = self.trap_id.wrapping_add(1) & i32::MAX;
+        let clock = self.clock(now);
+        if let Some(secured) = &mut self.secured {
+            return secured.trap(&self.device, event, self.trap_id, clock);
+        }
         let mut bytes = Vec::new();
         event.trap(security, self.trap_id).encode(&mut bytes).ok()?;
         Some(bytes)

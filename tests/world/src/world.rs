@@ -1,7 +1,7 @@
 //! The world: it owns the time, takes what is due first, delivers it, performs what follows, and checks.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::plan::{DevicePlan, Plan, Trouble};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::store::Store;
-use crate::unit::Unit;
+use crate::unit::{Nature, Unit};
 
 /// The manager's address, and the ports it listens on.
 pub(crate) const MANAGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 255, 1));
@@ -180,11 +180,20 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
-        let twins: BTreeSet<_> = plan.troubles.iter().filter_map(Trouble::twin).collect();
-        let unit = |(place, device): (usize, &DevicePlan)| {
-            Unit::new(device.clone(), random.number(), twins.contains(&place), BEGIN)
+        let mut natures = vec![Nature::default(); plan.devices.len()];
+        for trouble in &plan.troubles {
+            if let (Trouble::Twin(place) | Trouble::Secured(place) | Trouble::Forgetful(place)) = trouble
+                && let Some(nature) = natures.get_mut(*place)
+            {
+                nature.is_twin |= matches!(trouble, Trouble::Twin(_));
+                nature.is_secured |= matches!(trouble, Trouble::Secured(_));
+                nature.is_forgetful |= matches!(trouble, Trouble::Forgetful(_));
+            }
+        }
+        let unit = |(device, nature): (&DevicePlan, &Nature)| {
+            Unit::new(device.clone(), random.number(), *nature, BEGIN)
         };
-        let mut units: Vec<_> = plan.devices.iter().enumerate().map(unit).collect();
+        let mut units: Vec<_> = plan.devices.iter().zip(&natures).map(unit).collect();
         let mut network = Network::default();
         let mut kills = BTreeMap::new();
         let mut queue = Queue::new();
@@ -203,7 +212,7 @@ impl World {
                     }
                 }
                 // It was so before anything began, or is when something is wanted.
-                Trouble::Twin(_) | Trouble::Rebuilt(_) => {}
+                Trouble::Twin(_) | Trouble::Secured(_) | Trouble::Forgetful(_) | Trouble::Rebuilt(_) => {}
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }

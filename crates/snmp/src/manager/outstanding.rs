@@ -18,6 +18,8 @@ pub(super) struct Outstanding {
     pub(super) pdu: Vec<u8>,
     /// Whether it changes something at the agent.
     pub(super) writes: bool,
+    /// Whether its turn has come.
+    pub(super) has_begun: bool,
     /// How often it was sent anew because the agent told its id, or its time.
     pub(super) corrections: u32,
     /// For the id of its engine, or for the time there, and not yet for what is wanted.
@@ -43,6 +45,7 @@ impl Outstanding {
             principal: target.principal.clone(),
             pdu,
             writes,
+            has_begun: false,
             corrections: 0,
             asks_for_engine: false,
             timeout: target.timeout,

@@ -5,6 +5,7 @@ use super::{EngineTime, Keys, ReportKind, SecurityLevel};
 use crate::EncodeError;
 use crate::ber::{DecodeError, Reader, Writer, tag};
 use crate::message::within_maximum;
+use crate::pdu::Body;
 use crate::security::{Envelope, USER_BASED};
 
 /// What every message says of itself (RFC 3412 section 6, `HeaderData`).
@@ -246,6 +247,33 @@ pub(crate) enum Unopened {
     /// It is broken.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+}
+
+/// What a message of SNMPv3 says to whoever looks on and has the keys: a capture that is to be understood. Nobody must act by it, since when it
+/// was said is not looked at.
+///
+/// # Errors
+/// It is no message, or these keys have not made it.
+pub fn overhear(datagram: &[u8], keys: &Keys) -> Result<(SecurityLevel, Body<Vec<u8>>), Unheard> {
+    let sealed = Sealed::read(datagram)?;
+    sealed.authenticate(keys)?;
+    let mut scratch = Vec::new();
+    let scoped = sealed.open(keys, &mut scratch).map_err(|unopened| match unopened {
+        Unopened::Report(kind) => Unheard::Keys(kind),
+        Unopened::Decode(error) => Unheard::NoMessage(error),
+    })?;
+    Ok((sealed.level, Body::read(&mut scoped.pdu.clone())?.into_owned()))
+}
+
+/// Why a message cannot be overheard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unheard {
+    /// It is none.
+    #[error(transparent)]
+    NoMessage(#[from] DecodeError),
+    /// These keys are not those that made it.
+    #[error(transparent)]
+    Keys(#[from] ReportKind),
 }
 
 impl<'a> Scoped<'a> {

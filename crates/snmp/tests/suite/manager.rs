@@ -376,7 +376,7 @@ fn request_ids_differ_while_under_way_and_from_seed_to_seed() {
 
 #[test]
 fn waits_are_lengthened_by_chance_and_end_at_the_longest_wait() {
-    let settings = Settings { maximum_wait: 3 * SECOND, jitter_percent: 50 };
+    let settings = Settings { maximum_wait: 3 * SECOND, jitter_percent: 50, ..Settings::default() };
     let mut manager = Manager::new(settings, 7);
     let target = Target { retries: 4, ..target() };
     manager.request(&target, get()).unwrap();
@@ -392,4 +392,62 @@ fn waits_are_lengthened_by_chance_and_end_at_the_longest_wait() {
     assert!((2 * SECOND..=3 * SECOND).contains(&waits[0]), "{waits:?}");
     assert!(waits[1..].iter().all(|wait| (3 * SECOND..=4500 * SECOND / 1000).contains(wait)), "{waits:?}");
     assert!(waits[1..].windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
+}
+
+/// Agents of small devices drop what they cannot take at once.
+#[test]
+fn one_agent_is_asked_so_many_things_at_once_and_the_rest_in_turn() {
+    let settings = Settings { jitter_percent: 0, at_once: 2, ..Settings::default() };
+    let mut asking = Asking { manager: Manager::new(settings, 1), ..Asking::new() };
+    let keys: Vec<_> = (0..6).map(|_| asking.ask(get())).collect();
+    assert_eq!(asking.sent.len(), 2);
+    // Another agent is not kept waiting.
+    let other = Target { address: "192.0.2.2:161".parse().unwrap(), ..target() };
+    asking.manager.request(&other, get()).unwrap();
+    asking.transmit();
+    assert_eq!(asking.sent.len(), 3);
+    // Who waits and is not wanted any more is passed over.
+    assert!(asking.manager.cancel(keys[2]));
+    asking.receive(&answer(&asking.sent[0].1.clone()));
+    asking.transmit();
+    assert_eq!(asking.sent.len(), 4);
+    // Whose time is over makes room as well; all have an outcome in the end.
+    asking.run_until_idle();
+    let mut outcomes = Vec::new();
+    while let Some((key, _)) = asking.manager.poll_event() {
+        outcomes.push(key);
+    }
+    for key in [0, 1, 3, 4, 5] {
+        assert!(outcomes.contains(&keys[key]), "request {key}");
+    }
+    assert_eq!((outcomes.len(), asking.manager.outstanding()), (6, 0));
+    // What was on the way at once never was more.
+    let asked = |at: &(SocketAddr, Vec<u8>)| at.0 == peer();
+    assert_eq!(asking.sent.iter().filter(|sent| asked(sent)).count(), 1 + 4 * 3, "each but one three times");
+}
+
+#[test]
+fn no_more_goes_out_in_a_second_than_is_said() {
+    let settings = Settings { jitter_percent: 0, per_second: 100, burst: 10, ..Settings::default() };
+    let mut manager = Manager::new(settings, 1);
+    for agent in 0..1000_u16 {
+        let [high, low] = agent.to_be_bytes();
+        let address = SocketAddr::from(([10, 0, high, low], 161));
+        manager.request(&Target { address, retries: 0, timeout: 100 * SECOND, ..target() }, get()).unwrap();
+    }
+    let (began, mut now, mut datagram) = (100 * SECOND, 100 * SECOND, Vec::new());
+    let mut sent = Vec::new();
+    while sent.len() < 1000 {
+        now = now.max(manager.next_deadline().unwrap());
+        while manager.poll_transmit(now, &mut datagram).is_some() {
+            sent.push(now - began);
+        }
+    }
+    assert_eq!(sent.iter().filter(|at| at.is_zero()).count(), 11, "a burst, and the one that is due");
+    for from in 0..9 {
+        let within = |at: &&Duration| **at >= from * SECOND && **at < (from + 1) * SECOND;
+        assert!(sent.iter().filter(within).count() <= 110, "second {from}");
+    }
+    let all = sent.last().unwrap();
+    assert!((9 * SECOND..11 * SECOND).contains(all), "{all:?}");
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
-use snmp::{Body, Message, ObjectIdentifier, Pdu, Value};
+use snmp::usm::{Keys, SecurityLevel};
+use snmp::{ObjectIdentifier, Value, VarBind};
 use tftp::Packet;
 use upgrade::run::{Goal, Outcome, State};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
@@ -13,6 +14,7 @@ use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 use super::device::in_force;
 use super::{Checked, Checks, broken};
 use crate::images::{digest, digest_of};
+use crate::secured::Overheard;
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
@@ -53,9 +55,9 @@ impl Checks {
     }
 
     /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
-    pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &[u8]) -> Checked {
+    pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &Sent) -> Checked {
         let looked = self.devices.get(place).is_none_or(|known| known.looked_in == life);
-        if looked || !is_set(sent) {
+        if looked || !sent.is_set {
             return Ok(());
         }
         let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
@@ -63,9 +65,9 @@ impl Checks {
     }
 
     /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
-    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, sent: &[u8]) -> Checked {
+    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, sent: &Sent) -> Checked {
         match self.devices.get(place).and_then(|known| known.shown_busy.as_ref()) {
-            Some(shown) if begins_an_operation(sent) => broken(
+            Some(shown) if sent.begins => broken(
                 "who_is_busy_is_commanded_nothing",
                 format!("device {} was seen at {shown} last, and is commanded", place + 1),
             ),
@@ -191,8 +193,8 @@ fn only_healthy_software_is_confirmed(
 }
 
 /// A unit that happens to answer at the address of another one is somebody else's device, with a configuration of its own.
-pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, bytes: &[u8]) -> Checked {
-    if is_set(bytes) {
+pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, sent: &Sent) -> Checked {
+    if sent.is_set {
         let what = format!("a SET for device {} went to another unit", place + 1);
         return broken("nothing_is_commanded_at_another_unit", what);
     }
@@ -200,7 +202,7 @@ pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, bytes: &[u8]) -
 }
 
 /// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
-pub(crate) fn is_set(message: &[u8]) -> bool {
+fn is_set(message: &[u8]) -> bool {
     const SET: u8 = 0xa3;
     let after_length = |at: usize| {
         let length = *message.get(at)?;
@@ -215,11 +217,42 @@ pub(crate) fn is_set(message: &[u8]) -> bool {
     tag() == Some(SET)
 }
 
-/// Whether a message is a SET that makes the device do something, other than to stop.
-fn begins_an_operation(message: &[u8]) -> bool {
+/// What is sent to a device, as far as it is judged on its way.
+pub(crate) struct Sent {
+    pub(crate) is_set: bool,
+    /// It makes the device do something, other than to stop.
+    begins: bool,
+    /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
+    in_the_open: bool,
+}
+
+impl Sent {
+    /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
+    pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
+        // Without SNMPv3 only commands are worth reading whole.
+        let read = keys.is_some() || is_set(bytes);
+        let overheard = read.then(|| Overheard::of(bytes, keys)).flatten();
+        let Some(Overheard { level, operation, varbinds }) = overheard else {
+            return Self { is_set: false, begins: false, in_the_open: false };
+        };
+        let is_set = operation == snmp::Operation::Set;
+        let is_open = level.is_some_and(|level| level < SecurityLevel::AuthPriv);
+        Self {
+            is_set,
+            begins: is_set && begins_an_operation(&varbinds),
+            in_the_open: is_open && !varbinds.is_empty(),
+        }
+    }
+
+    /// Who can be spoken to so that nobody else understands or forges it, is.
+    pub(crate) fn nothing_is_said_in_the_open(&self, place: usize) -> Checked {
+        let what = || format!("device {} speaks SNMPv3", place + 1);
+        if self.in_the_open { broken("nothing_is_said_in_the_open", what()) } else { Ok(()) }
+    }
+}
+
+fn begins_an_operation(varbinds: &[VarBind]) -> bool {
     const COMMAND: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 2, 0]);
-    let Ok(message) = Message::decode(message) else { return false };
-    let Body::Pdu(Pdu { operation: snmp::Operation::Set, varbinds, .. }) = message.body else { return false };
     let command = varbinds.iter().find(|varbind| varbind.name == COMMAND);
     command.is_some_and(|varbind| varbind.value != Value::Integer(Command::Abort.number()))
 }

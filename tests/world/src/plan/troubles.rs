@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 21] = [
+const OF_DEVICES: [(&str, u64); 23] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -69,6 +69,8 @@ const OF_DEVICES: [(&str, u64); 21] = [
     ("deaf", 70),
     ("twin", 150),
     ("rebuilt", 100),
+    ("secured", 500),
+    ("forgetful", 150),
     ("edit", 80),
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
@@ -173,6 +175,8 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "deaf" => Trouble::Deaf(device),
         "twin" => Trouble::Twin(device),
         "rebuilt" => Trouble::Rebuilt(device),
+        "secured" => Trouble::Secured(device),
+        "forgetful" => Trouble::Forgetful(device),
         "edit" => Trouble::Edit { device, at },
         "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
