@@ -60,6 +60,8 @@ pub(crate) struct Checks {
     used: BTreeSet<TicketName>,
     /// Transfers by FTP that the file server has stopped.
     pub(crate) ftp_stopped: BTreeSet<TransferId>,
+    /// The devices that nothing happens to which could cost one.
+    pub(crate) safe: BTreeSet<usize>,
 }
 
 /// What is known of one device.
@@ -87,6 +89,8 @@ struct Known {
     rotted: bool,
     /// The settings that a person changed last during its run.
     edited: Option<Digest>,
+    /// All that persons have changed.
+    changed: BTreeSet<Digest>,
     /// A person changed settings while it was brought back.
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
@@ -122,6 +126,7 @@ impl Checks {
             references: BTreeMap::new(),
             used: BTreeSet::new(),
             ftp_stopped: BTreeSet::new(),
+            safe: BTreeSet::new(),
         };
         checks.know(profile);
         for (place, unit) in units.iter().enumerate() {
@@ -138,6 +143,7 @@ impl Checks {
                 before_trial: None,
                 rotted: false,
                 edited: None,
+                changed: BTreeSet::new(),
                 edited_meanwhile: None,
                 edited_on_trial: None,
                 left_behind: None,
@@ -278,7 +284,9 @@ impl Checks {
             let durable = unit.device.durable();
             if known.holds_edit_of_trial(durable) && ending.outcome == Outcome::Succeeded {
                 let edited = device::in_force(durable).remove(&ConfigurationKind::UserData);
-                known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
+                let edited = edited.map(|document| (ConfigurationKind::UserData, document));
+                known.away.iter_mut().for_each(|away| away.owed.extend(edited.clone()));
+                known.owed.extend(edited);
             } else if ending.outcome == Outcome::DeviceLost {
                 known.forgive_trial();
                 known.history.retain(|digest| known.left_behind.is_none_or(|left| left != *digest));
@@ -321,6 +329,7 @@ impl Checks {
         let durable = unit.device.durable();
         self.the_figure_is_that_of_the_requirements(write)?;
         run::a_run_is_bounded(run, store)?;
+        self.nothing_is_lost_for_no_reason(place, run)?;
         match &run.state {
             State::Asking(question) if !question.lost => {
                 if !given_up {

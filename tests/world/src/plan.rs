@@ -291,6 +291,38 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether a device may be beyond help because of it. What is only a bother is no excuse: a person who changes settings or cancels, a manager
+    /// that dies or cannot store, notifications that nobody hears.
+    pub(crate) const fn may_cost(&self, place: usize) -> bool {
+        match self {
+            Self::Network { .. } => true,
+            Self::Device(device, _)
+            | Self::PowerCut { device, .. }
+            | Self::PowerCutAfter { device, .. }
+            | Self::Gone { device, .. }
+            | Self::Rot { device, .. }
+            | Self::Partition { device, .. }
+            | Self::Slow { device, .. }
+            | Self::Impostor { device, .. }
+            | Self::LateCommand { device, .. }
+            | Self::Rival { device, .. }
+            | Self::Slide { device, .. } => *device == place,
+            Self::Kill { .. }
+            | Self::Deaf(_)
+            | Self::Rebuilt(_)
+            | Self::Twin(_)
+            | Self::Secured(_)
+            | Self::Forgetful(_)
+            | Self::DiskFull { .. }
+            | Self::Edit { .. }
+            | Self::EditOnTrial { .. }
+            | Self::EditBackedUp { .. }
+            | Self::Cancel { .. }
+            | Self::Stranger { .. }
+            | Self::ClockJump { .. } => false,
+        }
+    }
+
     /// The device for which images of one version are wanted.
     pub(crate) const fn rebuilt(&self) -> Option<usize> {
         match self {

@@ -182,7 +182,7 @@ impl World {
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
         let mut natures = vec![Nature::default(); plan.devices.len()];
         for trouble in &plan.troubles {
-            if let (Trouble::Twin(place) | Trouble::Secured(place) | Trouble::Forgetful(place)) = trouble
+            if let Trouble::Twin(place) | Trouble::Secured(place) | Trouble::Forgetful(place) = trouble
                 && let Some(nature) = natures.get_mut(*place)
             {
                 nature.is_twin |= matches!(trouble, Trouble::Twin(_));
@@ -247,7 +247,9 @@ impl World {
             queue.put(BEGIN + first, Item::Operator(place));
         }
         let profile = profile();
-        let checks = Checks::new(&units, &profile);
+        let mut checks = Checks::new(&units, &profile);
+        let is_safe = |place: &usize| !plan.troubles.iter().any(|trouble| trouble.may_cost(*place));
+        checks.safe = (0..units.len()).filter(is_safe).collect();
         let desks = plan.devices.iter().map(|_| Desk::default()).collect();
         Self {
             now: BEGIN,

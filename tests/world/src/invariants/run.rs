@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{Ending, Goal, Outcome, Story};
+use upgrade::run::{Ending, Goal, Outcome, State, Story};
 use upgrade::{Profile, Run, RunId};
 
 use super::device::{in_force, is_running};
@@ -79,6 +79,20 @@ impl Checks {
             return broken("what_is_called_lost_is_not_in_service", what);
         }
         Ok(())
+    }
+
+    /// A device to which nothing happened that could cost one is brought back, whatever failed.
+    pub(super) fn nothing_is_lost_for_no_reason(&self, place: usize, run: &Run) -> Checked {
+        let reason = match &run.state {
+            State::Asking(question) if question.lost => question.failure.as_ref().map(ToString::to_string),
+            State::Ended(Ending { outcome: Outcome::DeviceLost, reason, .. }) => Some(reason.clone()),
+            _ => return Ok(()),
+        };
+        if !self.safe.contains(&place) {
+            return Ok(());
+        }
+        let what = format!("run {} of device {}: {}", run.id, place + 1, reason.unwrap_or_default());
+        broken("nothing_is_lost_for_no_reason", what)
     }
 
     /// Whatever became of a run: its device is in service, with the configuration that belongs on it.
