@@ -18,7 +18,7 @@ pub use algorithm::{Authentication, Privacy, UnknownAlgorithm};
 pub use authority::Authority;
 pub use clock::{Clock, Untimely};
 pub use engine::{EngineId, EngineTime, InvalidEngineId};
-pub use message::{Unheard, overhear};
+pub use message::{Overheard, Unheard};
 pub use report::{Report, ReportKind, Statistics};
 pub use user::{InvalidUser, Keys, SecurityLevel, User};
 

@@ -355,7 +355,12 @@ impl Checks {
         }
     }
 
-    /// A device has answered the manager in this life of it.
+    /// Whether a device has answered the manager in this life of it.
+    pub(crate) fn has_looked(&self, place: usize, life: u32) -> bool {
+        self.devices.get(place).is_none_or(|known| known.looked_in == life)
+    }
+
+    /// It has.
     pub(crate) fn looked(&mut self, place: usize, life: u32) {
         if let Some(known) = self.devices.get_mut(place) {
             known.looked_in = life;

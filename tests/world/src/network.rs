@@ -4,12 +4,11 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use engine::datagram::Datagram;
-use snmp::Operation;
-use snmp::usm::EngineTime;
+use snmp::usm::{EngineTime, Overheard};
+use snmp::{Body, Operation};
 use tftp::Packet;
 
 use crate::invariants::{Sent, nothing_is_commanded_at_another_unit};
-use crate::secured::Overheard;
 use crate::unit::{Moving, SNMP_PORT, Unit, address, place};
 use crate::world::{Item, MANAGER, Socket, World};
 
@@ -137,11 +136,19 @@ impl World {
             Socket::Commander => {
                 if let Some(place) = place(peer.ip()) {
                     // A Report tells nothing of the device.
-                    let keys = self.units.get(place).and_then(Unit::keys);
-                    let overheard = keys.map(|keys| Overheard::of(bytes, Some(keys)));
-                    if overheard.is_none_or(|said| {
-                        said.is_some_and(|said| !matches!(said.operation, Operation::Report))
-                    }) {
+                    let keys = self
+                        .units
+                        .get(place)
+                        .and_then(Unit::keys)
+                        .filter(|_| !self.checks.has_looked(place, self.life));
+                    let overheard = keys.map(|keys| Overheard::new(bytes, keys).ok());
+                    let is_answer = |said: &Overheard| {
+                        let pdu = said.body().ok();
+                        pdu.is_some_and(
+                            |pdu| matches!(&pdu, Body::Pdu(pdu) if pdu.operation != Operation::Report),
+                        )
+                    };
+                    if overheard.is_none_or(|said| said.is_some_and(|said| is_answer(&said))) {
                         self.checks.looked(place, self.life);
                     }
                 }

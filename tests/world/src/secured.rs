@@ -8,8 +8,7 @@ use iad_sim::device::Device;
 use iad_sim::personality::iad::{engine_id, engine_time};
 use snmp::agent::Engine;
 use snmp::notification::Event;
-use snmp::usm::{Authentication, Authority, EngineTime, Keys, Privacy, SecurityLevel, User, overhear};
-use snmp::{Body, Message, Operation, VarBind};
+use snmp::usm::{Authentication, Authority, EngineTime, Keys, Privacy, User};
 
 /// The credential by which the manager asks them.
 pub(crate) const CREDENTIAL: &str = "world";
@@ -68,24 +67,5 @@ impl Secured {
     fn at(&self, device: &Device, now: Duration) -> EngineTime {
         let at = engine_time(device, now);
         if self.forgetful { EngineTime { boots: 1, ..at } } else { at }
-    }
-}
-
-/// What goes between the manager and a device, to whoever looks on with the device's keys; nothing where it is damaged.
-pub(crate) struct Overheard {
-    /// How well it is protected; none but in SNMPv3.
-    pub(crate) level: Option<SecurityLevel>,
-    pub(crate) operation: Operation,
-    pub(crate) varbinds: Vec<VarBind>,
-}
-
-impl Overheard {
-    pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Option<Self> {
-        let (level, body) = match keys {
-            Some(keys) => overhear(bytes, keys).map(|(level, body)| (Some(level), body)).ok()?,
-            None => (None, Message::decode(bytes).ok()?.into_owned().body),
-        };
-        let Body::Pdu(pdu) = body else { return None };
-        Some(Self { level, operation: pdu.operation, varbinds: pdu.varbinds })
     }
 }

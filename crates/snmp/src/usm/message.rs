@@ -251,19 +251,46 @@ pub(crate) enum Unopened {
 
 /// What a message of SNMPv3 says to whoever looks on and has the keys: a capture that is to be understood. Nobody must act by it, since when it
 /// was said is not looked at.
-///
-/// # Errors
-/// It is no message, or these keys have not made it.
-pub fn overhear(datagram: &[u8], keys: &Keys) -> Result<(SecurityLevel, Body<Vec<u8>>), Unheard> {
-    let sealed = Sealed::read(datagram)?;
-    sealed.authenticate(keys)?;
-    let mut scratch = Vec::new();
-    let scoped = sealed.open(keys, &mut scratch).map_err(|unopened| match unopened {
-        Unopened::Report(kind) => Unheard::Keys(kind),
-        Unopened::Decode(error) => Unheard::NoMessage(error),
-    })?;
-    Ok((sealed.level, Body::read(&mut scoped.pdu.clone())?.into_owned()))
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overheard {
+    /// How well it is protected.
+    pub level: SecurityLevel,
+    /// Its PDU, as it is written.
+    pdu: Vec<u8>,
 }
+
+impl Overheard {
+    /// Opens a message.
+    ///
+    /// # Errors
+    /// It is no message, or these keys have not made it.
+    pub fn new(datagram: &[u8], keys: &Keys) -> Result<Self, Unheard> {
+        let sealed = Sealed::read(datagram)?;
+        sealed.authenticate(keys)?;
+        let mut scratch = Vec::new();
+        let scoped = sealed.open(keys, &mut scratch).map_err(|unopened| match unopened {
+            Unopened::Report(kind) => Unheard::Keys(kind),
+            Unopened::Decode(error) => Unheard::NoMessage(error),
+        })?;
+        Ok(Self { level: sealed.level, pdu: scoped.pdu.rest().to_vec() })
+    }
+
+    /// Whether it is a SET.
+    pub fn is_set(&self) -> bool {
+        self.pdu.first() == Some(&SET)
+    }
+
+    /// Its PDU.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn body(&self) -> Result<Body<&[u8]>, DecodeError> {
+        Body::read(&mut Reader::new(&self.pdu))
+    }
+}
+
+/// The tag of a SET's PDU (RFC 3416 section 3).
+const SET: u8 = 0xa3;
 
 /// Why a message cannot be overheard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

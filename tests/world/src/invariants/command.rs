@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use engine::file_server::{News, Report};
 use iad_sim::device::{Command, Document, Durable, OperationState, Record};
-use snmp::usm::{Keys, SecurityLevel};
-use snmp::{ObjectIdentifier, Value, VarBind};
+use snmp::usm::{Keys, Overheard, SecurityLevel};
+use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
 use upgrade::run::{Goal, Outcome, State};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
@@ -14,7 +14,6 @@ use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 use super::device::in_force;
 use super::{Checked, Checks, broken};
 use crate::images::{digest, digest_of};
-use crate::secured::Overheard;
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
@@ -56,8 +55,7 @@ impl Checks {
 
     /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
     pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &Sent) -> Checked {
-        let looked = self.devices.get(place).is_none_or(|known| known.looked_in == life);
-        if looked || !sent.is_set {
+        if self.has_looked(place, life) || !sent.is_set {
             return Ok(());
         }
         let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
@@ -229,18 +227,23 @@ pub(crate) struct Sent {
 impl Sent {
     /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
     pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        // Without SNMPv3 only commands are worth reading whole.
-        let read = keys.is_some() || is_set(bytes);
-        let overheard = read.then(|| Overheard::of(bytes, keys)).flatten();
-        let Some(Overheard { level, operation, varbinds }) = overheard else {
-            return Self { is_set: false, begins: false, in_the_open: false };
+        let nothing = Self { is_set: false, begins: false, in_the_open: false };
+        let Some(keys) = keys else {
+            let body =
+                is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
+            return Self {
+                is_set: is_set(bytes),
+                begins: body.is_some_and(|body| begins_an_operation(&body)),
+                ..nothing
+            };
         };
-        let is_set = operation == snmp::Operation::Set;
-        let is_open = level.is_some_and(|level| level < SecurityLevel::AuthPriv);
+        let Ok(overheard) = Overheard::new(bytes, keys) else { return nothing };
+        let (is_set, is_open) = (overheard.is_set(), overheard.level < SecurityLevel::AuthPriv);
+        let body = (is_set || is_open).then(|| overheard.body().ok()).flatten();
         Self {
             is_set,
-            begins: is_set && begins_an_operation(&varbinds),
-            in_the_open: is_open && !varbinds.is_empty(),
+            begins: is_set && body.as_ref().is_some_and(begins_an_operation),
+            in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
         }
     }
 
@@ -251,9 +254,9 @@ impl Sent {
     }
 }
 
-fn begins_an_operation(varbinds: &[VarBind]) -> bool {
+fn begins_an_operation(body: &Body<&[u8]>) -> bool {
     const COMMAND: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 2, 0]);
-    let command = varbinds.iter().find(|varbind| varbind.name == COMMAND);
+    let command = body.varbinds().iter().find(|varbind| varbind.name == COMMAND);
     command.is_some_and(|varbind| varbind.value != Value::Integer(Command::Abort.number()))
 }
 

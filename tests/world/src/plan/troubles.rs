@@ -69,7 +69,7 @@ const OF_DEVICES: [(&str, u64); 23] = [
     ("deaf", 70),
     ("twin", 150),
     ("rebuilt", 100),
-    ("secured", 500),
+    ("secured", 150),
     ("forgetful", 150),
     ("edit", 80),
     ("edit-on-trial", 300),
