@@ -89,8 +89,6 @@ struct Known {
     rotted: bool,
     /// The settings that a person changed last during its run.
     edited: Option<Digest>,
-    /// All that persons have changed.
-    changed: BTreeSet<Digest>,
     /// A person changed settings while it was brought back.
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
@@ -143,7 +141,6 @@ impl Checks {
                 before_trial: None,
                 rotted: false,
                 edited: None,
-                changed: BTreeSet::new(),
                 edited_meanwhile: None,
                 edited_on_trial: None,
                 left_behind: None,
@@ -284,9 +281,7 @@ impl Checks {
             let durable = unit.device.durable();
             if known.holds_edit_of_trial(durable) && ending.outcome == Outcome::Succeeded {
                 let edited = device::in_force(durable).remove(&ConfigurationKind::UserData);
-                let edited = edited.map(|document| (ConfigurationKind::UserData, document));
-                known.away.iter_mut().for_each(|away| away.owed.extend(edited.clone()));
-                known.owed.extend(edited);
+                known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
             } else if ending.outcome == Outcome::DeviceLost {
                 known.forgive_trial();
                 known.history.retain(|digest| known.left_behind.is_none_or(|left| left != *digest));

@@ -56,23 +56,17 @@ impl Checks {
         // Nobody changes settings while they are written, or while the software changes.
         let reads = matches!(durable.operation.command, Command::Backup | Command::Download);
         let is_busy = is_at_work(durable) && !reads;
-        if is_busy {
-            return None;
-        }
         if durable.boot.trial.is_some() {
-            return Some(Fate::OnTrial);
+            return (run.on_trial.is_some() && !is_busy).then_some(Fate::OnTrial);
         }
-        // Those of software that the device is not meant to run are nobody's wish, and somebody's work.
+        // Nor those of software that the device is not meant to run.
         let before = run.old.as_ref().map(|old| (&old.version, old.buffer));
         let left = run.expected.as_ref().map(|left| (&left.version, left.buffer));
         let meant = [before, left].into_iter().flatten();
         let is_elsewhere =
             meant.into_iter().any(|(version, buffer)| !device::is_running(durable, version, buffer));
-        if is_elsewhere {
-            // What this run has made to run is left with what is changed there, or stays.
-            let is_left =
-                before.is_some_and(|(version, buffer)| !device::is_running(durable, version, buffer));
-            return (is_left && run.activated.is_some() && !run.returning).then_some(Fate::OnTrial);
+        if is_elsewhere || is_busy {
+            return None;
         }
         // A restore that the device never began leaves nothing to be undone, and finds the settings moved.
         let shown = durable.operation.id.as_str();
@@ -84,13 +78,10 @@ impl Checks {
             _ => false,
         };
         let began = run.untouched.as_deref() != Some(shown);
-        let is_tried = matches!(&run.state, State::Working { operation, .. } if operation.id == shown);
         let is_restore = matches!(run.goal, Goal::Restore { .. });
         let undone = run.returning && began && is_restore;
         match run.activated.is_some() || undone {
-            true if run.returning => Some(Fate::Kept),
-            // What is about to be made to run is not, since the settings moved. Whether it was already decides what becomes of them.
-            true => (!is_tried).then_some(Fate::Owed),
+            true => run.returning.then_some(Fate::Kept),
             // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
             false if restores => Some(Fate::Kept),
             // Whether it had left its software decides what becomes of it.
@@ -108,9 +99,6 @@ impl Checks {
         known.edited = edited_part(&now);
         let held = device::held(unit.device.durable());
         let replaced: Vec<_> = known.held.difference(&held).copied().collect();
-        // What a person had changed before is the person's to give up.
-        known.history.retain(|digest| !(replaced.contains(digest) && known.changed.contains(digest)));
-        known.changed.extend(known.edited);
         match fate {
             Fate::Owed => {
                 let before = known.owed.clone();
