@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::director::Told;
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable};
-use upgrade::Digest;
 use upgrade::operation::Cause;
 use upgrade::run::{Goal, State, Step, Story};
+use upgrade::{Digest, Run};
 
 use super::{Checks, Known, device, digest_of_document, is_at_work};
 use crate::store::Store;
@@ -65,6 +65,9 @@ impl Checks {
         let meant = [before, left].into_iter().flatten();
         let is_elsewhere =
             meant.into_iter().any(|(version, buffer)| !device::is_running(durable, version, buffer));
+        if is_elsewhere && !is_busy && is_before_todays_settings_are_restored(run, durable) {
+            return Some(Fate::OnTrial);
+        }
         if is_elsewhere || is_busy {
             return None;
         }
@@ -173,4 +176,18 @@ pub(super) fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
 /// The part of a configuration that persons change.
 pub(super) fn edited_part(configuration: &BTreeMap<ConfigurationKind, Document>) -> Option<Digest> {
     configuration.get(&ConfigurationKind::UserData).map(digest_of_document)
+}
+
+/// Whether what was rolled back to runs and was looked at, and today's settings are not on their way there yet: what is changed now
+/// is written over, and must be in a backup first.
+fn is_before_todays_settings_are_restored(run: &Run, durable: &Durable) -> bool {
+    let is_waiting = match &run.state {
+        State::Working { step: Step::BackingUp, .. } => true,
+        State::Working { step: Step::Restoring, operation } => !operation.commanded,
+        _ => false,
+    };
+    let runs_it = run
+        .target_version()
+        .is_some_and(|target| durable.active().is_some_and(|active| active.version == target));
+    matches!(run.goal, Goal::RollBack) && run.on_trial.is_some() && !run.returning && is_waiting && runs_it
 }
