@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 
+use snmp::usm::{Authentication, EngineId, Keys, Overheard, Privacy, User};
 use tests::loopback;
 use tests::process::LIMIT;
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::laboratory::{DEVICE, PASSPHRASES, USER};
 
 /// The commands by which the link knows a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,5 +239,14 @@ impl Shared {
 fn gives(bytes: &[u8], command: Command) -> bool {
     let (object, value) = command.varbind();
     let wanted = [NAME.as_slice(), &object, value].concat();
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    let overheard = Overheard::new(bytes, &KEYS).ok();
+    let said = overheard.as_ref().map_or(bytes, Overheard::pdu);
+    said.windows(wanted.len()).any(|window| window == wanted)
 }
+
+/// The keys of those who speak SNMPv3 with the device: what is hidden is overheard.
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let [authentication, privacy] = PASSPHRASES.map(str::as_bytes);
+    let user = User::new(USER).unwrap().authenticating(Authentication::Sha256, authentication).unwrap();
+    user.encrypting(Privacy::Aes128, privacy).unwrap().localized(&EngineId::of_text(32473, DEVICE))
+});

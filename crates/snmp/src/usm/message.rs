@@ -280,6 +280,11 @@ impl Overheard {
         self.pdu.first() == Some(&SET)
     }
 
+    /// Its PDU, as it is written.
+    pub fn pdu(&self) -> &[u8] {
+        &self.pdu
+    }
+
     /// Its PDU.
     ///
     /// # Errors
