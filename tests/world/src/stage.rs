@@ -61,6 +61,8 @@ impl Stage {
         let plan = Plan { seed, devices: vec![device], troubles: Vec::new(), quiet: NEVER };
         let mut world = World::new(plan, false);
         world.checks.know(&profile);
+        // What befalls it here is told by the scenario, and is in no plan.
+        world.checks.safe.clear();
         world.profile = Arc::new(profile);
         world.quiet_since = Some(world.now);
         let mut stage = Self { world, told: BTreeMap::new(), faults: 0 };
