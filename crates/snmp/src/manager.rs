@@ -303,10 +303,12 @@ impl Manager {
             self.queue.extend(self.engines.over(request.peer, key));
         }
         if request.has_begun {
-            let outstanding = &self.outstanding;
-            let wanted =
-                |key: RequestKey| outstanding.get(&key.request_id).is_some_and(|other| other.key == key);
-            self.queue.extend(self.pace.over(request.peer, wanted));
+            let outstanding = &mut self.outstanding;
+            let begins = |key: &RequestKey| {
+                let next = outstanding.get_mut(&key.request_id).filter(|other| other.key == *key);
+                next.map(|next| next.has_begun = true).is_some()
+            };
+            self.queue.extend(self.pace.over(request.peer, begins));
         }
     }
 

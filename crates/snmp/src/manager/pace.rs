@@ -49,7 +49,7 @@ impl Pace {
         self.due = self.due.max(now).saturating_add(self.interval);
     }
 
-    /// Whether a request to this agent may begin. If not it waits until [`Pace::over`] gives it back.
+    /// Whether a request to this agent may begin. If not it waits until [`Pace::over`] has it begin.
     pub(super) fn begins(&mut self, agent: SocketAddr, key: RequestKey) -> bool {
         let agent = self.agents.entry(agent).or_default();
         if agent.under_way >= self.at_once {
@@ -60,16 +60,19 @@ impl Pace {
         true
     }
 
-    /// A request that had begun is over: who waited for that longest is given back, and of those alone who are still `wanted`.
+    /// A request that had begun is over: of those that waited for that, the one that waited longest and is still wanted `begins` in its
+    /// place, and is given back.
     pub(super) fn over(
         &mut self,
         agent: SocketAddr,
-        wanted: impl Fn(RequestKey) -> bool,
+        begins: impl FnMut(&RequestKey) -> bool,
     ) -> Option<RequestKey> {
         let known = self.agents.get_mut(&agent)?;
-        known.under_way = known.under_way.saturating_sub(1);
-        let next = std::iter::from_fn(|| known.waiting.pop_front()).find(|key| wanted(*key));
-        if known.under_way == 0 && next.is_none() {
+        let next = std::iter::from_fn(|| known.waiting.pop_front()).find(begins);
+        if next.is_none() {
+            known.under_way = known.under_way.saturating_sub(1);
+        }
+        if known.under_way == 0 {
             self.agents.remove(&agent);
         }
         next

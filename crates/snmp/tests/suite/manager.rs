@@ -427,6 +427,23 @@ fn one_agent_is_asked_so_many_things_at_once_and_the_rest_in_turn() {
     assert_eq!(asking.sent.iter().filter(|sent| asked(sent)).count(), 1 + 4 * 3, "each but one three times");
 }
 
+/// Whoever was next and is cancelled before it was sent leaves its place to the one after it.
+#[test]
+fn who_waits_in_turn_is_not_forgotten_with_the_one_before() {
+    let settings = Settings { jitter_percent: 0, at_once: 1, ..Settings::default() };
+    let mut asking = Asking { manager: Manager::new(settings, 1), ..Asking::new() };
+    let keys: Vec<_> = (0..3).map(|_| asking.ask(get())).collect();
+    assert_eq!(asking.sent.len(), 1);
+    // The second one's turn has come, and nobody wants it any more.
+    asking.receive(&answer(&asking.sent[0].1.clone()));
+    assert!(asking.manager.cancel(keys[1]));
+    asking.transmit();
+    assert_eq!(asking.sent.len(), 2, "the third one");
+    asking.receive(&answer(&asking.sent[1].1.clone()));
+    let ended: Vec<_> = std::iter::from_fn(|| asking.manager.poll_event()).map(|(key, _)| key).collect();
+    assert_eq!((ended, asking.manager.outstanding()), (vec![keys[0], keys[2]], 0));
+}
+
 #[test]
 fn no_more_goes_out_in_a_second_than_is_said() {
     let settings = Settings { jitter_percent: 0, per_second: 100, burst: 10, ..Settings::default() };
