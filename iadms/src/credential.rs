@@ -9,7 +9,7 @@ use upgrade::Time;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::inventory::{Community, is_name};
-use crate::seal::{Key, NotOpened, Sealed};
+use crate::seal::{Key, NotOpened, NotSealed, Sealed};
 
 /// A user of SNMPv3 as operators know it: all but the secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,8 +177,8 @@ impl NewCredential {
     /// # Errors
     ///
     /// The system gives no random numbers.
-    pub fn sealed(&self, key: &Key, since: Time) -> Result<SealedUser, getrandom::Error> {
-        let text = Zeroizing::new(serde_json::to_vec(&self.secrets).unwrap_or_default());
+    pub fn sealed(&self, key: &Key, since: Time) -> Result<SealedUser, NotSealed> {
+        let text = Zeroizing::new(serde_json::to_vec(&self.secrets)?);
         let secrets = key.seal(&self.user.about(&self.name), &text)?;
         Ok(SealedUser { entry: self.user.clone(), since, secrets })
     }

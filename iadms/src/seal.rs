@@ -79,6 +79,20 @@ impl KeyError {
     }
 }
 
+/// It cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSealed {
+    /// Each time it takes another nonce.
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The cipher takes no more.
+    #[error("it is too long to be sealed")]
+    TooLong,
+    /// It cannot be written.
+    #[error("it cannot be written to be sealed")]
+    Unwritten(#[from] serde_json::Error),
+}
+
 /// It was sealed under another key, or for something else, or is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it was sealed under another key, or is damaged")]
@@ -151,15 +165,13 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// The system gives no random numbers.
-    pub fn seal(&self, about: &str, text: &[u8]) -> Result<Sealed, getrandom::Error> {
+    /// The system gives no random numbers, or the text is longer than 256 GiB.
+    pub fn seal(&self, about: &str, text: &[u8]) -> Result<Sealed, NotSealed> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce)?;
         let payload = Payload { msg: text, aad: about.as_bytes() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload);
-        // It fails for texts of hundreds of gigabytes alone.
-        let bytes = [&nonce[..], &sealed.unwrap_or_default()].concat();
-        Ok(Sealed { key: self.id.clone(), bytes })
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| NotSealed::TooLong)?;
+        Ok(Sealed { key: self.id.clone(), bytes: [&nonce[..], &sealed].concat() })
     }
 
     /// Opens what was sealed about the same thing.

@@ -105,6 +105,13 @@ fn what_a_way_of_speaking_gives_up_is_said_and_the_safe_one_is_proposed() {
     }
     let secure = laboratory.run(&["device", "add", "v3", "192.0.2.3", "--credential", CREDENTIAL]);
     assert!(secure.code == Some(0) && !secure.stderr.contains("anybody"), "{secure:?}");
+    // A community that the environment holds for other devices is not in the way; one that is said is.
+    let words = ["device", "add", "other", "192.0.2.4", "--credential", CREDENTIAL];
+    let mut command = laboratory.command(&words);
+    assert_eq!(answer(command.env("IADMS_WRITE_COMMUNITY", "open-sesame")).code, Some(0));
+    let said =
+        ["device", "add", "both", "192.0.2.5", "--credential", CREDENTIAL, "--read-community", "public"];
+    is_refused(&laboratory.run(&said), &["which has no communities"]);
     let open = laboratory.credential(&["add", "open", "--priv", "none"], PASSPHRASES);
     assert!(open.code == Some(0) && open.stderr.contains("without privacy"), "{open:?}");
 }

@@ -131,15 +131,13 @@ impl Laboratory {
             options.extend(["--socket".into(), path_text(&folder.path().join("iadms.sock"))]);
         }
         options.extend(["--profiles".into(), path_text(&profiles)]);
+        let iadms = programs::program("iadms");
         let key = folder.path().join("key");
-        assert_eq!(
-            answer(Command::new(programs::program("iadms")).args(["credential", "key"]).arg(&key)).code,
-            Some(0)
-        );
+        assert_eq!(answer(Command::new(&iadms).args(["credential", "key"]).arg(&key)).code, Some(0));
         options.extend(["--key".into(), path_text(&key)]);
         let mut laboratory = Self {
             folder,
-            iadms: programs::program("iadms"),
+            iadms,
             iad_sim: programs::program("iad-sim"),
             manager: None,
             simulator: None,

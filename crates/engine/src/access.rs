@@ -49,9 +49,9 @@ pub enum Version {
 /// with the new secrets first, then the one with those of before, which some devices have still.
 pub type Credentials = BTreeMap<String, Arc<[Arc<User>]>>;
 
-/// A device is asked by SNMPv3 as a user whom nobody knows here.
+/// A device is asked by SNMPv3 as a user whom nobody knows here, or whose secrets cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no credential {0:?} any more")]
+#[error("there is no credential {0:?} that can be opened")]
 pub struct UnknownCredential(pub String);
 
 impl Access {

@@ -4,7 +4,6 @@
 //! cannot fit an answer, leaves out what an SNMPv1 agent does not have, and answers once. A SET is one message,
 //! sent once: whether an unanswered one arrived, only a look can tell.
 
-use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -118,7 +117,7 @@ const MOST_LOOKS: usize = 32;
 #[derive(Debug)]
 struct Asked {
     target: Target,
-    /// As whom else it may be asked, the next one last.
+    /// As whom else it may be asked; nobody where it is a SET.
     others: Vec<Principal>,
     /// What a look is about; nothing where it is a SET.
     objects: Arc<[Oid]>,
@@ -166,17 +165,16 @@ impl Commander {
             Ok(principals) => principals,
             Err(unknown) => return self.answer(asker, Outcome::Refused(unknown.to_string()), None),
         };
-        // What it took last comes first, the rest in order.
-        let taken = self.taken.get(&access.address);
-        others.sort_by_key(|principal| Reverse(Some(principal) == taken));
-        others.reverse();
-        let Some(principal) = others.pop() else {
+        if others.is_empty() {
             return self.answer(asker, Outcome::Refused("the credential has no user".into()), None);
-        };
-        let target = access.target(principal);
+        }
+        // What it took last comes first.
+        let taken = self.taken.get(&access.address);
+        let first = others.iter().position(|principal| Some(principal) == taken).unwrap_or(0);
+        let target = access.target(others.remove(first));
         match what {
             What::Get(objects) => self.get(asker, target, others, objects),
-            What::Set(writes) => self.set(asker, target, others, &writes),
+            What::Set(writes) => self.set(asker, target, &writes),
         }
     }
 
@@ -266,13 +264,14 @@ impl Commander {
         parts
     }
 
-    fn set(&mut self, asker: Asker, target: Target, others: Vec<Principal>, writes: &[(Oid, Value)]) {
+    fn set(&mut self, asker: Asker, target: Target, writes: &[(Oid, Value)]) {
         let varbind = |(oid, value): &(Oid, Value)| Some(VarBind::new(to_wire_name(oid)?, to_wire(value)?));
         let Some(varbinds) = writes.iter().map(varbind).collect::<Option<Vec<_>>>() else {
             return self.answer(asker, Outcome::Refused("the profile's command is no SNMP".into()), None);
         };
         let (objects, open) = (Arc::default(), BTreeMap::new());
-        let asked = Asked { target, others, objects, values: Vec::new(), open, proof: None };
+        let (others, values) = (Vec::new(), Vec::new());
+        let asked = Asked { target, others, objects, values, open, proof: None };
         self.asked.insert(asker, asked);
         self.send(asker, Request::set(varbinds), Part::Set);
     }

@@ -62,11 +62,10 @@ pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> 
 fn sealed(api: &Api, new: &NewCredential) -> Result<SealedUser, Refused> {
     new.check().map_err(|error| Refused::invalid(error.to_string(), "correct it; nothing was stored"))?;
     new.sealed(key(api)?, api.clock.now()).map_err(|error| {
-        let error = with_causes(&error);
         Refused(Refusal::new(
             RefusalCode::Unavailable,
-            format!("the system gives no random numbers: {error}"),
-            "without them nothing can be sealed; check the system",
+            with_causes(&error),
+            "what is not sealed is not stored; check the system",
         ))
     })
 }

@@ -232,15 +232,18 @@ impl Loop {
         while let (true, Ok(heard)) = (news.len() < MOST_AT_ONCE, hearing.try_recv()) {
             news.push(heard);
         }
+        let mut learnt = false;
         for answer in answers.drain(..) {
             match answer.asker {
                 Asker::Run { run, .. } => {
-                    let moved = self.learn_engine(run, &answer).await;
+                    learnt |= self.learn_engine(run, &answer).await;
                     batch.inputs.push(Input::Answer(answer));
-                    batch.inputs.extend(moved);
                 }
                 Asker::Probe(number) => self.probed(number, answer),
             }
+        }
+        if learnt {
+            batch.inputs.extend(self.refresh_inventory().await);
         }
         batch.inputs.extend(reports.drain(..).map(Input::Report));
         for told in news.drain(..) {

@@ -68,13 +68,7 @@ impl Store {
     ///
     /// There is no such credential, or it is not being rotated.
     pub async fn finish_rotation(&self, name: &str) -> Result<(), StoreError> {
-        let mut open = self.begin().await?;
-        if !self.former(&mut open, name).await? {
-            return Err(StoreError::NotRotating(name.to_owned()));
-        }
-        let gone = "DELETE FROM credential_user WHERE credential = ? AND former = 1";
-        self.change_users(&mut open, name, gone).await?;
-        self.end(open).await
+        self.end_rotation(name, &["DELETE FROM credential_user WHERE credential = ? AND former = 1"]).await
     }
 
     /// The secrets of before are in force again, and the new ones forgotten.
@@ -83,14 +77,21 @@ impl Store {
     ///
     /// There is no such credential, or it is not being rotated.
     pub async fn undo_rotation(&self, name: &str) -> Result<(), StoreError> {
+        let steps = [
+            "DELETE FROM credential_user WHERE credential = ? AND former = 0",
+            "UPDATE credential_user SET former = 0 WHERE credential = ?",
+        ];
+        self.end_rotation(name, &steps).await
+    }
+
+    async fn end_rotation(&self, name: &str, steps: &[&'static str]) -> Result<(), StoreError> {
         let mut open = self.begin().await?;
         if !self.former(&mut open, name).await? {
             return Err(StoreError::NotRotating(name.to_owned()));
         }
-        let gone = "DELETE FROM credential_user WHERE credential = ? AND former = 0";
-        self.change_users(&mut open, name, gone).await?;
-        self.change_users(&mut open, name, "UPDATE credential_user SET former = 0 WHERE credential = ?")
-            .await?;
+        for step in steps {
+            self.change_users(&mut open, name, step).await?;
+        }
         self.end(open).await
     }
 

@@ -277,7 +277,7 @@ impl Overheard {
 
     /// Whether it is a SET.
     pub fn is_set(&self) -> bool {
-        self.pdu.first() == Some(&SET)
+        self.pdu.first() == Some(&tag::SET)
     }
 
     /// Its PDU, as it is written.
@@ -293,9 +293,6 @@ impl Overheard {
         Body::read(&mut Reader::new(&self.pdu))
     }
 }
-
-/// The tag of a SET's PDU (RFC 3416 section 3).
-const SET: u8 = 0xa3;
 
 /// Why a message cannot be overheard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -44,9 +44,10 @@ impl SecretsOptions {
             _ if !needs_first => Ok(Secrets::default()),
             Some(path) => {
                 let text = read(path).map_err(|error| Failure::file("read", path, &error))?;
-                let mut lines = text.lines();
-                let mut line = |needed: bool| if needed { lines.next().unwrap_or_default() } else { "" };
-                Ok(Secrets { authentication: line(true).to_owned(), privacy: line(needs_second).to_owned() })
+                let mut lines = text.lines().map(str::to_owned);
+                let authentication = lines.next().unwrap_or_default();
+                let privacy = lines.next().filter(|_| needs_second).unwrap_or_default();
+                Ok(Secrets { authentication, privacy })
             }
             None if stdin().is_terminal() => Ok(Secrets {
                 authentication: asked("Pass-phrase for authentication").await?,

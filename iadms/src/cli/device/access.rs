@@ -10,6 +10,10 @@ use crate::cli::{Context, Failure, ask};
 use crate::credential::Credential;
 use crate::inventory::{Access, Community, SNMP_PORT, SnmpVersion};
 
+/// Where the communities are taken from that no option says: the list of processes shows options to everybody.
+const READ_COMMUNITY: &str = "IADMS_READ_COMMUNITY";
+const WRITE_COMMUNITY: &str = "IADMS_WRITE_COMMUNITY";
+
 /// How a device is reached by SNMP.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AccessOptions {
@@ -18,7 +22,7 @@ pub(super) struct AccessOptions {
     pub(super) port: u16,
 
     /// The credential by which it is asked in SNMPv3, as `iadms credential list` names it
-    #[arg(long, value_name = "NAME", env = "IADMS_CREDENTIAL")]
+    #[arg(long, value_name = "NAME")]
     credential: Option<String>,
 
     /// The version of SNMP; default: v3 with a credential, v2c with a community
@@ -26,11 +30,11 @@ pub(super) struct AccessOptions {
     snmp_version: Option<SnmpVersion>,
 
     /// The community it is read with in v1 and v2c; default: public
-    #[arg(long, value_name = "COMMUNITY", env = "IADMS_READ_COMMUNITY", hide_env_values = true)]
+    #[arg(long, value_name = "COMMUNITY", env = READ_COMMUNITY, hide_env_values = true)]
     read_community: Option<String>,
 
     /// The community it is commanded with in v1 and v2c; default: private
-    #[arg(long, value_name = "COMMUNITY", env = "IADMS_WRITE_COMMUNITY", hide_env_values = true)]
+    #[arg(long, value_name = "COMMUNITY", env = WRITE_COMMUNITY, hide_env_values = true)]
     write_community: Option<String>,
 }
 
@@ -56,16 +60,19 @@ impl AccessOptions {
     }
 
     fn said(self, address: IpAddr, version: SnmpVersion) -> Access {
-        let community = |said: Option<String>, usual: &str| {
-            let usual = if version == SnmpVersion::V3 { "" } else { usual };
-            Community(said.unwrap_or_else(|| usual.to_owned()))
+        // A community of the environment is for devices that have communities.
+        let community = |said: Option<String>, variable: &str, usual: &str| match (said, version) {
+            (Some(said), SnmpVersion::V3) if std::env::var(variable).as_ref() == Ok(&said) => String::new(),
+            (Some(said), _) => said,
+            (None, SnmpVersion::V3) => String::new(),
+            (None, _) => usual.to_owned(),
         };
         Access {
             address,
             port: self.port,
             version,
-            read_community: community(self.read_community, "public"),
-            write_community: community(self.write_community, "private"),
+            read_community: Community(community(self.read_community, READ_COMMUNITY, "public")),
+            write_community: Community(community(self.write_community, WRITE_COMMUNITY, "private")),
             credential: self.credential,
         }
     }

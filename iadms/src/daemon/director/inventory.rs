@@ -91,24 +91,26 @@ impl Loop {
 
     /// An engine has proven to be that of the device which a run is about: from now on it speaks for that, and nobody else
     /// does. The device must say who it is; at its address may be another one.
-    pub(super) async fn learn_engine(&mut self, run: RunId, answer: &Answer) -> Vec<Input> {
+    /// Whether that is new: then the inventory is to be read anew.
+    pub(super) async fn learn_engine(&mut self, run: RunId, answer: &Answer) -> bool {
         let (Some(proof), Outcome::Values(values)) = (answer.proof, &answer.outcome) else {
-            return Vec::new();
+            return false;
         };
-        let Some(entry) = self.director.entry(run) else { return Vec::new() };
+        let Some(entry) = self.director.entry(run) else { return false };
         let device = &entry.run.device;
         let engine = proof.engine.to_string();
         let says = entry.profile.unique_id_in(values);
         if says.is_none() || says != device.unique_id || self.engines.get(&device.id) == Some(&engine) {
-            return Vec::new();
+            return false;
         }
         let device = device.id;
         if let Err(error) = self.connections.store.note_engine_id(device, &engine).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, engine, "the engine of a device cannot be stored");
-            return Vec::new();
+            return false;
         }
-        self.refresh_inventory().await
+        self.engines.insert(device, engine);
+        true
     }
 
     /// The same where nobody waits for an answer: what cannot be read is told in the log.
