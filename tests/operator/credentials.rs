@@ -131,8 +131,7 @@ fn without_its_key_the_daemon_does_not_start_and_a_lost_one_is_gone_on_without()
     std::fs::write(&open, "0".repeat(64)).unwrap();
     laboratory_says(&start(&[("--key", &path_text(&open))]), &["can be read by others", "chmod 600"]);
 
-    laboratory.change_option("--key", &path_text(&other));
-    laboratory.add_option("--lost-key");
+    laboratory.lose_key(&other);
     laboratory.start_manager();
     let doctor = laboratory.run(&["doctor"]);
     assert!(doctor.stdout.contains("under a key that is not here: laboratory"), "{doctor:?}");
@@ -146,7 +145,7 @@ fn without_its_key_the_daemon_does_not_start_and_a_lost_one_is_gone_on_without()
     assert_eq!(backs_up(&laboratory).code, Some(0));
     // From now on it needs no such word.
     laboratory.kill_manager();
-    laboratory.drop_option("--lost-key");
+    laboratory.is_over_the_lost_key();
     laboratory.start_manager();
     assert_eq!(backs_up(&laboratory).code, Some(0));
 }

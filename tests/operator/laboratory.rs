@@ -1,5 +1,7 @@
 //! One manager and one simulator, each a process of its own, in a folder and on loopback addresses of their own.
 
+mod credentials;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,17 +11,12 @@ use tempfile::TempDir;
 use tests::process::{Finished, LIMIT, Running, eventually};
 use tests::{loopback, programs};
 
+pub(crate) use self::credentials::{CREDENTIAL, PASSPHRASES, USER};
 use crate::disk::Disk;
 use crate::link::Link;
 
 /// The device that most tests have; in the manager it has the same name.
 pub(crate) const DEVICE: &str = "IAD-000001";
-
-/// As whom devices are asked, and as whom they notify.
-pub(crate) const CREDENTIAL: &str = "laboratory";
-pub(crate) const USER: &str = "anna";
-/// For authentication, and for privacy.
-pub(crate) const PASSPHRASES: [&str; 2] = ["maplesyrup", "rupryselpam"];
 
 /// The usual device, looked at often, and tried again soon.
 const PROFILE: &str = "name = \"quick\"\nextends = \"iad\"\n\n[limits]\n";
@@ -132,9 +129,7 @@ impl Laboratory {
         }
         options.extend(["--profiles".into(), path_text(&profiles)]);
         let iadms = programs::program("iadms");
-        let key = folder.path().join("key");
-        assert_eq!(answer(Command::new(&iadms).args(["credential", "key"]).arg(&key)).code, Some(0));
-        options.extend(["--key".into(), path_text(&key)]);
+        options.extend(credentials::key(&iadms, folder.path()));
         let mut laboratory = Self {
             folder,
             iadms,
@@ -148,8 +143,7 @@ impl Laboratory {
             disk,
         };
         laboratory.start_manager();
-        let added = laboratory.credential(&["add", CREDENTIAL, "--user", USER], PASSPHRASES);
-        assert_eq!(added.code, Some(0), "{added:?}");
+        laboratory.add_credential();
         // From now on the daemon listens where it did, however often it is started again.
         for listener in ["notifications", "tftp", "ftp"] {
             let port = laboratory.ready[listener].as_str().unwrap().to_owned();
@@ -219,22 +213,6 @@ impl Laboratory {
         manager.wait_for(words, |line| line.contains(words).then_some(()));
     }
 
-    /// From now on the daemon is started with this in place of what followed that option.
-    pub(crate) fn change_option(&mut self, option: &str, value: &str) {
-        let place = self.manager_options.iter().position(|word| word == option).unwrap();
-        self.manager_options[place + 1] = value.to_owned();
-    }
-
-    /// The same with one word more.
-    pub(crate) fn add_option(&mut self, option: &str) {
-        self.manager_options.push(option.to_owned());
-    }
-
-    /// The same without it.
-    pub(crate) fn drop_option(&mut self, option: &str) {
-        self.manager_options.retain(|word| word != option);
-    }
-
     /// Whether the manager's data is on a disk of its own.
     pub(crate) fn has_disk(&self) -> bool {
         self.disk.is_some()
@@ -263,9 +241,7 @@ impl Laboratory {
         let notified = self.port("notifications");
         let told = self.link.as_ref().map_or(notified.ip(), |link| link.managers_address().into());
         all.extend(["--notify".into(), SocketAddr::new(told, notified.port()).to_string()]);
-        let [authentication, privacy] = PASSPHRASES;
-        all.extend(["--user".into(), format!("{USER},SHA-256,{authentication},AES,{privacy}")]);
-        all.extend(["--notify-user".into(), USER.into()]);
+        all.extend(["--user".into(), credentials::user(PASSPHRASES), "--notify-user".into(), USER.into()]);
         all.extend(["--state".into(), path_text(&self.state())]);
         all.extend(["--control".into(), path_text(&self.control())]);
         all.extend(with_the_last_word(&NO_TIME_LOST, options));
@@ -288,14 +264,6 @@ impl Laboratory {
         });
         self.simulator = Some(running);
         ready
-    }
-
-    /// Whoever provisions the devices gives their user other pass-phrases; they restart.
-    pub(crate) fn provision(&mut self, [authentication, privacy]: [&str; 2]) {
-        self.kill_simulator();
-        let place = self.simulator_options.iter().position(|word| word == "--user").unwrap();
-        self.simulator_options[place + 1] = format!("{USER},SHA-256,{authentication},AES,{privacy}");
-        self.start_simulator_again();
     }
 
     /// `kill -9`: a failure of power at all devices.
@@ -383,20 +351,6 @@ impl Laboratory {
         let (address, port) = (address.ip().to_string(), address.port().to_string());
         let options = ["--port", &port, "--profile", "quick", "--credential", CREDENTIAL];
         self.succeed(&[&["device", "add", name, &address], &options[..]].concat());
-    }
-
-    /// From now on the device is spoken to in SNMPv2c.
-    pub(crate) fn by_communities(&self, name: &str, read: &str, write: &str) {
-        let communities = ["--read-community", read, "--write-community", write];
-        let words = ["device", "change", name, "--snmp-version", "v2c"];
-        self.succeed(&[&words, &communities[..]].concat());
-    }
-
-    /// Adds a credential, or changes one by other words.
-    pub(crate) fn credential(&self, words: &[&str], passphrases: [&str; 2]) -> Answered {
-        let file = self.folder.path().join("secrets");
-        std::fs::write(&file, passphrases.join("\n")).unwrap();
-        self.run(&[&["credential"], words, &["--secrets", &path_text(&file)]].concat())
     }
 
     /// Makes an image with these options of `iad-sim image make`, and adds it under this name.

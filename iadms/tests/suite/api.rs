@@ -1,5 +1,7 @@
 //! The interface on the Unix socket, asked by the command line's own client. The daemon's loop is played by the test.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,14 +13,12 @@ use iadms::api::{
     StartRuns, Wanted,
 };
 use iadms::cli::{Client, Lines};
-use iadms::credential::{NewCredential, Secrets, UserEntry};
 use iadms::daemon::clock::Clock;
 use iadms::daemon::{Command, Receiving, Refusal, RefusalCode, Status, Told, Trap, channel};
 use iadms::files::Files;
 use iadms::inventory::{Device, DeviceEntry};
 use iadms::seal::Key;
 use iadms::store::{RunRecord, Store};
-use snmp::usm::{Authentication, Privacy};
 use tempfile::TempDir;
 use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, Policy, Question, State, Step, Story};
@@ -487,33 +487,4 @@ async fn the_socket_is_its_owners_alone_and_never_taken_from_one_that_lives() {
     let too_long = folder.path().join("x".repeat(200));
     let error = api::bind(&too_long).await.unwrap_err();
     assert!(error.next().contains("--socket"), "{error}");
-}
-
-#[tokio::test]
-async fn secrets_go_in_and_none_comes_out() {
-    let house = house().await;
-    let user = UserEntry {
-        user: "anna".into(),
-        authentication: Some(Authentication::Sha256),
-        privacy: Some(Privacy::Aes128),
-    };
-    let secrets = Secrets { authentication: "maplesyrup".into(), privacy: "rupryselpam".into() };
-    let new = NewCredential { name: "north".into(), user: user.clone(), secrets };
-    house.client.post::<()>("/credentials", &new).await.unwrap();
-    let taken = house.client.post::<()>("/credentials", &new).await.unwrap_err();
-    assert!(taken.error.contains("already a credential"), "{taken}");
-    let short = NewCredential { secrets: Secrets::default(), ..new.clone() };
-    let refused = house.client.post::<()>("/credentials", &short).await.unwrap_err();
-    assert!(refused.error.contains("8 octets"), "{refused}");
-    house.client.post::<()>("/credentials/north/rotate", &new).await.unwrap();
-    let shown: serde_json::Value = house.client.get("/credentials").await.unwrap();
-    assert_eq!(shown[0]["former"]["user"], "anna");
-    assert!(!shown.to_string().contains("maple") && !shown.to_string().contains("rupry"), "{shown}");
-    house.client.post::<()>("/credentials/north/finish", &()).await.unwrap();
-    house.client.delete("/credentials/north").await.unwrap();
-    // An algorithm that nobody knows is named.
-    let strange = serde_json::json!({ "name": "n", "user": { "user": "a", "authentication": "SHA-3", "privacy": null },
-        "secrets": {} });
-    let refused = house.client.post::<()>("/credentials", &strange).await.unwrap_err();
-    assert!(refused.error.contains("SHA-3"), "{refused}");
 }

@@ -17,5 +17,6 @@ mod other_decoders;
 mod round_trip;
 mod samples;
 mod usm;
+mod usm_notifications;
 mod walk;
 mod why_a_decoder_of_our_own;
