@@ -226,7 +226,7 @@ async fn credentials(api: &Api) -> Result<Check, Refused> {
             "credentials",
             Finding::Bad,
             format!("sealed under a key that is not here: {closed}; their devices are out of reach"),
-            "give each new pass-phrases: `iadms credential rotate NAME`, and then --finish",
+            "give each new pass-phrases: `iadms credential rotate NAME`",
         ));
     }
     let rotating = names(&|known| known.former.is_some());
