@@ -24,7 +24,10 @@ mod run;
 
 use edits::{Away, edited_part, may_lose_a_trial};
 
-pub(crate) use command::{Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit};
+pub(crate) use command::{
+    Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
+    what_was_damaged_is_not_believed,
+};
 pub(crate) use edits::Fate;
 pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 

@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use engine::datagram::Datagram;
-use snmp::usm::{EngineTime, Overheard};
+use snmp::usm::{EngineTime, Keys, Overheard};
 use snmp::{Body, Operation};
 use tftp::Packet;
 
-use crate::invariants::{Sent, nothing_is_commanded_at_another_unit};
+use crate::invariants::{Sent, nothing_is_commanded_at_another_unit, what_was_damaged_is_not_believed};
 use crate::unit::{Moving, SNMP_PORT, Unit, address, place};
 use crate::world::{Item, MANAGER, Socket, World};
 
@@ -69,7 +69,8 @@ impl World {
             // A few arrive late, after those that were sent after them.
             let late = if self.random.permille(30) { 1500 } else { 40 };
             let delay = slowed + self.random.span(5, late);
-            self.put(delay, make(bytes));
+            let item = make(bytes);
+            self.put(delay, if damage { Item::Damaged(Box::new(item)) } else { item });
         }
     }
 
@@ -83,13 +84,32 @@ impl World {
         place.and_then(|place| self.units.get(place)).is_none_or(|unit| unit.secured.is_none())
     }
 
-    pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) {
+    /// A datagram comes that is not as it was sent. By SNMPv3 nothing of it is believed (RFC 3414 section 3.2).
+    pub(crate) fn comes_damaged(&mut self, item: Item) {
+        let (place, believed) = match item {
+            Item::ToAgent { place, from, bytes } => (Some(place), self.ask_agent(place, from, &bytes)),
+            Item::ToManager { socket, peer, bytes } => {
+                (place(peer.ip()), self.manager_hears(socket, peer, &bytes) > 0)
+            }
+            other => return self.happen(other),
+        };
+        let secured = place.filter(|place| self.units.get(*place).is_some_and(|unit| unit.secured.is_some()));
+        let checked = secured.map_or(Ok(()), |place| what_was_damaged_is_not_believed(place, believed));
+        self.judge(checked);
+    }
+
+    /// A device's agent is asked, and whether it takes that for what somebody has said who may.
+    pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) -> bool {
         let now = self.now;
         if self.impostors.contains_key(&place) {
-            return self.ask_another(place, bytes);
+            self.ask_another(place, bytes);
+            return false;
         }
-        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else { return };
+        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else {
+            return false;
+        };
         let answer = unit.answer(bytes, now);
+        let believed = answer.as_ref().is_some_and(|answer| is_of_the_device(answer, unit.keys()));
         self.settle(place);
         if let Some(answer) = answer
             && from.ip() == MANAGER
@@ -98,6 +118,7 @@ impl World {
             let arrive = move |bytes| Item::ToManager { socket: Socket::Commander, peer, bytes };
             self.send_to_manager(place, arrive, answer);
         }
+        believed
     }
 
     /// Another unit answers at the address of a device.
@@ -128,41 +149,39 @@ impl World {
         self.settle(place);
     }
 
-    pub(crate) fn manager_hears(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) {
+    /// The manager hears something, and of how many answers, notifications and reports it takes notice then.
+    pub(crate) fn manager_hears(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) -> usize {
         let now = self.now;
-        let Some(manager) = &mut self.manager else { return };
+        let Some(manager) = &mut self.manager else { return 0 };
         let datagram = [Datagram { peer, local: Some(MANAGER), bytes }];
         match socket {
             Socket::Commander => {
                 if let Some(place) = place(peer.ip()) {
-                    // A Report tells nothing of the device.
-                    let keys = self
-                        .units
-                        .get(place)
-                        .and_then(Unit::keys)
-                        .filter(|_| !self.checks.has_looked(place, self.life));
-                    let overheard = keys.map(|keys| Overheard::new(bytes, keys).ok());
-                    let is_answer = |said: &Overheard| {
-                        let pdu = said.body().ok();
-                        pdu.is_some_and(
-                            |pdu| matches!(&pdu, Body::Pdu(pdu) if pdu.operation != Operation::Report),
-                        )
-                    };
-                    if overheard.is_none_or(|said| said.is_some_and(|said| is_answer(&said))) {
+                    let keys = self.units.get(place).and_then(Unit::keys);
+                    if !self.checks.has_looked(place, self.life) && is_of_the_device(bytes, keys) {
                         self.checks.looked(place, self.life);
                     }
                 }
                 manager.commander.handle(&datagram, now);
-                self.pump_commander();
+                self.pump_commander()
             }
             Socket::Listener => {
                 manager.listener.handle(&datagram, EngineTime::after(1, now), now);
-                self.pump_listener();
+                self.pump_listener()
             }
             Socket::Files(port) => {
                 manager.files.handle(port, &datagram, now);
                 self.pump_files();
+                0
             }
         }
     }
+}
+
+/// Whether a message of an agent tells of its device: a Report does not (RFC 3412 section 2.6).
+fn is_of_the_device(bytes: &[u8], keys: Option<&Keys>) -> bool {
+    let Some(keys) = keys else { return true };
+    let said = Overheard::new(bytes, keys);
+    let said = said.as_ref().ok().and_then(|said| said.body().ok());
+    said.is_some_and(|body| matches!(&body, Body::Pdu(pdu) if pdu.operation != Operation::Report))
 }

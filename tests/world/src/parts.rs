@@ -159,7 +159,9 @@ impl World {
                 manager.inbox.push(Input::Clock);
                 self.run_director();
             }
-            Part::Commander => self.pump_commander(),
+            Part::Commander => {
+                self.pump_commander();
+            }
             Part::Files => self.pump_files(),
         }
     }
@@ -174,7 +176,8 @@ impl World {
         }
     }
 
-    pub(crate) fn pump_commander(&mut self) {
+    /// Lets the commander do what it has to, and tells how many of its answers are what a device said.
+    pub(crate) fn pump_commander(&mut self) -> usize {
         let now = self.now;
         let mut buffer = std::mem::take(&mut self.buffer);
         let from = SocketAddr::new(MANAGER, COMMANDER_PORT);
@@ -198,8 +201,10 @@ impl World {
             }
         }
         self.buffer = buffer;
+        let mut believed = 0;
         while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
         {
+            believed += usize::from(matches!(answer.outcome, Outcome::Values(_)));
             self.checks.shown(&answer, &self.store, &self.profile);
             self.learn_engine(&answer);
             self.send_input(Channel::Answers, Input::Answer(answer));
@@ -209,6 +214,7 @@ impl World {
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());
         self.due(Part::Commander, deadline);
+        believed
     }
 
     /// What has proven to be the engine of the device that it is asked about speaks for that from now on.
@@ -232,11 +238,14 @@ impl World {
         self.message(Channel::Index, Message::Index(index));
     }
 
-    pub(crate) fn pump_listener(&mut self) {
+    /// Lets the listener do what it has to, and tells how many notifications it has heard.
+    pub(crate) fn pump_listener(&mut self) -> usize {
+        let mut believed = 0;
         while let Some(device) = self.manager.as_mut().and_then(|manager| manager.listener.poll_doubted()) {
             self.send_input(Channel::News, Input::Doubted(device));
         }
         while let Some(heard) = self.manager.as_mut().and_then(|manager| manager.listener.poll_heard()) {
+            believed += 1;
             self.send_input(Channel::News, Input::Heard(heard));
         }
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -249,6 +258,7 @@ impl World {
             }
         }
         self.buffer = buffer;
+        believed
     }
 
     pub(crate) fn pump_files(&mut self) {

@@ -51,6 +51,8 @@ pub(crate) enum Item {
     ToNotifier { place: usize, from: SocketAddr, bytes: Vec<u8> },
     /// A datagram comes to the manager.
     ToManager { socket: Socket, peer: SocketAddr, bytes: Vec<u8> },
+    /// A datagram comes that is not as it was sent.
+    Damaged(Box<Item>),
     /// A message between parts of the manager, in one of its lives.
     Message { life: u32, message: Message },
     /// Somebody whose files they are not asks for them, or sends them.
@@ -316,7 +318,9 @@ impl World {
 
     pub(crate) fn happen(&mut self, item: Item) {
         match item {
-            Item::ToAgent { place, from, bytes } => self.ask_agent(place, from, &bytes),
+            Item::ToAgent { place, from, bytes } => {
+                self.ask_agent(place, from, &bytes);
+            }
             Item::ToTransfer { place, port, from, bytes } => self.transfer_hears(place, port, from, &bytes),
             Item::ToNotifier { place, from, bytes } => {
                 let now = self.now;
@@ -325,7 +329,10 @@ impl World {
                 }
                 self.settle(place);
             }
-            Item::ToManager { socket, peer, bytes } => self.manager_hears(socket, peer, &bytes),
+            Item::ToManager { socket, peer, bytes } => {
+                self.manager_hears(socket, peer, &bytes);
+            }
+            Item::Damaged(item) => self.comes_damaged(*item),
             Item::Message { life, message } => {
                 if life == self.life && self.manager.is_some() {
                     self.deliver(message);

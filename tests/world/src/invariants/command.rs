@@ -199,6 +199,16 @@ pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, sent: &Sent) ->
     Ok(())
 }
 
+/// A command with one bit changed may be another command, and what is believed of a device decides which comes next: who
+/// authenticates messages takes none that was damaged on its way.
+pub(crate) fn what_was_damaged_is_not_believed(place: usize, believed: bool) -> Checked {
+    if believed {
+        let what = format!("device {} speaks SNMPv3, and a damaged message was believed", place + 1);
+        return broken("what_was_damaged_is_not_believed", what);
+    }
+    Ok(())
+}
+
 /// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
 fn is_set(message: &[u8]) -> bool {
     const SET: u8 = 0xa3;
