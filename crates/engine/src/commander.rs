@@ -299,7 +299,7 @@ impl Commander {
                 Some(Part::Get(objects)) => self.got(asker, &objects, result),
                 Some(Part::Set) => {
                     self.note_proof(asker, result.as_ref().ok().and_then(|response| response.engine));
-                    self.conclude(asker, result.map_or_else(failed, |_| Outcome::Values(Vec::new())))
+                    self.conclude(asker, result.map_or_else(not_set, |_| Outcome::Values(Vec::new())));
                 }
                 None => {}
             }
@@ -410,6 +410,14 @@ const fn is_about_secrets(kind: ReportKind) -> bool {
 
 fn is_user(principal: &Principal, user: &Arc<User>) -> bool {
     matches!(principal, Principal::User(own) if Arc::ptr_eq(own, user))
+}
+
+/// A Report, or an answer that cannot be read, speaks of one copy of a SET: another one may still be taken, or has been.
+fn not_set(failure: Failure) -> Outcome {
+    match failure {
+        Failure::ErrorStatus { .. } | Failure::TooBig | Failure::Unwritten(_) => failed(failure),
+        _ => Outcome::Unanswered,
+    }
 }
 
 fn failed(failure: Failure) -> Outcome {
