@@ -158,6 +158,7 @@ pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_i
             other_version: None,
             other: Some(configuration()),
             unkept: false,
+            restored: false,
         });
         run
     };
@@ -169,6 +170,7 @@ pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_i
         other_version: None,
         other: Some(configuration()),
         unkept: false,
+        restored: false,
     };
     assert_eq!(store.expected(device, Some("0000-1")).await.unwrap(), Some(expected));
     for other in [None, Some("0000-2")] {

@@ -23,6 +23,10 @@ pub struct Expected {
     /// Whether some of that is in no backup, and may be somebody's work: it could not be backed up when that software was left.
     #[serde(default)]
     pub unkept: bool,
+    /// Whether the last run restored that, while the device ran what is its other software here: it is of today, and nothing is
+    /// later.
+    #[serde(default)]
+    pub restored: bool,
 }
 
 impl Expected {
@@ -37,6 +41,7 @@ impl Expected {
             other: reading.told_aside(),
             // Whatever it is, it was there before the first run.
             unkept: false,
+            restored: false,
         })
     }
 
@@ -67,22 +72,46 @@ impl Run {
         let told = self.expected.as_ref();
         let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
         let is_seen = seen.is_some_and(|seen| seen.is(left));
-        let (other_version, other, unkept) = match told {
-            // Today's settings are those that were restored, whatever it was left with.
-            Some(_) if self.has_restored() && !is_seen => (None, None, false),
-            // This run wrote there, and nobody knows what came of it.
-            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => (None, None, false),
-            // What others changed there since has been kept by nobody.
-            Some(told) if !has_changed => (told.other_version.clone(), told.other.clone(), told.unkept),
-            _ if is_seen => {
-                let unkept = left_with.other.as_ref().is_some_and(|found| !self.is_kept(found));
-                (left_with.other_version.clone(), left_with.other.clone(), unkept)
-            }
-            _ => (None, None, false),
-        };
         let Software { version, buffer } = left;
-        let version = version.to_owned();
-        (!version.is_empty()).then_some(Expected { version, buffer, other_version, other, unkept })
+        let unknown = Expected {
+            version: version.to_owned(),
+            buffer,
+            other_version: None,
+            other: None,
+            unkept: false,
+            restored: false,
+        };
+        let expected = match told {
+            // Today's settings are those that were restored, whatever it was left with.
+            Some(_) if self.has_restored() && !is_seen => match outcome {
+                Outcome::Succeeded => Expected {
+                    other_version: left_with.version.clone(),
+                    unkept: !self.is_kept(&left_with.configuration),
+                    other: Some(left_with.configuration.clone()),
+                    restored: true,
+                    ..unknown
+                },
+                _ => unknown,
+            },
+            // This run wrote there, and nobody knows what came of it.
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => unknown,
+            // What others changed there since has been kept by nobody.
+            Some(told) if !has_changed => Expected {
+                other_version: told.other_version.clone(),
+                other: told.other.clone(),
+                unkept: told.unkept,
+                restored: told.restored,
+                ..unknown
+            },
+            _ if is_seen => Expected {
+                other_version: left_with.other_version.clone(),
+                unkept: left_with.other.as_ref().is_some_and(|found| !self.is_kept(found)),
+                other: left_with.other.clone(),
+                ..unknown
+            },
+            _ => unknown,
+        };
+        (!expected.version.is_empty()).then_some(expected)
     }
 
     /// Whether a copy was taken of each file that is found in the other buffer, or it is nobody's work.

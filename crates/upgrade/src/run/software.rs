@@ -243,7 +243,8 @@ impl Turn<'_> {
     pub(super) fn has_later_settings_there(&self) -> bool {
         let (Some(expected), Some(backup)) = (&self.run.expected, &self.run.backup) else { return false };
         let back = self.run.target().is_some_and(|target| target.is(expected.software()));
-        let since = expected.other.as_ref().is_some_and(|other| backup.same_files(other));
+        let is_of_before = |other: &ConfigurationSet| !expected.restored && backup.same_files(other);
+        let since = expected.other.as_ref().is_some_and(is_of_before);
         back && !backup.files.is_empty() && since
     }
 

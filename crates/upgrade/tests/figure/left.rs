@@ -16,6 +16,7 @@ fn left(goal: Goal, choices: Choices) -> World {
         other_version: None,
         other: None,
         unkept: false,
+        restored: false,
     });
     world
 }
@@ -47,6 +48,7 @@ fn nothing_is_loaded_over_what_it_was_left_with() {
         other_version: None,
         other: None,
         unkept: false,
+        restored: false,
     });
     assert_eq!(world.play().outcome(), Outcome::Refused);
 }
@@ -60,25 +62,50 @@ fn what_is_given_up_is_loaded_over() {
     assert_eq!(leaves(&world), Some("2.0".into()));
 }
 
+/// What it runs has been restored; the runs before left it with this version.
+fn restored(version: &str) -> World {
+    let set = World::upgrade().play().kept[0].clone();
+    let mut world = World::new(Goal::Restore { set: set.clone() }, choices());
+    world.run.expected = Some(Expected {
+        version: version.into(),
+        buffer: None,
+        other_version: None,
+        other: Some(set),
+        unkept: false,
+        restored: false,
+    });
+    let world = world.play();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    world
+}
+
 /// Found by the deterministic world: what was restored to what it slid to is what it had when the run before left it, and later
 /// than what it was left with.
 #[test]
 fn what_was_restored_meanwhile_are_todays_settings() {
-    let set = World::upgrade().play().kept[0].clone();
-    for (version, still_known) in [("1.0", true), ("0.9", false)] {
-        let mut world = World::new(Goal::Restore { set: set.clone() }, choices());
-        world.run.expected = Some(Expected {
-            version: version.into(),
-            buffer: None,
-            other_version: None,
-            other: Some(set.clone()),
-            unkept: false,
-        });
-        let world = world.play();
-        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    for (version, meanwhile) in [("1.0", false), ("0.9", true)] {
+        let world = restored(version);
         let left = world.run.leaves().unwrap();
-        assert_eq!((left.version.as_str(), left.other.is_some()), (version, still_known));
+        assert_eq!((left.version.as_str(), left.restored, left.unkept), (version, meanwhile, false));
+        let todays = world.device.running().files.clone();
+        let world = next(world, Goal::RollBack).play();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert_eq!((&*world.device.running().version, &world.device.running().files), ("0.9", &todays));
     }
+}
+
+/// Found by the deterministic world: settings were changed after they had been restored to what it slid to, it came back, and they
+/// were loaded over.
+#[test]
+fn nothing_is_loaded_over_settings_that_were_changed_after_they_were_restored() {
+    let mut world = restored("0.9");
+    world.device.edit();
+    world.device.slide();
+    let world = next(world, upgrade()).play();
+    assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
+    let reason = "its other buffer holds 1.0, with settings that are in no backup and would be written over: keep them \
+                  with `iadms rollback`, or begin again with --overwrite";
+    assert_eq!(world.ending().reason, reason);
 }
 
 /// Found by the deterministic world: it slid and came back, and what a person had changed meanwhile was loaded over.
@@ -97,6 +124,7 @@ fn nothing_is_loaded_over_settings_that_were_changed_in_the_other_buffer() {
             other_version: None,
             other: Some(left.clone()),
             unkept: false,
+            restored: false,
         });
         world.device.slide();
         world.device.edit();
@@ -142,6 +170,7 @@ fn what_somebody_else_loaded_is_not_loaded_over_unsaid_and_is_gone_on_with_where
             other_version: Some("0.9".into()),
             other,
             unkept: false,
+            restored: false,
         };
         world.run.expected = Some(known);
         let digest = world.device.image.2;
@@ -185,6 +214,7 @@ fn what_is_there_no_more_is_not_loaded_over() {
         other_version: None,
         other: None,
         unkept: false,
+        restored: false,
     });
     let world = world.play();
     world.assert_upgraded(&world.before.1);

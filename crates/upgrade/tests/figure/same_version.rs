@@ -69,8 +69,14 @@ fn the_other_buffer_is_rolled_back_to() {
 fn what_left_its_buffer_unseen_is_not_upgraded() {
     let mut world = upgrade();
     let other = Some(ConfigurationSet::default());
-    world.run.expected =
-        Some(Expected { version: "1.0".into(), buffer: Some(2), other_version: None, other, unkept: false });
+    world.run.expected = Some(Expected {
+        version: "1.0".into(),
+        buffer: Some(2),
+        other_version: None,
+        other,
+        unkept: false,
+        restored: false,
+    });
     let world = world.play();
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
     let reason = "the device was left with 1.0 in buffer 2 and runs 1.0 in buffer 1 by now; its other buffer holds 1.0, with";
