@@ -66,6 +66,12 @@ found! {
     what_a_person_changed_before_a_device_rolled_back_by_itself_stayed_behind: 20261122159189 of 5;
 }
 
+found! {
+    without [];
+    a_report_on_one_copy_of_a_command_was_taken_for_its_refusal: 1795973491054829 of 5;
+    what_was_changed_after_it_was_restored_elsewhere_was_written_over: 1795974292064415 of 5;
+}
+
 #[test]
 fn the_same_seed_tells_the_same_story_to_the_byte() {
     let plan = Plan::of(7, 5, &Weights::default());

@@ -96,13 +96,7 @@ impl Run {
             // This run wrote there, and nobody knows what came of it.
             Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => unknown,
             // What others changed there since has been kept by nobody.
-            Some(told) if !has_changed => Expected {
-                other_version: told.other_version.clone(),
-                other: told.other.clone(),
-                unkept: told.unkept,
-                restored: told.restored,
-                ..unknown
-            },
+            Some(told) if !has_changed => told.clone(),
             _ if is_seen => Expected {
                 other_version: left_with.other_version.clone(),
                 unkept: left_with.other.as_ref().is_some_and(|found| !self.is_kept(found)),
