@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// What each package of the workspace may import of the others, in the order in which they build on each other.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("snmp", &[]),
     ("tftp", &[]),
     ("datagram", &[]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("iadms", &["engine", "upgrade", "snmp", "tftp", "datagram"]),
     ("xtask", &[]),
     ("world", &["snmp", "tftp", "upgrade", "engine", "iad-sim"]),
+    ("bench", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask"]),
     ("tests", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask", "world"]),
 ];
 

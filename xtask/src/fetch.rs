@@ -11,8 +11,8 @@ use crate::step::{Failed, Narrator};
 
 /// Fetches what is missing; fails if something is missing after that.
 pub(crate) fn run() -> Result<(), Failed> {
-    fetch(&Narrator::begin());
-    let missing: Vec<&str> = missing().iter().map(|peer| peer.package).collect();
+    fetch(&Narrator::begin(), &PEERS);
+    let missing: Vec<&str> = missing(&PEERS).iter().map(|peer| peer.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -20,8 +20,8 @@ pub(crate) fn run() -> Result<(), Failed> {
 }
 
 /// Fetches what is missing, as far as it can be had.
-pub(crate) fn fetch(narrator: &Narrator) {
-    let missing = missing();
+pub(crate) fn fetch(narrator: &Narrator, peers: &'static [Peer]) {
+    let missing = missing(peers);
     if missing.is_empty() {
         return;
     }
@@ -32,8 +32,8 @@ pub(crate) fn fetch(narrator: &Narrator) {
     }
 }
 
-fn missing() -> Vec<&'static Peer> {
-    PEERS.iter().filter(|peer| peer.obstacle() == Some(Obstacle::Missing)).collect()
+fn missing(peers: &'static [Peer]) -> Vec<&'static Peer> {
+    peers.iter().filter(|peer| peer.obstacle() == Some(Obstacle::Missing)).collect()
 }
 
 /// The right to install packages.

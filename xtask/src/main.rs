@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: the tasks of this repository, one file per task.
 
+mod bench;
 mod demo;
 mod fetch;
 mod mutants;
@@ -15,6 +16,8 @@ The tasks of this repository.
 Usage: cargo xtask <TASK>
 
 Tasks:
+  bench [OPTION]... Measure ours beside real peers, in turn, and report how they compare: --help tells
+                    the options. On an idle machine; nothing in it fails because something is slow
   demo              Upgrade simulated devices on which much goes wrong, and show that nothing is lost
   fetch             Get the foreign programs that some tests run, from Debian; test does it too
   mutants [SHARD]   Change upgrade and engine in one small way after the other, and tell which no test
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let mut words = arguments.iter().map(String::as_str);
     let finished = match words.next() {
         Some("test") => test::run(&words.collect::<Vec<_>>()),
+        Some("bench") => bench::run(&words.collect::<Vec<_>>()),
         Some("demo") => demo::run(),
         Some("fetch") => fetch::run(),
         Some("mutants") => mutants::run(&words.collect::<Vec<_>>()),

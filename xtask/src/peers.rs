@@ -115,10 +115,34 @@ pub const PEERS: [Peer; 9] = [
     },
 ];
 
+/// Foreign programs that only `cargo xtask bench` runs.
+pub const MEASURED: [Peer; 1] = [Peer {
+    package: "dnsmasq-base",
+    program: "dnsmasq",
+    delivery: Delivery::Unpacked,
+    only_as_root: true,
+    mark: "needs_dnsmasq::",
+}];
+
+/// The program of rs-tftpd in the registry of crates, and the version that is measured.
+pub const TFTPD_CRATE: (&str, &str) = ("tftpd", "1.0.0");
+
 /// The peer that a Debian package holds.
 #[must_use]
 pub fn of_package(package: &str) -> Option<&'static Peer> {
-    PEERS.iter().find(|peer| peer.package == package)
+    PEERS.iter().chain(&MEASURED).find(|peer| peer.package == package)
+}
+
+/// Where programs out of the registry of crates are installed for `cargo xtask bench`.
+#[must_use]
+pub fn crates_folder() -> PathBuf {
+    crate::root().join("target/peers/crates")
+}
+
+/// Where the program of a crate is, if it is there.
+#[must_use]
+pub fn of_crate(name: &str) -> Option<PathBuf> {
+    Some(crates_folder().join("bin").join(name)).filter(|path| is_file(path))
 }
 
 impl Peer {

@@ -1,7 +1,7 @@
 //! The steps of a task: commands, each told in one line on stderr with the time at which it begins.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -49,6 +49,11 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = xtask::cargo();
     command.current_dir(folder);
     command
+}
+
+/// Where cargo builds, in the tree in this folder.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The failure of a step whose command does not even start.

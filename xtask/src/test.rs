@@ -7,6 +7,8 @@ mod runner;
 use std::io::IsTerminal;
 use std::process::Command;
 
+use xtask::peers::PEERS;
+
 use crate::step::{Failed, Narrator};
 use crate::{fetch, step, world};
 
@@ -19,7 +21,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<(), Failed> {
     }
     let narrator = Narrator::begin();
     narrator.run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    fetch::fetch(&narrator);
+    fetch::fetch(&narrator, &PEERS);
     narrator
         .run("lints", cargo(&["clippy", "--workspace", "--all-targets"]).args(quiet()).args(DENY_WARNINGS))?;
     narrator.run(

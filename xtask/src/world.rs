@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::step::{Failed, Narrator, cargo, not_started};
+use crate::step::{Failed, Narrator, cargo, not_started, target};
 
 /// So long may the world look for a fault that was planted.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -158,8 +158,4 @@ fn copy_tree(root: &Path, scratch: &Path) -> Result<(), Failed> {
         written.map_err(|error| Failed(format!("cannot write {}: {error}", to.display())))?;
     }
     Ok(())
-}
-
-fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
