@@ -4,9 +4,11 @@ pub mod clock;
 mod converter;
 pub mod director;
 mod handle;
+mod part;
 mod start;
 
 pub use self::handle::{
     Command, Handle, Ports, Probed, Receiving, Refusal, RefusalCode, Reply, Status, Told, Trap, channel,
 };
-pub use self::start::{PartError, Running, StartError, start};
+pub use self::part::PartError;
+pub use self::start::{Running, StartError, start};

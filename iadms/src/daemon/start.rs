@@ -1,9 +1,8 @@
-//! Starting the daemon: each part of the engine gets its sockets and its task, and all of them each other's messages.
+//! Starting the daemon: each part of the engine gets its sockets and its thread, and all of them each other's messages.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use datagram::BindError;
 use engine::access::Credentials;
@@ -12,18 +11,19 @@ use engine::listener::DeviceIndex;
 use engine::{Commander, FileServer, Listener};
 use snmp::usm::EngineId;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::director::{Addresses, Connections};
+use super::part::{Part, PartError, Parts};
 use super::{Handle, Ports, channel, director};
 use crate::config::{FtpListen, ServeOptions};
 use crate::credential::SealedCredential;
 use crate::files::{FileError, Files};
+use crate::net;
 use crate::net::ftp::{self, FtpCall, FtpServer, FtpSettings};
 use crate::net::sockets::Sockets;
 use crate::net::storage::Storage;
-use crate::net::{commander, file_server, listener, northbound};
+
 use crate::profiles::{Catalogue, CatalogueError};
 use crate::seal::{Key, KeyError, KeyId};
 use crate::store::{Store, StoreError};
@@ -36,9 +36,6 @@ const WAITING_NEWS: usize = 4096;
 
 /// FTP's questions that wait for the file server.
 const WAITING_FTP: usize = 1024;
-
-/// How long after the end of one part the part that caused it is waited for.
-const REASON_WITHIN: Duration = Duration::from_secs(2);
 
 /// A daemon that runs.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ pub struct Running {
     pub clock: Clock,
     /// Where it listens.
     pub ports: Ports,
-    parts: JoinSet<Result<(), PartError>>,
+    parts: Parts,
 }
 
 /// Why a daemon cannot start.
@@ -104,25 +101,6 @@ pub enum StartError {
     System(&'static str, #[source] std::io::Error),
 }
 
-/// Why a daemon that ran ended.
-#[derive(Debug, thiserror::Error)]
-pub enum PartError {
-    /// A socket cannot be used any more.
-    #[error("the {part} cannot go on")]
-    Socket {
-        /// Which part.
-        part: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The store cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A part ended by itself.
-    #[error("a part of the daemon ended unexpectedly")]
-    Ended,
-}
-
 /// Starts the daemon.
 ///
 /// # Errors
@@ -141,13 +119,17 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let clock = Clock::after(store.last_time().await?);
     let seed = random()?;
 
-    let notifications = Sockets::bind(options.notifications)?;
-    let requests = Sockets::bind(options.tftp)?;
-    let transfers = requests.beside()?;
-    let commands = match options.snmp_address {
-        Some(address) => Sockets::bind(SocketAddr::new(address, 0))?,
-        None => Sockets::unbound()?,
-    };
+    let no_thread = |error| StartError::System("start a thread", error);
+    let commander = Part::new("SNMP commander").map_err(no_thread)?;
+    let receiver = Part::new("notification receiver").map_err(no_thread)?;
+    let file_server = Part::new("file server").map_err(no_thread)?;
+    let notifications = receiver.open(|| Sockets::bind(options.notifications))?;
+    let requests = file_server.open(|| Sockets::bind(options.tftp))?;
+    let transfers = file_server.open(|| requests.beside())?;
+    let commands = commander.open(|| match options.snmp_address {
+        Some(address) => Sockets::bind(SocketAddr::new(address, 0)),
+        None => Sockets::unbound(),
+    })?;
     let (calls, ftp) = mpsc::channel(WAITING_FTP);
     let ftp_servers = match options.ftp {
         FtpListen::At(address) => {
@@ -181,23 +163,22 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let (reporting, reports) = mpsc::unbounded_channel();
     let (telling, told) = mpsc::unbounded_channel();
     let (storing, stored) = mpsc::unbounded_channel();
-    let storage =
-        Storage::start(&files, &storing).map_err(|error| StartError::System("start a thread", error))?;
+    let storage = Storage::start(&files, &storing).map_err(no_thread)?;
     let figures = Arc::default();
     let running = Arc::default();
 
-    let mut parts = JoinSet::new();
+    let mut parts = Parts::default();
     let answered = move |answer| drop(answering.send(answer));
-    let run = commander::run(Commander::new(seed), commands, asked, known, regressing, answered, clock);
-    parts.spawn(part("SNMP commander", run));
+    let run = net::commander::run(Commander::new(seed), commands, asked, known, regressing, answered, clock);
+    parts.start(commander, run).map_err(no_thread)?;
     // INFORMs of SNMPv3 are sent to an engine of ours: a new one with each start, which nobody has heard of before.
     let (own, salt) = (random()?, random()?);
     let engine = EngineId::of_enterprise(ENTERPRISE, &[own, random()?].map(u64::to_be_bytes).concat());
     let listener = Listener::new(engine, salt);
-    let inlets = listener::Inlets { index: indexed, committed: receipts, regressions };
-    let run = listener::run(listener, notifications, inlets, hearing, Arc::clone(&figures), clock);
-    parts.spawn(part("notification receiver", run));
-    let connections = file_server::Connections {
+    let inlets = net::listener::Inlets { index: indexed, committed: receipts, regressions };
+    let run = net::listener::run(listener, notifications, inlets, hearing, Arc::clone(&figures), clock);
+    parts.start(receiver, run).map_err(no_thread)?;
+    let connections = net::file_server::Connections {
         requests,
         transfers,
         orders: ordered,
@@ -207,12 +188,13 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         ftp,
         running: Arc::clone(&running),
     };
-    parts.spawn(part(
-        "file server",
-        file_server::run(FileServer::new(Settings::default()), connections, clock),
-    ));
-    let run = northbound::run(seed.rotate_left(32), Sockets::unbound()?, told, clock);
-    parts.spawn(part("northbound sender", run));
+    let run = net::file_server::run(FileServer::new(Settings::default()), connections, clock);
+    parts.start(file_server, run).map_err(no_thread)?;
+    let northbound = Part::new("northbound sender").map_err(no_thread)?;
+    let sockets = northbound.open(Sockets::unbound)?;
+    parts
+        .start(northbound, net::northbound::run(seed.rotate_left(32), sockets, told, clock))
+        .map_err(no_thread)?;
     for server in ftp_servers {
         parts.spawn(async move {
             server.run(std::future::pending()).await;
@@ -249,24 +231,12 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
 impl Running {
     /// Waits until a part of the daemon ends, which none does by itself.
     pub async fn ended(&mut self) -> PartError {
-        let mut ended = self.parts.join_next().await;
-        // A part ends in good order when the one that it hears from is gone: that one knows why.
-        while let Some(Ok(Ok(()))) = ended {
-            let next = tokio::time::timeout(REASON_WITHIN, self.parts.join_next()).await;
-            ended = next.unwrap_or_default();
-        }
-        match ended {
-            Some(Ok(Err(error))) => error,
-            Some(Ok(Ok(()))) | None => PartError::Ended,
-            Some(Err(error)) => {
-                PartError::Socket { part: "daemon", source: std::io::Error::other(error.to_string()) }
-            }
-        }
+        self.parts.ended().await
     }
 
     /// Ends all parts at once, as a loss of power would, and closes the store in good order.
-    pub async fn stop(mut self) {
-        self.parts.shutdown().await;
+    pub async fn stop(self) {
+        self.parts.stop().await;
         self.store.close().await;
     }
 }
@@ -307,10 +277,6 @@ fn ftp_servers(
         Err(error @ ftp::BindError::InUse { .. }) => Err(error),
         Err(_) => Ok(vec![v4]),
     }
-}
-
-async fn part(part: &'static str, run: impl Future<Output = std::io::Result<()>>) -> Result<(), PartError> {
-    run.await.map_err(|source| PartError::Socket { part, source })
 }
 
 fn random() -> Result<u64, StartError> {

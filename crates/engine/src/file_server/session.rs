@@ -33,7 +33,7 @@ pub(super) struct Session {
     pub(super) ended_at: Option<Duration>,
     /// It waits in the row of those that may have something to send.
     pub(super) queued: bool,
-    /// The moment it is registered to be looked at again.
+    /// The moment it is registered to be looked at again, or sooner than it has to be.
     pub(super) deadline: Option<Duration>,
     heard_at: Duration,
     progress_at: Duration,

@@ -191,11 +191,12 @@ impl FileServer {
             self.forget(id, peer, deadline);
             return;
         }
-        let deadline = session.next_deadline();
-        if session.deadline != deadline {
-            let before = std::mem::replace(&mut session.deadline, deadline);
+        // Nearly each packet moves the moment on: it is registered anew once the registered one has come, unless it is sooner.
+        let Some(deadline) = session.next_deadline() else { return };
+        if session.deadline.is_none_or(|registered| deadline < registered) {
+            let before = session.deadline.replace(deadline);
             before.map(|before| self.deadlines.remove(&(before, id)));
-            deadline.map(|deadline| self.deadlines.insert((deadline, id)));
+            self.deadlines.insert((deadline, id));
         }
     }
 
