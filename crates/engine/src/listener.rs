@@ -98,6 +98,10 @@ pub struct Listener {
     receiver: Receiver,
     /// Devices whose engine is known.
     proving: BTreeSet<DeviceId>,
+    /// Devices whose unique id is known.
+    named: BTreeSet<DeviceId>,
+    /// The objects by which the profiles say a device names itself.
+    naming: BTreeSet<Oid>,
     /// Room to decrypt in.
     scratch: Vec<u8>,
     /// Devices whose notifications are authentic and not of now: they are to be asked.
@@ -128,6 +132,8 @@ impl Listener {
             index: Arc::default(),
             receiver: Receiver::new(engine, salt),
             proving: BTreeSet::new(),
+            named: BTreeSet::new(),
+            naming: BTreeSet::new(),
             scratch: Vec::new(),
             doubted: BTreeSet::new(),
             heard: VecDeque::new(),
@@ -147,6 +153,15 @@ impl Listener {
         let speaker = |(engine, speaker): (&EngineId, &Speaker)| (*engine, Arc::clone(&speaker.users));
         self.receiver.know(index.by_engine.iter().map(speaker));
         self.proving = index.by_engine.values().map(|speaker| speaker.device).collect();
+        self.named = index.by_unique_id.values().copied().collect();
+        self.naming.clear();
+        let mut last = None;
+        for profile in index.profiles.values() {
+            // Devices of one kind share their profile.
+            if last.replace(Arc::as_ptr(profile)) != Some(Arc::as_ptr(profile)) {
+                self.naming.extend(profile.unique_id_object().cloned());
+            }
+        }
         self.index = index;
     }
 
@@ -283,22 +298,18 @@ impl Listener {
     fn claimed(&self, peer: IpAddr, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
         let peer = peer.to_canonical();
         let by_address = self.index.by_address.get(&peer).copied();
-        let by_text = |(_, value): &(Oid, Value)| self.index.by_unique_id.get(&value.text()?).copied();
-        let named = varbinds.iter().find_map(|varbind| {
-            let device = by_text(varbind)?;
+        let named = varbinds.iter().filter(|(oid, _)| self.naming.contains(oid)).find_map(|(oid, value)| {
+            let device = self.index.by_unique_id.get(&value.text()?).copied()?;
             let profile = self.index.profiles.get(&device)?;
-            profile.unique_id_in(std::slice::from_ref(varbind)).map(|_| device)
+            (profile.unique_id_object() == Some(oid)).then_some(device)
         });
         match (named, by_address) {
             (Some(device), _) => Some(device),
             // It names somebody, but nobody known: then its address says nothing either.
             (None, Some(device)) => {
                 let profile = self.index.profiles.get(&device);
-                let names_another =
-                    profile.and_then(|profile| profile.unique_id_in(varbinds)).is_some_and(|id| {
-                        self.index.by_unique_id.iter().any(|(own, known)| *known == device && *own != id)
-                    });
-                (!names_another).then_some(device)
+                let names_one = profile.is_some_and(|profile| profile.unique_id_in(varbinds).is_some());
+                (!names_one || !self.named.contains(&device)).then_some(device)
             }
             (None, None) => None,
         }

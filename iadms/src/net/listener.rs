@@ -1,5 +1,6 @@
 //! The socket of the listener: notifications of all devices.
 
+use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,6 +8,7 @@ use engine::Listener;
 use engine::listener::{DeviceIndex, Heard};
 use snmp::manager::Regression;
 use snmp::usm::EngineTime;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use upgrade::DeviceId;
 
@@ -71,6 +73,8 @@ pub async fn run(
     let mut buffer = Vec::new();
     let mut receipts = Vec::new();
     let mut waiting = None;
+    // When it is looked whether the system has dropped datagrams.
+    let mut look = None;
     loop {
         while let Some(transmit) = listener.poll_transmit(&mut buffer) {
             sockets.send(&transmit, &buffer).await;
@@ -78,12 +82,14 @@ pub async fn run(
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
         figures.undecodable.store(listener.counters().undecodable, Ordering::Relaxed);
         figures.unproven.store(listener.counters().unproven, Ordering::Relaxed);
-        if waiting.is_none() {
-            let doubted = |listener: &mut Listener| listener.poll_doubted().map(News::Doubted);
-            waiting = match listener.take_gap() {
-                true => Some(News::Gap),
-                false => doubted(&mut listener).or_else(|| listener.poll_heard().map(News::Heard)),
-            };
+        while waiting.is_none()
+            && let Some(told) = next(&mut listener)
+        {
+            match news.try_send(told) {
+                Ok(()) => {}
+                Err(TrySendError::Full(told)) => waiting = Some(told),
+                Err(TrySendError::Closed(_)) => return Ok(()),
+            }
         }
         tokio::select! {
             received = sockets.receive(&mut batches) => {
@@ -91,6 +97,10 @@ pub async fn run(
                 let now = clock.elapsed();
                 let at = EngineTime::after(1, now.saturating_sub(started));
                 listener.handle(&batches.datagrams(), at, now);
+                look.get_or_insert(now + LOOK_FOR_DROPS_EVERY);
+            }
+            () = clock.sleep_until(look), if look.is_some() => {
+                look = None;
                 let dropped = sockets.dropped();
                 if figures.dropped.swap(dropped, Ordering::Relaxed) < dropped {
                     listener.note_gap();
@@ -128,6 +138,19 @@ pub async fn run(
         }
     }
 }
+
+/// What is to be told next. That something was lost comes first: what it leads to takes longest.
+fn next(listener: &mut Listener) -> Option<News> {
+    if listener.take_gap() {
+        return Some(News::Gap);
+    }
+    let doubted = listener.poll_doubted().map(News::Doubted);
+    doubted.or_else(|| listener.poll_heard().map(News::Heard))
+}
+
+/// How long after a datagram came it is looked whether others were dropped. To find that out the system goes through all its UDP
+/// sockets: done with each datagram, it would be most of the work.
+const LOOK_FOR_DROPS_EVERY: Duration = Duration::from_millis(200);
 
 /// Receipts taken before datagrams are looked for again.
 const MOST_AT_ONCE: usize = 256;

@@ -106,10 +106,13 @@ fn serve(server: &Server) -> Result<(), Error> {
     }
 }
 
+/// Its name, and what measures it.
+type Case<'a> = (&'static str, Box<dyn Fn() -> Measured + 'a>);
+
 fn bench(options: &Options) -> Result<(), Error> {
     let rounds = if options.quick { 1 } else { options.rounds.max(1) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut cases: Vec<(&str, Box<dyn Fn() -> Measured>)> = Vec::new();
+    let mut cases: Vec<Case<'_>> = Vec::new();
     for case in &files::CASES {
         let runtime = &runtime;
         cases.push((case.name, Box::new(move || files::measure(case, rounds, runtime))));

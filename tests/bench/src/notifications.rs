@@ -41,8 +41,8 @@ pub(crate) const CASES: [Case; 3] = [
 ];
 
 /// The first rate, and by how much each is more than the one before.
-const FIRST_RATE: f64 = 5000.0;
-const STEP: f64 = 1.2;
+const FIRST_RATE: f64 = 1000.0;
+const STEP: f64 = 1.25;
 const HIGHEST_RATE: f64 = 2e6;
 /// Each rate lasts so long.
 const LASTS: Duration = Duration::from_secs(1);

@@ -107,9 +107,12 @@ pub(crate) fn serving(server: &str, address: SocketAddr) -> io::Result<Command> 
 /// The socket that is bound to an address, or to its port on all addresses; none where there is none.
 pub(crate) fn queue(address: SocketAddr) -> Option<Queue> {
     let SocketAddr::V4(v4) = address else { return None };
-    let own = format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port());
+    let own = [*v4.ip(), Ipv4Addr::UNSPECIFIED]
+        .map(|address| format!("{:08X}:{:04X}", u32::from_ne_bytes(address.octets()), v4.port()));
     let table = fs::read_to_string("/proc/net/udp").ok()?;
-    let row = table.lines().find(|row| row.split_whitespace().nth(1) == Some(&own))?;
+    let row = table
+        .lines()
+        .find(|row| row.split_whitespace().nth(1).is_some_and(|bound| own.iter().any(|own| own == bound)))?;
     let fields: Vec<&str> = row.split_whitespace().collect();
     let (_, waiting) = fields.get(4)?.split_once(':')?;
     Some(Queue { waiting: u64::from_str_radix(waiting, 16).ok()?, dropped: fields.last()?.parse().ok()? })

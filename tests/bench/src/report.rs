@@ -89,7 +89,8 @@ impl Measured {
     /// The best of the peers that failed in nothing.
     fn best_peer(&self) -> Option<(&'static str, f64)> {
         let peers = self.entries.iter().filter(|entry| !entry.is_ours && entry.failed() == 0);
-        let figures = peers.filter_map(|entry| Some((entry.name, entry.figure()?)));
+        let figures =
+            peers.filter_map(|entry| Some((entry.name, entry.figure().filter(|figure| *figure > 0.0)?)));
         figures.reduce(|best, next| if self.is_better(next.1, best.1) { next } else { best })
     }
 

@@ -54,8 +54,13 @@ impl Profile {
 
     /// The device that a notification's varbinds tell of, where they do.
     pub fn unique_id_in(&self, varbinds: &[(Oid, Value)]) -> Option<String> {
-        let object = self.objects.get("unique-id")?;
-        varbinds.iter().find(|(oid, _)| *oid == object.oid)?.1.text()
+        let object = self.unique_id_object()?;
+        varbinds.iter().find(|(oid, _)| oid == object)?.1.text()
+    }
+
+    /// The object by which a device says which one it is, where it has one.
+    pub fn unique_id_object(&self) -> Option<&Oid> {
+        self.objects.get("unique-id").map(|object| &object.oid)
     }
 }
 
