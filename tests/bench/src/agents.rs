@@ -68,7 +68,7 @@ fn one_round(ours: bool) -> Result<Round, Error> {
     socket.connect(running.address())?;
     socket.set_read_timeout(Some(PATIENCE))?;
     wait_until_it_answers(&socket)?;
-    let watch = Watch::begin(running.number());
+    let watch = Watch::begin();
     let begun = Instant::now();
     let (mut answered, mut lost) = (0_u32, 0_u32);
     let mut requests: Vec<Vec<u8>> = (0..UNDER_WAY).map(get).collect::<Result<_, _>>()?;

@@ -97,7 +97,7 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
 fn one_round(server: Server, load: &Load, runtime: &tokio::runtime::Runtime) -> Result<Round, NotStarted> {
     let folder = tempfile::tempdir()?;
     let running = server.start(load, &folder)?;
-    let watch = Watch::begin(running.number());
+    let watch = Watch::begin();
     let names = |client| server.file_name(client, load.writes);
     let moved = runtime.block_on(load::run(load, running.address(), names))?;
     let usage = watch.end();

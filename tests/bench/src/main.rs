@@ -110,6 +110,7 @@ fn serve(server: &Server) -> Result<(), Error> {
 type Case<'a> = (&'static str, Box<dyn Fn() -> Measured + 'a>);
 
 fn bench(options: &Options) -> Result<(), Error> {
+    process::adopt_orphans()?;
     let rounds = if options.quick { 1 } else { options.rounds.max(1) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut cases: Vec<Case<'_>> = Vec::new();

@@ -148,7 +148,7 @@ async fn one_round(case: &Case, messages: &[Vec<u8>], ours: bool) -> Result<Roun
         command
     };
     let running = Running::start(&mut command, address)?;
-    let watch = Watch::begin(running.number());
+    let watch = Watch::begin();
     let options = SocketOptions::default();
     let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, 0).into(), &options)?;
     let mut next = 0;

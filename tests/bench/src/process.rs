@@ -4,12 +4,14 @@ use core::time::Duration;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
 use xtask::peers;
+
+use crate::usage::descendants;
 
 /// A server has this long to come up.
 const START: Duration = Duration::from_secs(15);
@@ -47,7 +49,7 @@ pub(crate) struct Queue {
 impl Running {
     /// Starts a server that is to listen at `address`, and returns when it does.
     pub(crate) fn start(command: &mut Command, address: SocketAddr) -> Result<Self, NotStarted> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut running = Self { child: command.spawn()?, address };
         let begun = Instant::now();
         while begun.elapsed() < START {
@@ -65,19 +67,22 @@ impl Running {
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// The number of the process.
-    pub(crate) fn number(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Running {
+    /// What it has started may have left its group, and is this process's then.
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.child.kill();
         let _ = self.child.wait();
+        let left = descendants().into_iter().filter_map(|number| Pid::from_raw(i32::try_from(number).ok()?));
+        left.for_each(|process| _ = kill_process(process, Signal::KILL));
+        while let Ok(Some(_)) = wait(WaitOptions::empty()) {}
     }
+}
+
+/// What a server starts and leaves behind is to be this process's, so that it can be counted and ended (prctl(2)).
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
 }
 
 /// A loopback address of this process's own, with a port that is free now.

@@ -1,4 +1,5 @@
-//! What a server costs: the processor time and the memory of a process and of all that it has started.
+//! What a server costs: the processor time and the memory of its process and of all that it has started, which are all that this
+//! process has started.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -19,42 +20,41 @@ pub(crate) struct Usage {
     pub(crate) memory: u64,
 }
 
-/// Looks at a process until it is stopped.
+/// Looks at all of them until it is stopped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    process: u32,
     before: Duration,
     stop: Arc<AtomicBool>,
     looking: JoinHandle<u64>,
 }
 
 impl Watch {
-    /// Begins to look at the process with this number.
-    pub(crate) fn begin(process: u32) -> Self {
+    /// Begins to look.
+    pub(crate) fn begin() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let looking = std::thread::spawn(move || {
             let mut most = 0;
             while !stopped.load(Ordering::Relaxed) {
-                most = most.max(memory(process));
+                most = most.max(memory());
                 std::thread::park_timeout(LOOK_EVERY);
             }
-            most.max(memory(process))
+            most.max(memory())
         });
-        Self { process, before: cpu(process), stop, looking }
+        Self { before: cpu(), stop, looking }
     }
 
-    /// What it has used since.
+    /// What was used since.
     pub(crate) fn end(self) -> Usage {
         self.stop.store(true, Ordering::Relaxed);
         self.looking.thread().unpark();
-        let cpu = cpu(self.process).saturating_sub(self.before);
+        let cpu = cpu().saturating_sub(self.before);
         Usage { cpu, memory: self.looking.join().unwrap_or_default() }
     }
 }
 
-fn memory(process: u32) -> u64 {
-    tree(process).into_iter().map(anonymous).sum()
+fn memory() -> u64 {
+    descendants().into_iter().map(anonymous).sum()
 }
 
 /// Memory that no file is behind (proc(5), `RssAnon`), in bytes.
@@ -65,22 +65,23 @@ fn anonymous(process: u32) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// The processor time of all of them (proc(5), `utime`, `stime`, and those of children that were waited for).
-fn cpu(process: u32) -> Duration {
-    let ticks: u64 = tree(process).into_iter().filter_map(|process| Some(Stat::of(process)?.ticks)).sum();
+/// The processor time of all of them (proc(5), `utime`, `stime`, and those of children that were waited for). Who has ended and was
+/// not waited for still counts.
+fn cpu() -> Duration {
+    let ticks: u64 = descendants().into_iter().filter_map(|process| Some(Stat::of(process)?.ticks)).sum();
     let in_a_second = rustix::param::clock_ticks_per_second().max(1);
     Duration::from_millis(ticks * 1000 / in_a_second)
 }
 
-/// A process and all that it has started, directly or not.
-fn tree(root: u32) -> Vec<u32> {
+/// All processes that this one has started, directly or not.
+pub(crate) fn descendants() -> Vec<u32> {
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (number, stat) in numbers.filter_map(|number| Some((number, Stat::of(number)?))) {
         children.entry(stat.parent).or_default().push(number);
     }
-    let mut found = vec![root];
+    let mut found = children.remove(&std::process::id()).unwrap_or_default();
     let mut next = 0;
     while let Some(number) = found.get(next) {
         found.extend(children.remove(number).unwrap_or_default());
@@ -111,14 +112,18 @@ mod tests {
 
     #[test]
     fn work_and_memory_of_a_child_are_seen() {
-        let watch = Watch::begin(std::process::id());
-        let held = vec![1_u8; 64 << 20];
+        let watch = Watch::begin();
         let mut child = std::process::Command::new("sh");
-        child.args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"]);
-        assert!(child.status().unwrap().success());
+        child.args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exec cat"]);
+        child.stdin(std::process::Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let is_cat = || fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap() == "cat\n";
+        while !is_cat() {
+            std::thread::yield_now();
+        }
         let usage = watch.end();
-        assert!(held.iter().all(|octet| *octet == 1));
-        assert!(usage.memory >= 64 << 20, "{usage:?}");
-        assert!(usage.cpu >= Duration::from_millis(10), "{usage:?}");
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+        assert!(usage.memory > 0 && usage.cpu >= Duration::from_millis(10), "{usage:?}");
     }
 }
