@@ -1,11 +1,14 @@
 //! How a manager is set up: the options of `iadms serve`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use engine::file_server::{Rates, Settings};
 
 /// Where the data is, unless told otherwise.
 pub const DATA: &str = "/var/lib/iadms";
@@ -30,6 +33,10 @@ pub struct ServeOptions {
     /// Where the TFTP server listens
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:69")]
     pub tftp: SocketAddr,
+
+    /// How much it does
+    #[command(flatten)]
+    pub tftp_limits: TftpLimits,
 
     /// Where the FTP server listens; off: nowhere
     #[arg(long, value_name = "ADDRESS:PORT|off", default_value = "[::]:21")]
@@ -65,6 +72,71 @@ pub struct ServeOptions {
     /// Print one line of JSON with the ports once all of them listen
     #[arg(long)]
     pub ready: bool,
+}
+
+/// How fast files go over by TFTP, and how many at once.
+#[derive(Debug, Clone, Args)]
+pub struct TftpLimits {
+    /// Bits a second of all TFTP transfers together, such as 20M; default: no limit
+    #[arg(long = "tftp-bandwidth", value_name = "RATE")]
+    pub all: Option<Bandwidth>,
+
+    /// Bits a second of each TFTP transfer, such as 512k; default: no limit
+    #[arg(long = "tftp-transfer-bandwidth", value_name = "RATE")]
+    pub each: Option<Bandwidth>,
+
+    /// TFTP transfers at once; further devices wait for their turn
+    #[arg(long = "tftp-transfers", value_name = "NUMBER", default_value_t = MOST_TRANSFERS,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub transfers: usize,
+}
+
+/// As many as there is memory for in any case.
+const MOST_TRANSFERS: usize = 16_384;
+
+impl Default for TftpLimits {
+    fn default() -> Self {
+        Self { all: None, each: None, transfers: MOST_TRANSFERS }
+    }
+}
+
+impl TftpLimits {
+    /// As the file server takes them.
+    pub fn settings(&self) -> Settings {
+        let rates = Rates { all: self.all.map(Bandwidth::bytes), each: self.each.map(Bandwidth::bytes) };
+        Settings { rates, most_transfers: self.transfers, ..Settings::default() }
+    }
+}
+
+/// Bits a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bandwidth(NonZeroU64);
+
+/// What stands there is no bandwidth.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("bits a second, 8 or more, such as 512k, 20M or 1G, were expected")]
+pub struct NotABandwidth;
+
+impl Bandwidth {
+    /// The same in bytes a second.
+    pub fn bytes(self) -> NonZeroU64 {
+        NonZeroU64::new(self.0.get() / 8).unwrap_or(NonZeroU64::MIN)
+    }
+}
+
+impl FromStr for Bandwidth {
+    type Err = NotABandwidth;
+
+    fn from_str(text: &str) -> Result<Self, NotABandwidth> {
+        let units = [("k", 1_000), ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+        let in_unit = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+        let (number, unit) = in_unit.unwrap_or((text, 1));
+        if !number.bytes().all(|octet| octet.is_ascii_digit()) {
+            return Err(NotABandwidth);
+        }
+        let bits = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        bits.filter(|bits| *bits >= 8).and_then(NonZeroU64::new).map(Self).ok_or(NotABandwidth)
+    }
 }
 
 /// Where FTP listens.
@@ -146,5 +218,23 @@ impl ServeOptions {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bandwidth_is_bits_a_second_with_a_unit_or_without() {
+        let bytes = |text: &str| text.parse::<Bandwidth>().map(|bandwidth| bandwidth.bytes().get());
+        for (text, expected) in [("8", 1), ("512k", 64_000), ("20M", 2_500_000), ("1G", 125_000_000)] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in
+            ["", "0", "7", "k", "-5", "+5", "1.5M", "20 M", "20MB", "99999999999999999999", "9999999999999G"]
+        {
+            assert_eq!(bytes(text), Err(NotABandwidth), "{text:?}");
+        }
     }
 }

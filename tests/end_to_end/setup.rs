@@ -7,7 +7,7 @@ use std::path::Path;
 use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{Settings, Timing};
 use iad_sim::net::SimulatorSettings;
-use iadms::config::{FtpListen, PortRange, ServeOptions};
+use iadms::config::{FtpListen, PortRange, ServeOptions, TftpLimits};
 use iadms::credential::{NewCredential, Secrets, UserEntry};
 use iadms::seal::Key;
 use snmp::usm::{Authentication, Privacy, User};
@@ -177,6 +177,7 @@ impl Setup {
             notifications,
             tftp,
             ftp: FtpListen::At(ftp),
+            tftp_limits: TftpLimits::default(),
             ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),

@@ -11,22 +11,28 @@
 //! - a repetition, where it comes from the same port and nothing has moved, or something moved just now;
 //! - refused, where it comes from another port while the transfer moves;
 //! - a new beginning otherwise: the device restarted, and the dead transfer makes room.
+//!
+//! Where [`Settings`] limit how fast files go over, or how many at once, transfers wait: those that run take turns by the bytes that
+//! they sent, and those that are to begin stand in a row.
 
 mod chunks;
 mod ftp;
 mod message;
 mod outbox;
+mod pace;
 mod refusal;
 mod session;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod waiting;
 
 pub use ftp::{FtpGrant, FtpOutcome};
 pub use message::{
     CHUNK_BYTES, Cause, FromStorage, News, Order, Report, StorageFailure, ToStorage, TransferId,
 };
+pub use pace::Rates;
 pub use refusal::Refusal;
 
 use core::time::Duration;
@@ -38,8 +44,10 @@ use upgrade::{Content, Direction, Protocol, Ticket, TicketName};
 
 use self::chunks::Chunks;
 use self::outbox::{Outbox, Owner, Reply};
+use self::pace::Pace;
 use self::session::{End, Session};
 use self::tickets::{Open, Tickets};
+use self::waiting::{Asked, Waiting};
 use crate::datagram::{Datagram, Transmit};
 
 /// Which of the server's two sockets a datagram came to or leaves from. RFC 1350 section 4 wants a port of its own
@@ -60,12 +68,22 @@ pub struct Settings {
     pub limits: Limits,
     /// When it sends again and when it gives up.
     pub timing: Timing,
+    /// How fast files go over.
+    pub rates: Rates,
+    /// How many transfers there are at once, at most. Fewer where the rate of all is too low for so many.
+    pub most_transfers: usize,
 }
 
 impl Default for Settings {
-    /// Blocks that fit an Ethernet packet with tunnels on its way, and the default timing.
+    /// Blocks that fit an Ethernet packet with tunnels on its way, and the default timing. What is sent again is sent after the
+    /// round-trip time that was measured, whatever time a device proposes (RFC 2349): that is seconds, and a lossy link has many.
     fn default() -> Self {
-        Self { limits: Limits { block_size: 1428, ..Limits::default() }, timing: Timing::default() }
+        Self {
+            limits: Limits { block_size: 1428, timeout: false, ..Limits::default() },
+            timing: Timing::default(),
+            rates: Rates::default(),
+            most_transfers: 16_384,
+        }
     }
 }
 
@@ -80,6 +98,11 @@ pub struct FileServer {
     /// Sessions that may have something to send, in turn.
     row: VecDeque<TransferId>,
     deadlines: BTreeSet<(Duration, TransferId)>,
+    /// Of all transfers together.
+    pace: Pace,
+    /// Transfers that have not ended.
+    active: usize,
+    waiting: Waiting,
     chunks: Chunks,
     outbox: Outbox,
     last_transfer: u64,
@@ -96,6 +119,9 @@ impl FileServer {
             ftp: BTreeMap::new(),
             row: VecDeque::new(),
             deadlines: BTreeSet::new(),
+            pace: Pace::default(),
+            active: 0,
+            waiting: Waiting::default(),
             chunks: Chunks::default(),
             outbox: Outbox::default(),
             last_transfer: 0,
@@ -164,6 +190,7 @@ impl FileServer {
     /// take turns.
     pub fn poll_transmit(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<(Port, Transmit)> {
         self.wake(now);
+        self.begin_waiting(now);
         buffer.clear();
         if let Some(Reply { port, peer, local, refusal }) = self.outbox.next_reply() {
             let message = refusal.to_string();
@@ -171,12 +198,21 @@ impl FileServer {
             let length = buffer.len();
             return Some((port, Transmit { peer, local, segment_size: length, length }));
         }
+        if !self.pace.is_free(now) {
+            return None;
+        }
+        let Settings { rates, .. } = self.settings;
         while let Some(id) = self.row.pop_front() {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
+            if rates.all.is_some() && session.owes_a_turn() {
+                self.row.push_back(id);
+                continue;
+            }
             session.queued = false;
             let Session { port, peer, local, .. } = *session;
-            let sent = session.transmit(now, buffer);
-            if sent.is_some() {
+            let sent = session.transmit(rates.each, now, buffer);
+            if let Some(sent) = &sent {
+                self.pace.spend(sent.length, rates.all, now);
                 session.queued = true;
                 self.row.push_back(id);
             }
@@ -201,12 +237,18 @@ impl FileServer {
     /// When [`FileServer::poll_transmit`] has to be called next if nothing comes in before.
     pub fn next_deadline(&self) -> Option<Duration> {
         let session = self.deadlines.first().map(|(deadline, _)| *deadline);
-        session.into_iter().chain(self.tickets.next_expiry()).min()
+        let paced = (!self.row.is_empty()).then(|| self.pace.next());
+        session.into_iter().chain(self.tickets.next_expiry()).chain(paced).min()
     }
 
     /// Transfers that run, or have ended so recently that they may be asked to repeat themselves.
     pub fn transfers(&self) -> usize {
         self.sessions.len() + self.ftp.len()
+    }
+
+    /// Requests that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Tickets that are open.
@@ -228,17 +270,37 @@ impl FileServer {
     }
 
     fn request(&mut self, datagram: &Datagram<'_>, request: &Request<'_>, now: Duration) {
-        if let Err(refusal) = self.begin(datagram, request, now) {
+        if let Err(refusal) = self.begin(datagram, request, false, now) {
             let Datagram { peer, local, .. } = *datagram;
             self.outbox.refuse(Some(request.filename), Reply { port: Port::Transfers, peer, local, refusal });
         }
     }
 
-    /// Begins a transfer, or knows the request for a repetition of the one that began it.
+    /// Lets those begin who wait, as far as there is room.
+    fn begin_waiting(&mut self, now: Duration) {
+        while self.has_room()
+            && let Some(Asked { peer, local, datagram }) = self.waiting.next(now)
+        {
+            let Ok(Packet::Request(request)) = Packet::decode(&datagram) else { continue };
+            let datagram = Datagram { peer, local, bytes: &datagram };
+            // A ticket that has ended meanwhile is told as to anybody else.
+            if let Err(refusal) = self.begin(&datagram, &request, true, now) {
+                let reply = Reply { port: Port::Transfers, peer, local, refusal };
+                self.outbox.refuse(Some(request.filename), reply);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.active < self.settings.most_transfers.min(self.settings.rates.most_transfers())
+    }
+
+    /// Begins a transfer, lets it wait, or knows the request for a repetition of the one that began it. `in_turn`: it has waited.
     fn begin(
         &mut self,
         datagram: &Datagram<'_>,
         request: &Request<'_>,
+        in_turn: bool,
         now: Duration,
     ) -> Result<(), Refusal> {
         let Datagram { peer, local, .. } = *datagram;
@@ -268,10 +330,17 @@ impl FileServer {
         if running.and_then(|id| self.sessions.get(&id)).is_some_and(|session| session.is_alive(now)) {
             return Err(Refusal::Busy);
         }
-        let Settings { limits, timing } = &self.settings;
+        if running.is_none() && !in_turn && !(self.has_room() && self.waiting.len() == 0) {
+            let asked = Asked { peer, local, datagram: datagram.bytes.to_vec() };
+            self.waiting.ask(name, asked, now);
+            return Ok(());
+        }
+        let Settings { limits, timing, rates, .. } = &self.settings;
         let end = match content {
             Content::Stored { digest } if direction == Direction::Read => {
-                End::Sends { sender: Sender::answer(request, Some(size), limits, timing, now), file: digest }
+                let mut sender = Sender::answer(request, Some(size), limits, timing, now);
+                sender.limit_burst(rates.burst());
+                End::Sends { sender, file: digest }
             }
             Content::Arriving if direction == Direction::Write => {
                 let receiver = Receiver::answer(request, size, limits, timing, now);
@@ -295,6 +364,7 @@ impl FileServer {
         self.tickets.set_transfer(&owner.name, Some(id));
         self.outbox.report(owner.clone(), News::Begun { size: announced });
         self.by_peer.insert(peer, id);
+        self.active += 1;
         self.sessions.insert(id, Session::new(owner, peer, local, Port::Transfers, end, now));
         self.touch(id, now);
         Ok(())
@@ -306,6 +376,11 @@ impl FileServer {
             Some(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.handle(packet, now);
+                    if let Packet::Data { .. } = packet {
+                        // What a device sends is slowed by answering it later.
+                        session.pace.spend(datagram.bytes.len(), self.settings.rates.each, now);
+                        self.pace.spend(datagram.bytes.len(), self.settings.rates.all, now);
+                    }
                 }
                 self.touch(id, now);
             }

@@ -39,12 +39,15 @@ pub struct Limits {
     pub window_size: u16,
     /// Bytes in a window: what a transfer has in flight, and so what it may cost in memory.
     pub window_bytes: u32,
+    /// Whether it waits as long as the client proposes before it sends again (RFC 2349). A server need not agree to that, and then
+    /// goes by the round-trip time that it measures.
+    pub timeout: bool,
 }
 
 impl Default for Limits {
     /// Any block size, windows of up to 64 blocks and 256 KiB.
     fn default() -> Self {
-        Self { block_size: *BLOCK_SIZES.end(), window_size: 64, window_bytes: 256 * 1024 }
+        Self { block_size: *BLOCK_SIZES.end(), window_size: 64, window_bytes: 256 * 1024, timeout: true }
     }
 }
 
@@ -146,7 +149,7 @@ impl Options {
         let window = limits.window_size.min(MAX_WINDOW_SIZE).min(by_memory).max(1);
         Self {
             block_size,
-            timeout_s: self.timeout_s,
+            timeout_s: self.timeout_s.filter(|_| limits.timeout),
             transfer_size: self.transfer_size.and(transfer_size),
             window_size: self.window_size.map(|asked| asked.min(window)),
         }
@@ -244,13 +247,14 @@ mod tests {
             transfer_size: Some(0),
             window_size: Some(65_535),
         };
-        let limits = Limits { block_size: 1428, window_size: u16::MAX, window_bytes: 1 << 20 };
+        let limits = Limits { block_size: 1428, window_size: u16::MAX, window_bytes: 1 << 20, timeout: true };
         let agreed = asked.within(&limits, Some(70_000));
         assert_eq!(agreed.block_size, Some(1428));
         assert_eq!(agreed.window_size, Some(MAX_WINDOW_SIZE));
         assert_eq!((agreed.timeout_s, agreed.transfer_size), (Some(3), Some(70_000)));
 
-        let little_memory = Limits { block_size: 65_464, window_size: 64, window_bytes: 10_000 };
+        let little_memory =
+            Limits { block_size: 65_464, window_size: 64, window_bytes: 10_000, timeout: true };
         assert_eq!(asked.within(&little_memory, None).window_size, Some(1));
         assert_eq!(asked.within(&little_memory, None).transfer_size, None, "an unknown size is not answered");
         assert!(Options::default().within(&Limits::default(), Some(1)).is_empty());

@@ -31,6 +31,8 @@ pub struct Sender {
     /// The ERROR that still has to go out.
     farewell: Option<Vec<u8>>,
     packets_sent: u64,
+    /// Bytes sent at once, at most.
+    burst: usize,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,13 @@ impl Sender {
             clock,
             farewell: None,
             packets_sent: 0,
+            burst: MAX_BURST_BYTES,
         }
+    }
+
+    /// From now on no more than so many bytes are sent at once, but one packet always.
+    pub fn limit_burst(&mut self, bytes: usize) {
+        self.burst = bytes.min(MAX_BURST_BYTES);
     }
 
     /// Takes a packet of the peer. Packets that have no place here are ignored: they may be late or forged.
@@ -257,7 +265,7 @@ impl Sender {
     fn burst(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<Transmit> {
         let block_size = usize::from(self.parameters.block_size);
         let segment_size = DATA_HEADER + block_size;
-        let most = (MAX_BURST_BYTES / segment_size).clamp(1, MAX_BURST_SEGMENTS);
+        let most = (self.burst / segment_size).clamp(1, MAX_BURST_SEGMENTS);
         let mut blocks = 0;
         while blocks < most && self.window.has_room() {
             let offset = self.offset_of(self.window.next());

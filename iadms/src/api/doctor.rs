@@ -59,6 +59,7 @@ pub(super) async fn examine(State(api): State<Api>) -> Result<Body<Vec<Check>>, 
     checks.push(questions(&status));
     checks.extend(aside(&status));
     checks.push(lost(&status));
+    checks.push(waiting(&status));
     Ok(Body(checks))
 }
 
@@ -244,6 +245,19 @@ async fn credentials(api: &Api) -> Result<Check, Refused> {
         (count, _) => format!("{count}, each under the key that is here"),
     };
     Ok(Check::good("credentials", text))
+}
+
+fn waiting(status: &Status) -> Check {
+    let text = format!("{} under way", status.transfers);
+    match status.transfers_waiting {
+        0 => Check::good("transfers", text),
+        waiting => Check::wrong(
+            "transfers",
+            Finding::Warning,
+            format!("{text}, and {waiting} devices wait for their turn by TFTP"),
+            "they are served one after the other; `iadms serve --tftp-transfers` and `--tftp-bandwidth` say how many at once",
+        ),
+    }
 }
 
 fn lost(status: &Status) -> Check {

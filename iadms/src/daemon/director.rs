@@ -7,7 +7,6 @@ mod telling;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use core::time::Duration;
 use engine::Director;
@@ -24,6 +23,7 @@ use self::telling::Telling;
 use super::clock::Clock;
 use super::{Ports, Probed, Receiving, Refusal, Reply, Trap, converter};
 use crate::files::Files;
+use crate::net::file_server::TransferFigures;
 use crate::net::listener::{Figures, News};
 use crate::net::northbound::Notification;
 use crate::profiles::Catalogue;
@@ -82,8 +82,8 @@ pub struct Connections {
     pub receiving: Receiving,
     /// Figures of the listener.
     pub figures: Arc<Figures>,
-    /// Transfers that run.
-    pub transfers: Arc<AtomicU64>,
+    /// Figures of the file server.
+    pub transfers: Arc<TransferFigures>,
 }
 
 type Converted = (RunId, Result<BTreeMap<Kind, StoredFile>, String>);

@@ -195,6 +195,9 @@ pub struct Status {
     pub notifications: u64,
     /// Transfers that are under way.
     pub transfers: u64,
+    /// Devices that wait until there is room for their transfer.
+    #[serde(default)]
+    pub transfers_waiting: u64,
 }
 
 /// Where the daemon listens; none where it does not.

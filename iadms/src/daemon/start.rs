@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use datagram::BindError;
 use engine::access::Credentials;
-use engine::file_server::Settings;
 use engine::listener::DeviceIndex;
 use engine::{Commander, FileServer, Listener};
 use snmp::usm::EngineId;
@@ -165,7 +164,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let (storing, stored) = mpsc::unbounded_channel();
     let storage = Storage::start(&files, &storing).map_err(no_thread)?;
     let figures = Arc::default();
-    let running = Arc::default();
+    let transferring = Arc::default();
 
     let mut parts = Parts::default();
     let answered = move |answer| drop(answering.send(answer));
@@ -186,9 +185,9 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         storage,
         stored,
         ftp,
-        running: Arc::clone(&running),
+        figures: Arc::clone(&transferring),
     };
-    let run = net::file_server::run(FileServer::new(Settings::default()), connections, clock);
+    let run = net::file_server::run(FileServer::new(options.tftp_limits.settings()), connections, clock);
     parts.start(file_server, run).map_err(no_thread)?;
     let northbound = Part::new("northbound sender").map_err(no_thread)?;
     let sockets = northbound.open(Sockets::unbound)?;
@@ -221,7 +220,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         northbound: telling,
         receiving,
         figures,
-        transfers: running,
+        transfers: transferring,
     };
     parts.spawn(async move { director::run(connections, clock).await.map_err(PartError::from) });
     tracing::info!(data = %Path::new(&options.data).display(), ?ports, "the daemon runs");

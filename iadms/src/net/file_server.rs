@@ -32,8 +32,17 @@ pub struct Connections {
     pub stored: mpsc::UnboundedReceiver<FromStorage>,
     /// What FTP asks.
     pub ftp: mpsc::Receiver<FtpCall>,
-    /// How many transfers run, for operators.
-    pub running: Arc<AtomicU64>,
+    /// For operators.
+    pub figures: Arc<TransferFigures>,
+}
+
+/// Figures for operators.
+#[derive(Debug, Default)]
+pub struct TransferFigures {
+    /// Transfers that run.
+    pub running: AtomicU64,
+    /// Devices that wait until there is room for theirs (TFTP).
+    pub waiting: AtomicU64,
 }
 
 /// Carries datagrams and messages until the director gives no orders any more.
@@ -42,7 +51,7 @@ pub struct Connections {
 ///
 /// A socket cannot be read any more.
 pub async fn run(mut server: FileServer, connections: Connections, clock: Clock) -> std::io::Result<()> {
-    let Connections { requests, transfers, mut orders, reports, storage, mut stored, mut ftp, running } =
+    let Connections { requests, transfers, mut orders, reports, storage, mut stored, mut ftp, figures } =
         connections;
     let (mut asked, mut moved) = (Batches::default(), Batches::default());
     let mut buffer = Vec::new();
@@ -72,7 +81,8 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
         while let Some(transfer) = server.poll_ftp_stop() {
             let _ = stops.remove(&transfer).map(|stop| stop.send(()));
         }
-        running.store(server.transfers() as u64, Ordering::Relaxed);
+        figures.running.store(server.transfers() as u64, Ordering::Relaxed);
+        figures.waiting.store(server.waiting() as u64, Ordering::Relaxed);
         if busy {
             // There is more to send; acknowledgements that came meanwhile are taken first.
             requests.try_receive(&mut asked)?;

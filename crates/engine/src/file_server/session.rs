@@ -1,5 +1,6 @@
 //! One TFTP transfer: a sender or a receiver, whose it is, and where its answers go.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,6 +10,7 @@ use upgrade::Digest;
 use super::Port;
 use super::message::{Cause, News};
 use super::outbox::Owner;
+use super::pace::Pace;
 
 /// How often progress is reported.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -19,6 +21,9 @@ const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
 /// For so long after its end a transfer still takes in what was under way, silently: an error for each packet would
 /// tell nobody anything.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Bytes that a transfer sends in its turn, where they are counted: about what the largest block has that is not fragmented.
+const TURN: usize = 1500;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -35,6 +40,9 @@ pub(super) struct Session {
     pub(super) queued: bool,
     /// The moment it is registered to be looked at again, or sooner than it has to be.
     pub(super) deadline: Option<Duration>,
+    pub(super) pace: Pace,
+    /// Bytes that it sent beyond its turn.
+    debt: usize,
     heard_at: Duration,
     progress_at: Duration,
     progress_bytes: u64,
@@ -68,6 +76,8 @@ impl Session {
             ended_at: None,
             queued: false,
             deadline: None,
+            pace: Pace::default(),
+            debt: 0,
             heard_at: now,
             progress_at: now,
             progress_bytes: 0,
@@ -89,19 +99,40 @@ impl Session {
         }
     }
 
-    pub(super) fn transmit(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<tftp::Transmit> {
-        match &mut self.end {
+    /// What it has to send, unless it sent so much that it has to wait.
+    pub(super) fn transmit(
+        &mut self,
+        rate: Option<NonZeroU64>,
+        now: Duration,
+        buffer: &mut Vec<u8>,
+    ) -> Option<tftp::Transmit> {
+        if !self.pace.is_free(now) {
+            return None;
+        }
+        let sent = match &mut self.end {
             End::Sends { sender, .. } => sender.poll_transmit(now, buffer),
             End::Receives { receiver, .. } => receiver.poll_transmit(now, buffer),
-        }
+        }?;
+        self.pace.spend(sent.length, rate, now);
+        self.debt = sent.length.saturating_sub(TURN);
+        Some(sent)
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Duration> {
+    /// Whether it has to let others go first, who sent less at once.
+    pub(super) const fn owes_a_turn(&mut self) -> bool {
+        let owes = self.debt > 0;
+        self.debt = self.debt.saturating_sub(TURN);
+        owes
+    }
+
+    pub(super) fn next_deadline(&self, now: Duration) -> Option<Duration> {
         let transfer = match &self.end {
             End::Sends { sender, .. } => sender.next_deadline(),
             End::Receives { receiver, .. } => receiver.next_deadline(),
         };
-        transfer.or(self.ended_at.map(|ended_at| ended_at.saturating_add(LINGER)))
+        let transfer = transfer.or(self.ended_at.map(|ended_at| ended_at.saturating_add(LINGER)));
+        // What is due before it may send comes when it may.
+        self.pace.free_at(now).or(transfer)
     }
 
     /// Whether it can be forgotten.

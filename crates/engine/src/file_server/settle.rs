@@ -49,6 +49,7 @@ impl FileServer {
     /// A ticket has ended, and with it the transfer that runs on it.
     pub(super) fn end_ticket(&mut self, open: Open, cause: Cause, now: Duration) {
         let Open { ticket, transfer } = open;
+        self.waiting.forget(&ticket.name);
         let owner = Owner { name: ticket.name, run: ticket.run };
         match transfer {
             Some(id) if self.ftp.remove(&id).is_some() => {
@@ -79,6 +80,7 @@ impl FileServer {
         if session.ended_at.is_none()
             && let Some(news) = session.conclusion()
         {
+            self.active -= 1;
             self.conclude(id, session.owner, news, matches!(session.end, End::Receives { .. }));
         }
     }
@@ -161,6 +163,7 @@ impl FileServer {
             && let Some(news) = session.conclusion()
         {
             session.ended_at = Some(now);
+            self.active -= 1;
             let (owner, receives) = (session.owner.clone(), matches!(session.end, End::Receives { .. }));
             self.conclude(id, owner, news, receives);
         }
@@ -192,7 +195,7 @@ impl FileServer {
             return;
         }
         // Nearly each packet moves the moment on: it is registered anew once the registered one has come, unless it is sooner.
-        let Some(deadline) = session.next_deadline() else { return };
+        let Some(deadline) = session.next_deadline(now) else { return };
         if session.deadline.is_none_or(|registered| deadline < registered) {
             let before = session.deadline.replace(deadline);
             before.map(|before| self.deadlines.remove(&(before, id)));

@@ -1,6 +1,7 @@
 //! The file server among devices, storage and a link, all in virtual time.
 
 mod ftp;
+mod limits;
 mod refusals;
 mod storage;
 mod transfers;

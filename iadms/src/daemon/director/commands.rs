@@ -237,7 +237,8 @@ impl Loop {
             unproven: self.connections.figures.unproven.load(Ordering::Relaxed),
             restarted_anew: self.connections.figures.restarted_anew.load(Ordering::Relaxed),
             notifications: self.connections.figures.heard.load(Ordering::Relaxed),
-            transfers: self.connections.transfers.load(Ordering::Relaxed),
+            transfers: self.connections.transfers.running.load(Ordering::Relaxed),
+            transfers_waiting: self.connections.transfers.waiting.load(Ordering::Relaxed),
         }
     }
 

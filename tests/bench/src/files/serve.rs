@@ -6,7 +6,6 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use async_tftp::server::TftpServerBuilder;
 use clap::Args;
@@ -76,7 +75,7 @@ pub(crate) async fn serve_ours(ours: &Ours) -> Result<(), Error> {
         storage: Storage::start(&files, &answers)?,
         stored,
         ftp,
-        running: Arc::new(AtomicU64::new(0)),
+        figures: Arc::default(),
     };
     let settings = Settings { limits: Limits::default(), ..Settings::default() };
     run(FileServer::new(settings), connections, clock).await?;

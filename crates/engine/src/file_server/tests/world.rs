@@ -61,6 +61,8 @@ pub(super) struct World {
     /// Packets that reached nobody's client, as they came: port, peer, bytes.
     pub(super) stray_answers: Vec<(Port, SocketAddr, Vec<u8>)>,
     pub(super) packets_to: BTreeMap<SocketAddr, u64>,
+    /// Bytes that went to a device, or came from one, at this moment.
+    pub(super) moved: Vec<(Duration, SocketAddr, usize)>,
     /// Percent of the packets, both ways.
     pub(super) loss: u64,
     random: u64,
@@ -133,11 +135,16 @@ impl World {
             reports: Vec::new(),
             stray_answers: Vec::new(),
             packets_to: BTreeMap::new(),
+            moved: Vec::new(),
             loss: 0,
             random: 1,
             under_way: BTreeMap::new(),
             sequence: 0,
         }
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        Self { server: FileServer::new(settings), ..Self::new() }
     }
 
     pub(super) fn with_loss(percent: u64, seed: u64) -> Self {
@@ -256,6 +263,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::ToServer(port, peer, bytes) => {
+                self.moved.push((self.now, peer, bytes.len()));
                 let datagram = Datagram { peer, local: Some(SERVER.parse().unwrap()), bytes: &bytes };
                 self.server.handle(port, &[datagram], self.now);
             }
@@ -281,6 +289,7 @@ impl World {
         while let Some((port, transmit)) = self.server.poll_transmit(self.now, &mut buffer) {
             assert_eq!(transmit.length, buffer.len());
             assert_eq!(transmit.local, Some(SERVER.parse().unwrap()), "from the address that was asked");
+            self.moved.push((self.now, transmit.peer, transmit.length));
             for packet in buffer.chunks(transmit.segment_size) {
                 *self.packets_to.entry(transmit.peer).or_default() += 1;
                 self.carry(Event::ToDevice(port, transmit.peer, packet.to_vec()));
@@ -305,11 +314,12 @@ impl World {
 
     /// Nothing is kept of what is gone.
     fn assert_tidy(&self) {
-        let FileServer { sessions, by_peer, deadlines, row, chunks, .. } = &self.server;
+        let FileServer { sessions, by_peer, deadlines, row, chunks, pace, active, .. } = &self.server;
         assert_eq!(by_peer.len(), sessions.len());
         assert!(deadlines.len() <= sessions.len());
         assert!(chunks.waiting() <= sessions.len());
-        assert!(row.is_empty());
+        assert!(row.is_empty() || !pace.is_free(self.now));
+        assert_eq!(*active, sessions.values().filter(|session| session.ended_at.is_none()).count());
     }
 
     fn collect(&mut self) {

@@ -1,0 +1,146 @@
+//! How fast files go over, how many at once, and that nobody is left out for it.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use tftp::Options;
+
+use super::world::{SECOND, World, address, bytes};
+use crate::file_server::{News, Rates, Settings};
+
+fn peer(number: usize) -> String {
+    format!("127.0.5.1:{}", 3000 + number)
+}
+
+fn name(number: usize) -> String {
+    format!("image{number}")
+}
+
+fn limited(all: Option<u64>, each: Option<u64>) -> Settings {
+    let rates = Rates { all: all.and_then(NonZeroU64::new), each: each.and_then(NonZeroU64::new) };
+    Settings { rates, ..Settings::default() }
+}
+
+fn windows(blocks: u16) -> Options {
+    Options { block_size: Some(1428), window_size: Some(blocks), ..Options::default() }
+}
+
+/// So many devices read a file each, with these windows.
+fn reading(settings: Settings, size: usize, sizes_of_windows: &[u16]) -> World {
+    let mut world = World::with(settings);
+    for (number, blocks) in sizes_of_windows.iter().enumerate() {
+        world.offer(&name(number), &bytes(size, number as u64));
+        world.read(&peer(number), &name(number), &windows(*blocks));
+    }
+    world
+}
+
+fn assert_all_read(world: &mut World, size: usize, devices: usize) {
+    assert_eq!(world.refusals(), []);
+    for number in 0..devices {
+        assert_eq!(world.device(&peer(number)).received, bytes(size, number as u64), "device {number}");
+    }
+}
+
+/// Bytes that went over in each second, both ways.
+fn each_second(world: &World) -> Vec<usize> {
+    let mut seconds = BTreeMap::<u64, usize>::new();
+    world.moved.iter().for_each(|(at, _, bytes)| *seconds.entry(at.as_secs()).or_default() += bytes);
+    seconds.into_values().collect()
+}
+
+#[test]
+fn all_together_are_no_faster_than_the_rate_in_any_second() {
+    let mut world = reading(limited(Some(100_000), None), 200_000, &[1, 4, 16, 16, 64]);
+    world.run_for(SECOND * 60);
+    assert_all_read(&mut world, 200_000, 5);
+    let seconds = each_second(&world);
+    // Acknowledgements and the first packets are counted here, and not slowed.
+    assert!(seconds.iter().all(|bytes| *bytes <= 108_000), "{seconds:?}");
+    // A million bytes: the rate is used as well.
+    assert!((10..13).contains(&seconds.len()), "{seconds:?}");
+}
+
+#[test]
+fn who_has_the_larger_window_has_no_larger_share() {
+    let mut world = reading(limited(Some(100_000), None), 150_000, &[1, 64]);
+    world.run_for(SECOND * 2);
+    let received = [0, 1].map(|number| world.device(&peer(number)).received.len());
+    let (less, more) = (received[0].min(received[1]), received[0].max(received[1]));
+    assert!(less > 60_000 && more < less * 3 / 2, "{received:?}");
+    world.run_for(SECOND * 20);
+    assert_all_read(&mut world, 150_000, 2);
+}
+
+#[test]
+fn each_is_no_faster_than_its_own_rate_and_holds_up_nobody() {
+    let mut world = reading(limited(None, Some(50_000)), 150_000, &[16, 16]);
+    world.run_for(SECOND * 10);
+    assert_all_read(&mut world, 150_000, 2);
+    for number in 0..2 {
+        let own = |(_, to, _): &&(Duration, std::net::SocketAddr, usize)| *to == address(&peer(number));
+        let times: Vec<_> = world.moved.iter().filter(own).map(|(at, ..)| *at).collect();
+        let took = *times.last().unwrap() - times[0];
+        assert!(took > SECOND * 28 / 10 && took < SECOND * 4, "{took:?}");
+    }
+}
+
+#[test]
+fn what_a_device_writes_is_slowed_too() {
+    let mut world = World::with(limited(None, Some(50_000)));
+    let backup = bytes(150_000, 9);
+    world.expect("backup", 1 << 20);
+    world.write(&peer(0), "backup", &backup, &windows(4));
+    world.run_for(SECOND * 2);
+    assert!(world.uploads(&[]).is_empty());
+    world.run_for(SECOND * 3);
+    assert_eq!(world.uploads(&[]), [&backup]);
+    let seconds = each_second(&world);
+    assert!(seconds.iter().all(|bytes| *bytes < 60_000), "{seconds:?}");
+}
+
+#[test]
+fn those_for_whom_there_is_no_room_wait_and_are_served_in_their_turn() {
+    let settings = Settings { most_transfers: 2, ..limited(None, Some(100_000)) };
+    let mut world = reading(settings, 100_000, &[16; 6]);
+    world.run_for(Duration::from_millis(10));
+    assert_eq!((world.server.active, world.server.waiting()), (2, 4));
+    world.run_for(SECOND * 20);
+    assert_all_read(&mut world, 100_000, 6);
+    assert_eq!((world.server.active, world.server.waiting()), (0, 0));
+    let done = |number: usize| {
+        let news = world.all_news(&name(number));
+        news.iter().find(|(_, news)| matches!(news, News::Done { .. })).unwrap().0
+    };
+    let order: Vec<Duration> = (0..6).map(done).collect();
+    assert!(order.is_sorted() && order[5] - order[0] > SECOND, "{order:?}");
+}
+
+#[test]
+fn who_gives_up_waiting_and_whose_ticket_ends_hold_nobody() {
+    let settings = Settings { most_transfers: 1, ..limited(None, Some(20_000)) };
+    let mut world = reading(settings, 420_000, &[16; 3]);
+    world.device(&peer(1)).dead = true;
+    world.run_for(SECOND * 60);
+    assert_all_read_but(&mut world, 420_000, 1);
+    let stray = world.stray_answers.iter().filter(|(_, to, _)| *to == address(&peer(1))).count();
+    assert_eq!(stray, 0, "nobody is there who could be served");
+}
+
+fn assert_all_read_but(world: &mut World, size: usize, dead: usize) {
+    for number in (0..3).filter(|number| *number != dead) {
+        assert_eq!(world.device(&peer(number)).received.len(), size, "device {number}");
+    }
+}
+
+#[test]
+fn the_time_that_a_device_proposes_is_not_agreed_to() {
+    let mut world = World::with_loss(10, 5);
+    let image = bytes(100_000, 1);
+    world.offer(&name(0), &image);
+    world.read(&peer(0), &name(0), &Options { timeout_s: Some(3), ..windows(1) });
+    // Seventy blocks, of which one in five is lost on its way or with its answer.
+    world.run_for(SECOND * 10);
+    assert_eq!(world.device(&peer(0)).received, image);
+}
