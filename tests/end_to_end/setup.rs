@@ -67,6 +67,8 @@ pub(crate) struct Setup {
     pub(crate) profile: String,
     /// Whether the devices send notifications.
     pub(crate) notify: bool,
+    /// How fast the manager serves files, and how many at once.
+    tftp_limits: TftpLimits,
     /// Which laboratory of this process it is.
     number: u16,
 }
@@ -92,7 +94,15 @@ impl Default for Setup {
             read_write_users: vec![user()],
             ..SimulatorSettings::default()
         };
-        Self { simulator, kind: None, profile: String::new(), notify: true, number: number.into() }
+        let tftp_limits = TftpLimits::default();
+        Self {
+            simulator,
+            kind: None,
+            profile: String::new(),
+            notify: true,
+            tftp_limits,
+            number: number.into(),
+        }
     }
 }
 
@@ -106,6 +116,12 @@ impl Setup {
     /// So many devices.
     pub(crate) fn devices(mut self, count: u32) -> Self {
         self.simulator.count = count;
+        self
+    }
+
+    /// The manager serves files no faster, and no more at once.
+    pub(crate) fn tftp_limits(mut self, limits: TftpLimits) -> Self {
+        self.tftp_limits = limits;
         self
     }
 
@@ -177,7 +193,7 @@ impl Setup {
             notifications,
             tftp,
             ftp: FtpListen::At(ftp),
-            tftp_limits: TftpLimits::default(),
+            tftp_limits: self.tftp_limits.clone(),
             ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),

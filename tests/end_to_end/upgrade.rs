@@ -3,6 +3,7 @@
 use iad_sim::device::image::Plan;
 use iad_sim::device::{BootReason, BufferState, Command, ServerProtocol};
 use iad_sim::fault::{Fault, FaultKind, Phase};
+use iadms::config::TftpLimits;
 use upgrade::Protocol;
 use upgrade::operation::Cause;
 use upgrade::run::{Answer, Goal, Outcome, Policy, Step, Story};
@@ -62,7 +63,18 @@ async fn h09_the_device_loads_the_image_by_ftp() {
 
 #[tokio::test]
 async fn h09_several_devices_at_once() {
-    let laboratory = Laboratory::with(Setup::default().devices(5)).await;
+    five_at_once(TftpLimits::default()).await;
+}
+
+/// Devices for whose files there is no room wait, and are served one after the other, no faster than is said.
+#[tokio::test]
+async fn h09_several_devices_at_once_and_one_file_at_a_time() {
+    let bandwidth = |text: &str| Some(text.parse().expect("a bandwidth"));
+    five_at_once(TftpLimits { all: bandwidth("20M"), each: bandwidth("10M"), transfers: 1 }).await;
+}
+
+async fn five_at_once(tftp_limits: TftpLimits) {
+    let laboratory = Laboratory::with(Setup::default().devices(5).tftp_limits(tftp_limits)).await;
     let image = laboratory.image(&plan("2.0"));
     let mut runs = Vec::new();
     for device in laboratory.simulator.devices() {
