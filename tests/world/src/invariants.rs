@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::commander::{Answer, Asker, Outcome as Answered};
-use engine::director::{Told, Write};
+use engine::director::{Input, Told, Write};
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
 use upgrade::run::{Goal, Outcome, Policy, State, Step, Story};
@@ -63,6 +63,8 @@ pub(crate) struct Checks {
     used: BTreeSet<TicketName>,
     /// Transfers by FTP that the file server has stopped.
     pub(crate) ftp_stopped: BTreeSet<TransferId>,
+    /// Runs that an operator cancelled, and how many operations each had begun by then.
+    cancelled: BTreeMap<RunId, u32>,
     /// The devices that nothing happens to which could cost one.
     pub(crate) safe: BTreeSet<usize>,
 }
@@ -111,6 +113,12 @@ struct Known {
     away: Option<Away>,
     /// The run, and the software that it found the device on: what is in force there then is owed, whoever put it there.
     began_from: Option<(RunId, (String, Option<u32>))>,
+    /// Somebody is asked about it because it could not be brought back.
+    asked_as_lost: bool,
+    /// How many datagrams the manager had sent to it when it was to be brought back once more.
+    to_be_brought_back: Option<u64>,
+    /// Until when calls are waited for before it restarts.
+    calls_until: Option<Time>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -127,6 +135,7 @@ impl Checks {
             references: BTreeMap::new(),
             used: BTreeSet::new(),
             ftp_stopped: BTreeSet::new(),
+            cancelled: BTreeMap::new(),
             safe: BTreeSet::new(),
         };
         checks.know(profile);
@@ -153,6 +162,9 @@ impl Checks {
                 left_while_asked: None,
                 away: None,
                 began_from: None,
+                asked_as_lost: false,
+                to_be_brought_back: None,
+                calls_until: None,
                 sent: 0,
                 sent_before: 0,
             };
@@ -175,6 +187,18 @@ impl Checks {
         if let Some(known) = self.devices.get_mut(place) {
             known.sent_before = known.sent;
             known.edited = None;
+            known.calls_until = None;
+        }
+    }
+
+    /// What an operator says is committed, or nothing came of it: a run that was not over is cancelled from now on.
+    pub(crate) fn cancelled(&mut self, inputs: &[Input], store: &Store) {
+        for input in inputs {
+            if let Input::Cancel(run) = input
+                && let Some(stored) = store.runs.get(run)
+            {
+                self.cancelled.entry(*run).or_insert(stored.run.operations);
+            }
         }
     }
 
@@ -291,6 +315,10 @@ impl Checks {
             }
             known.edited_on_trial = None;
         }
+        if let State::Draining { limit, .. } = &run.state {
+            known.calls_until = Some(*limit);
+        }
+        run::again_is_tried(known, run, &write.stories)?;
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,

@@ -8,6 +8,8 @@ use engine::file_server::Port;
 use iad_sim::device::{Changes, Command, ConfigurationKind, Power, ServerProtocol, Settings};
 use iad_sim::fault::{Fault, FaultKind};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
+use upgrade::Run;
+use upgrade::run::Goal;
 
 use crate::invariants::Fate;
 use crate::network::Network;
@@ -223,6 +225,15 @@ impl World {
 
     /// A backup of a device is whole: trouble that waited for it strikes.
     pub(crate) fn backed_up(&mut self, place: usize) {
+        // What a device is rolled back to is backed up, too, before today's settings are restored over it: half of those who come
+        // during a roll-back come right then.
+        let comes_later = |number: usize, run: &Run| {
+            number.is_multiple_of(2) && matches!(run.goal, Goal::RollBack) && run.loaded.is_none()
+        };
+        let waiting = self.units.get(place).and_then(|unit| unit.edit_backed_up);
+        if waiting.zip(self.run_of(place)).is_some_and(|(number, run)| comes_later(number, run)) {
+            return;
+        }
         let waits = self.units.get_mut(place).and_then(|unit| unit.edit_backed_up.take());
         if let Some((number, Trouble::EditBackedUp { after, .. })) =
             waits.and_then(|number| Some((number, self.plan.troubles.get(number)?)))

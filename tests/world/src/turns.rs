@@ -22,6 +22,7 @@ impl World {
         let inputs = std::mem::take(&mut manager.inbox);
         let turn = manager.director.turn(&inputs, now);
         if turn.transaction.writes.is_empty() {
+            self.checks.cancelled(&inputs, &self.store);
             return self.perform(turn);
         }
         manager.committing = Some(Committing { inputs, turn });
@@ -70,6 +71,7 @@ impl World {
             let checked = self.checks.committed(write, &self.units, &self.store, now, calm);
             self.judge(checked);
         }
+        self.checks.cancelled(&inputs, &self.store);
         if self.step() {
             return;
         }

@@ -191,9 +191,10 @@ impl Operation {
             }
             (Task::Restore { set, over: Some(over), .. }, _) => {
                 let held = reading.running_configuration();
-                // Part of the look was answered before they moved.
-                let torn = |known: &ConfigurationSet| known.same_files(&held) && known.is_outdated_by(&held);
-                over.iter().any(torn) || !set.files.keys().all(|kind| held.is_known(kind, over))
+                // Part of the look may have been answered before they moved. What is known to be of now was not.
+                let mut same = over.iter().filter(|known| known.same_files(&held)).peekable();
+                let torn = same.peek().is_some() && same.all(|known| known.is_outdated_by(&held));
+                torn || !set.files.keys().all(|kind| held.is_known(kind, over))
             }
             _ => false,
         }

@@ -1,6 +1,7 @@
 //! Cancelling in every state: before the first activation it aborts and ends, after it the device is brought back
 //! first. That the device is as before at the end is checked by the world.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use upgrade::ConfigurationSet;
@@ -231,15 +232,20 @@ fn what_is_cancelled_once_more_gives_up_a_device_that_could_not_be_brought_back(
     assert_eq!(world.cancel().outcome(), Outcome::DeviceLost);
 }
 
+/// Found by the deterministic world: a set has the revision that was in force when it was backed up, long ago, and the device was
+/// called lost.
 #[test]
 fn a_restore_as_the_goal_is_taken_back() {
     let kinds = crate::world::profile().all_kinds();
-    let files = kinds.into_iter().map(|kind| (kind, file("from last year"))).collect();
-    let set = ConfigurationSet { format: Some(1), revision: None, files };
-    let mut world = World::new(Goal::Restore { set }, choices()).begin().until_underway(Step::Restoring);
-    world.until(|world| world.device.running().files != world.before.1);
-    let world = world.cancel();
-    assert_eq!(world.outcome(), Outcome::Cancelled);
+    let files: BTreeMap<_, _> = kinds.into_iter().map(|kind| (kind, file("from last year"))).collect();
+    for revision in [None, Some(7)] {
+        let set = ConfigurationSet { format: Some(1), revision, files: files.clone() };
+        let mut world = World::new(Goal::Restore { set }, choices()).begin().until_underway(Step::Restoring);
+        world.until(|world| world.device.running().files != world.before.1);
+        let world = world.cancel();
+        assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+        assert_eq!(world.device.running().files, world.before.1);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use engine::file_server::{News, Report};
-use iad_sim::device::{Command, Document, Durable, OperationState, Record};
+use iad_sim::device::{CallAdmission, Command, Document, Durable, OperationState, Record};
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
@@ -41,6 +41,8 @@ impl Checks {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
         };
         what_has_ended_commands_nothing(run, operation)?;
+        what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
+        calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
         what_is_sent_was_committed(run, number, operation)?;
         a_command_serves_the_goal(run, operation)?;
         nothing_restarts_before_its_time(run, operation, now)?;
@@ -159,6 +161,47 @@ fn new_software_is_on_trial(operation: &Record, trial_s: u32) -> Checked {
     if starts && given != trial_s {
         let what = format!("{} gives {given} s, not {trial_s} s", operation.id);
         return broken("new_software_is_on_trial", what);
+    }
+    Ok(())
+}
+
+/// Whoever cancels counts on it: from then on nothing new is loaded or made to run. What was sent before may arrive yet.
+fn what_is_cancelled_goes_no_further(
+    run: &Run,
+    number: u32,
+    operation: &Record,
+    begun_then: Option<u32>,
+) -> Checked {
+    let forward = match operation.command {
+        Command::Download | Command::Activate => true,
+        // It restarts with other software than that of before.
+        Command::Reset => run.old.as_ref().is_some_and(|old| {
+            !operation.parameters.version.is_empty() && operation.parameters.version != old.version
+        }),
+        _ => false,
+    };
+    if forward && begun_then.is_some_and(|begun| number > begun) {
+        let what = format!("{:?} by {}, which began after the cancel", operation.command, operation.id);
+        return broken("what_is_cancelled_goes_no_further", what);
+    }
+    Ok(())
+}
+
+/// Who talks is waited for, as long as the operator said (row B6). What is brought back has waited already.
+fn calls_are_not_cut_off(
+    run: &Run,
+    operation: &Record,
+    unit: &Unit,
+    until: Option<Time>,
+    now: Time,
+) -> Checked {
+    let restarts = matches!(operation.command, Command::Activate | Command::Reset);
+    // One that has restarted by itself since it was looked at takes calls again.
+    let closed = unit.device.calls().filter(|(_, admission)| *admission == CallAdmission::Closed);
+    let calls = closed.map_or(0, |(calls, _)| calls);
+    if restarts && !run.returning && calls > 0 && until.is_some_and(|until| now < until) {
+        let what = format!("{calls} calls, and {} begins before {until:?}", operation.id);
+        return broken("calls_are_not_cut_off", what);
     }
     Ok(())
 }

@@ -6,11 +6,11 @@ use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{Ending, Goal, Outcome, State, Story};
+use upgrade::run::{AnswerKind, Ending, Goal, Outcome, State, Story};
 use upgrade::{Profile, Run, RunId};
 
 use super::device::{in_force, is_running};
-use super::{Checked, Checks, Violation, broken};
+use super::{Checked, Checks, Known, Violation, broken};
 use crate::images::{digest, digest_of, kind};
 use crate::store::Store;
 use crate::trouble::RIVAL;
@@ -34,6 +34,27 @@ const LONG_CALM: Duration = Duration::from_secs(400);
 
 /// For each operation of a run, and for each second that it lasts, so many datagrams may be sent to its device.
 const MOST_DATAGRAMS: (u64, u64) = (200, 10);
+
+/// Whoever answers `again` about a device that could not be brought back wants it to be tried: nobody is asked once more, or told that
+/// it is lost, before anything was sent to it.
+pub(super) fn again_is_tried(known: &mut Known, run: &Run, told: &[Told]) -> Checked {
+    let again =
+        told.iter().any(|told| matches!(told.story, Story::Answered { answer: Some(AnswerKind::Again) }));
+    if again && known.asked_as_lost {
+        known.to_be_brought_back = Some(known.sent);
+    }
+    known.asked_as_lost = matches!(&run.state, State::Asking(question) if question.lost);
+    let is_lost = matches!(&run.state, State::Ended(ending) if ending.outcome == Outcome::DeviceLost);
+    if !known.asked_as_lost && !is_lost {
+        return Ok(());
+    }
+    match known.to_be_brought_back.take() {
+        Some(sent) if sent == known.sent => {
+            broken("again_is_tried", format!("run {}: `again`, and nothing was sent to the device", run.id))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Checks {
     /// A question may stay open for days. Until it is answered the device serves its subscribers as before.
