@@ -171,11 +171,13 @@ impl World {
     }
 
     fn goal(&self, place: usize, wanted: Wanted) -> Option<Goal> {
+        let turn = self.desks.get(place).map_or(0, |desk| desk.turn);
+        let foreign = self.plan.troubles.iter().any(|trouble| trouble.foreign() == Some(place));
         Some(match wanted {
-            Wanted::Upgrade(Quality::Good) => {
-                let turn = self.desks.get(place).map_or(0, |desk| desk.turn);
-                Goal::Upgrade { image: image(self.good(place, turn)).into() }
+            Wanted::Upgrade(_) if foreign && turn == 0 => {
+                Goal::Upgrade { image: image(Quality::Foreign).into() }
             }
+            Wanted::Upgrade(Quality::Good) => Goal::Upgrade { image: image(self.good(place, turn)).into() },
             Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality).into() },
             Wanted::Backup => Goal::Backup,
             Wanted::RollBack => Goal::RollBack,

@@ -30,11 +30,13 @@ pub enum Quality {
     EditedByOperator,
     /// It is good, and calls itself the same version as the other good one.
     Rebuilt,
+    /// It is good, and for other hardware.
+    Foreign,
 }
 
 impl Quality {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Good,
         Self::TwoFiles,
         Self::Loops,
@@ -45,6 +47,7 @@ impl Quality {
         Self::ConvertedByManager,
         Self::EditedByOperator,
         Self::Rebuilt,
+        Self::Foreign,
     ];
 
     /// The format of configuration that its software reads.
@@ -115,7 +118,7 @@ fn build(quality: Quality, number: u64) -> Made {
     let version = format!("2.{}", if quality == Quality::Rebuilt { 0 } else { number });
     let plan = Plan {
         version: version.clone(),
-        hardware: vec!["iad-8".into()],
+        hardware: vec![if quality == Quality::Foreign { "iad-24" } else { "iad-8" }.into()],
         format: quality.format(),
         converts_from: if quality == Quality::ConvertsItself { vec![1] } else { Vec::new() },
         boot: match quality {

@@ -180,6 +180,8 @@ pub enum Trouble {
     Deaf(usize),
     /// Each other time that a good image is wanted for the device, it is one of the same version with other bytes.
     Rebuilt(usize),
+    /// The first time that software is wanted for the device, it is software for other hardware.
+    Foreign(usize),
     /// Both buffers of a device hold the same version from the beginning.
     Twin(usize),
     /// A device is spoken to in SNMPv3.
@@ -310,6 +312,7 @@ impl Trouble {
             Self::Kill { .. }
             | Self::Deaf(_)
             | Self::Rebuilt(_)
+            | Self::Foreign(_)
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
@@ -320,6 +323,14 @@ impl Trouble {
             | Self::Cancel { .. }
             | Self::Stranger { .. }
             | Self::ClockJump { .. } => false,
+        }
+    }
+
+    /// The device for which software for other hardware is wanted.
+    pub(crate) const fn foreign(&self) -> Option<usize> {
+        match self {
+            Self::Foreign(device) => Some(*device),
+            _ => None,
         }
     }
 

@@ -130,6 +130,7 @@ impl World {
             | Trouble::Secured(_)
             | Trouble::Forgetful(_)
             | Trouble::Rebuilt(_)
+            | Trouble::Foreign(_)
             | Trouble::Network { .. } => {}
         }
     }

@@ -214,7 +214,11 @@ impl World {
                     }
                 }
                 // It was so before anything began, or is when something is wanted.
-                Trouble::Twin(_) | Trouble::Secured(_) | Trouble::Forgetful(_) | Trouble::Rebuilt(_) => {}
+                Trouble::Twin(_)
+                | Trouble::Secured(_)
+                | Trouble::Forgetful(_)
+                | Trouble::Rebuilt(_)
+                | Trouble::Foreign(_) => {}
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }

@@ -4,8 +4,17 @@
 use world::{Plan, Weights, run};
 
 /// Kinds of trouble that no world had when these were found.
-const LATER: [&str; 8] =
-    ["slide", "slide-unseen", "twin", "edit-backed-up", "impostor", "rebuilt", "secured", "forgetful"];
+const LATER: [&str; 9] = [
+    "slide",
+    "slide-unseen",
+    "twin",
+    "edit-backed-up",
+    "impostor",
+    "rebuilt",
+    "secured",
+    "forgetful",
+    "foreign",
+];
 
 fn nothing_breaks(seed: u64, devices: usize, without: &[&str]) {
     let mut weights = Weights::default();

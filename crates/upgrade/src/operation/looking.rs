@@ -6,9 +6,9 @@ use super::commanding::order;
 use super::sight::Sight;
 use super::step::Surroundings;
 use super::{Cause, Effect, Operation, State, Task};
+use crate::Time;
 use crate::profile::{Command, Limits, Scope};
 use crate::reading::Reading;
-use crate::{ConfigurationSet, Time};
 
 /// After an abort, a device is looked at this soon again, or as soon as the profile polls, if that is sooner.
 const STOPPING_LOOK: Duration = Duration::from_secs(1);

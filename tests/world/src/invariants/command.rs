@@ -41,6 +41,7 @@ impl Checks {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
         };
         what_has_ended_commands_nothing(run, operation)?;
+        nothing_is_loaded_for_other_hardware(run, operation, unit)?;
         what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
         calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
         what_is_sent_was_committed(run, number, operation)?;
@@ -161,6 +162,17 @@ fn new_software_is_on_trial(operation: &Record, trial_s: u32) -> Checked {
     if starts && given != trial_s {
         let what = format!("{} gives {given} s, not {trial_s} s", operation.id);
         return broken("new_software_is_on_trial", what);
+    }
+    Ok(())
+}
+
+/// Software for other hardware may make a dead device of this one, and takes the place of what it could go back to (row H17).
+fn nothing_is_loaded_for_other_hardware(run: &Run, operation: &Record, unit: &Unit) -> Checked {
+    let Goal::Upgrade { image } = &run.goal else { return Ok(()) };
+    let hardware = &unit.plan.settings.hardware;
+    if operation.command == Command::Download && !image.manifest.hardware.contains(hardware) {
+        let what = format!("{} loads {} for {:?}", operation.id, image.name, image.manifest.hardware);
+        return broken("nothing_is_loaded_for_other_hardware", what);
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 23] = [
+const OF_DEVICES: [(&str, u64); 24] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -69,6 +69,7 @@ const OF_DEVICES: [(&str, u64); 23] = [
     ("deaf", 70),
     ("twin", 150),
     ("rebuilt", 100),
+    ("foreign", 60),
     ("secured", 150),
     ("forgetful", 150),
     ("edit", 80),
@@ -175,6 +176,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "deaf" => Trouble::Deaf(device),
         "twin" => Trouble::Twin(device),
         "rebuilt" => Trouble::Rebuilt(device),
+        "foreign" => Trouble::Foreign(device),
         "secured" => Trouble::Secured(device),
         "forgetful" => Trouble::Forgetful(device),
         "edit" => Trouble::Edit { device, at },
