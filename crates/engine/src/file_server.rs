@@ -145,7 +145,7 @@ impl FileServer {
         self.wake(now);
         for datagram in datagrams {
             match Packet::decode(datagram.bytes) {
-                Ok(Packet::Request(request)) => self.request(datagram, &request, now),
+                Ok(Packet::Request(request)) => self.request(datagram, &request, false, now),
                 Ok(packet) => self.packet(port, datagram, &packet, now),
                 Err(error) => self.undecodable(port, datagram, error),
             }
@@ -269,8 +269,9 @@ impl FileServer {
         self.outbox.report(owner, News::Ready);
     }
 
-    fn request(&mut self, datagram: &Datagram<'_>, request: &Request<'_>, now: Duration) {
-        if let Err(refusal) = self.begin(datagram, request, false, now) {
+    /// Somebody asks for a file, or his turn has come.
+    fn request(&mut self, datagram: &Datagram<'_>, request: &Request<'_>, in_turn: bool, now: Duration) {
+        if let Err(refusal) = self.begin(datagram, request, in_turn, now) {
             let Datagram { peer, local, .. } = *datagram;
             self.outbox.refuse(Some(request.filename), Reply { port: Port::Transfers, peer, local, refusal });
         }
@@ -281,12 +282,9 @@ impl FileServer {
         while self.has_room()
             && let Some(Asked { peer, local, datagram }) = self.waiting.next(now)
         {
-            let Ok(Packet::Request(request)) = Packet::decode(&datagram) else { continue };
-            let datagram = Datagram { peer, local, bytes: &datagram };
-            // A ticket that has ended meanwhile is told as to anybody else.
-            if let Err(refusal) = self.begin(&datagram, &request, true, now) {
-                let reply = Reply { port: Port::Transfers, peer, local, refusal };
-                self.outbox.refuse(Some(request.filename), reply);
+            // It could be read when it came.
+            if let Ok(Packet::Request(request)) = Packet::decode(&datagram) {
+                self.request(&Datagram { peer, local, bytes: &datagram }, &request, true, now);
             }
         }
     }

@@ -11,7 +11,7 @@ use snmp::{Body, Message, ObjectIdentifier, Operation, Pdu, Security, Value, Var
 
 use crate::Error;
 use crate::process::{NotStarted, Running, free_address, of_debian, serving};
-use crate::report::{Direction, Entry, Measured, Round};
+use crate::report::{Entry, Measured, Round};
 use crate::usage::Watch;
 
 pub(crate) const CASE: &str = "GET of one object, v2c, 16 under way";
@@ -47,7 +47,7 @@ pub(crate) fn measure(rounds: u32) -> Measured {
             }
         }
     }
-    Measured { case: CASE.to_owned(), unit: "GETs/s", better: Direction::More, entries: entries.into() }
+    Measured { case: CASE.to_owned(), unit: "GETs/s", entries: entries.into() }
 }
 
 fn one_round(ours: bool) -> Result<Round, Error> {

@@ -13,7 +13,7 @@ pub(crate) use serve::{Ours, serve_async_tftp, serve_ours};
 
 use crate::process::NotStarted;
 use crate::random::Random;
-use crate::report::{Direction, Entry, Measured, Round};
+use crate::report::{Entry, Measured, Round};
 use crate::usage::Watch;
 use load::Load;
 use server::Server;
@@ -89,7 +89,6 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
     Measured {
         case: case.name.to_owned(),
         unit: "MB/s",
-        better: Direction::More,
         entries: entries.into_iter().map(|(_, entry)| entry).collect(),
     }
 }

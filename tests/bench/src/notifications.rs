@@ -23,7 +23,7 @@ use upgrade::{DeviceId, Profile, Time};
 
 use crate::Error;
 use crate::process::{NotStarted, Running, free_address, of_debian, queue, serving};
-use crate::report::{Direction, Entry, Measured, Round};
+use crate::report::{Entry, Measured, Round};
 use crate::usage::Watch;
 
 /// What is measured.
@@ -117,12 +117,7 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
             }
         }
     }
-    Measured {
-        case: case.name.to_owned(),
-        unit: "notifications/s",
-        better: Direction::More,
-        entries: entries.into(),
-    }
+    Measured { case: case.name.to_owned(), unit: "notifications/s", entries: entries.into() }
 }
 
 async fn one_round(case: &Case, messages: &[Vec<u8>], ours: bool) -> Result<Round, Error> {

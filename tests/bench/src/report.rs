@@ -4,20 +4,11 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Which figure is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    More,
-    #[expect(dead_code, reason = "times are measured next")]
-    Less,
-}
-
-/// One case.
+/// One case. Of its figures the higher one is the better.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) case: String,
     pub(crate) unit: &'static str,
-    pub(crate) better: Direction,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -91,22 +82,11 @@ impl Measured {
         let peers = self.entries.iter().filter(|entry| !entry.is_ours && entry.failed() == 0);
         let figures =
             peers.filter_map(|entry| Some((entry.name, entry.figure().filter(|figure| *figure > 0.0)?)));
-        figures.reduce(|best, next| if self.is_better(next.1, best.1) { next } else { best })
-    }
-
-    fn is_better(&self, one: f64, other: f64) -> bool {
-        match self.better {
-            Direction::More => one > other,
-            Direction::Less => one < other,
-        }
+        figures.max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     fn ratio(&self) -> Option<f64> {
-        let (ours, (_, best)) = (self.ours()?, self.best_peer()?);
-        Some(match self.better {
-            Direction::More => ours / best,
-            Direction::Less => best / ours,
-        })
+        Some(self.ours()? / self.best_peer()?.1)
     }
 
     /// As it stands in the list.
@@ -197,7 +177,6 @@ mod tests {
         let measured = Measured {
             case: "read".into(),
             unit: "MB/s",
-            better: Direction::More,
             entries: vec![
                 entry("ours", &[30.0, 10.0, 20.0], 0),
                 entry("slow", &[5.0, 7.0], 0),

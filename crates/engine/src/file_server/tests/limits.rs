@@ -5,9 +5,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use tftp::Options;
+use upgrade::TicketName;
 
 use super::world::{SECOND, World, address, bytes};
-use crate::file_server::{News, Rates, Settings};
+use crate::file_server::{News, Order, Rates, Refusal, Settings};
 
 fn peer(number: usize) -> String {
     format!("127.0.5.1:{}", 3000 + number)
@@ -119,19 +120,20 @@ fn those_for_whom_there_is_no_room_wait_and_are_served_in_their_turn() {
 
 #[test]
 fn who_gives_up_waiting_and_whose_ticket_ends_hold_nobody() {
+    const SIZE: usize = 420_000;
     let settings = Settings { most_transfers: 1, ..limited(None, Some(20_000)) };
-    let mut world = reading(settings, 420_000, &[16; 3]);
+    let mut world = reading(settings, SIZE, &[16; 4]);
+    world.run_for(Duration::from_millis(10));
+    assert_eq!(world.server.waiting(), 3);
     world.device(&peer(1)).dead = true;
+    world.order(Order::Withdraw(TicketName(name(2))));
+    assert_eq!(world.server.waiting(), 2);
     world.run_for(SECOND * 60);
-    assert_all_read_but(&mut world, 420_000, 1);
+    let received = [0, 1, 2, 3].map(|number| world.device(&peer(number)).received.len());
+    assert_eq!(received, [SIZE, 0, 0, SIZE]);
+    assert_eq!(world.refusals(), [Refusal::UnknownName], "whose ticket has ended is told when it asks again");
     let stray = world.stray_answers.iter().filter(|(_, to, _)| *to == address(&peer(1))).count();
     assert_eq!(stray, 0, "nobody is there who could be served");
-}
-
-fn assert_all_read_but(world: &mut World, size: usize, dead: usize) {
-    for number in (0..3).filter(|number| *number != dead) {
-        assert_eq!(world.device(&peer(number)).received.len(), size, "device {number}");
-    }
 }
 
 #[test]
