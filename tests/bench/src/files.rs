@@ -111,7 +111,7 @@ fn one_round(server: Server, load: &Load, runtime: &tokio::runtime::Runtime) -> 
     Ok(Round {
         figure: moved.bytes as f64 / 1e6 / moved.took.as_secs_f64().max(1e-9),
         failed: moved.failed,
-        cpu: (gigabytes > 0.0).then(|| usage.cpu.as_secs_f64() / gigabytes),
+        cpu: (gigabytes > 0.0 && server.is_told_its_time()).then(|| usage.cpu.as_secs_f64() / gigabytes),
         memory: Some(usage.memory),
         notes,
     })

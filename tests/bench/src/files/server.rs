@@ -51,6 +51,12 @@ impl Server {
         }
     }
 
+    /// Whether the system tells the processor time of all that it starts. tftpd-hpa has a process for each transfer and does not wait
+    /// for them, so theirs is gone with them (proc(5), `cutime`).
+    pub(crate) const fn is_told_its_time(self) -> bool {
+        !matches!(self, Self::TftpdHpa)
+    }
+
     /// The name by which a client asks it for the file.
     pub(crate) fn file_name(self, client: u32, writes: bool) -> String {
         match (self, writes) {
