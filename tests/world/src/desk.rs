@@ -11,7 +11,7 @@ use upgrade::{Kind, Protocol, Run, RunId, StoredFile, Time};
 
 use crate::images::{Quality, converted, digest_of, image};
 use crate::manager::Channel;
-use crate::plan::{Errand, Reaction, Wanted};
+use crate::plan::{Errand, Reaction, Trouble, Wanted};
 use crate::unit::address;
 use crate::world::{FTP_PORT, Item, MANAGER, TFTP_PORT, World, device_id};
 
@@ -172,13 +172,13 @@ impl World {
 
     fn goal(&self, place: usize, wanted: Wanted) -> Option<Goal> {
         let turn = self.desks.get(place).map_or(0, |desk| desk.turn);
-        let foreign = self.plan.troubles.iter().any(|trouble| trouble.foreign() == Some(place));
+        let misfit = |trouble: &Trouble| trouble.misfit().filter(|(device, _)| *device == place && turn == 0);
+        let misfit = self.plan.troubles.iter().find_map(misfit);
         Some(match wanted {
-            Wanted::Upgrade(_) if foreign && turn == 0 => {
-                Goal::Upgrade { image: image(Quality::Foreign).into() }
+            Wanted::Upgrade(quality) => {
+                let wanted = if quality == Quality::Good { self.good(place, turn) } else { quality };
+                Goal::Upgrade { image: image(misfit.map_or(wanted, |(_, image)| image)).into() }
             }
-            Wanted::Upgrade(Quality::Good) => Goal::Upgrade { image: image(self.good(place, turn)).into() },
-            Wanted::Upgrade(quality) => Goal::Upgrade { image: image(quality).into() },
             Wanted::Backup => Goal::Backup,
             Wanted::RollBack => Goal::RollBack,
             Wanted::Reset => Goal::Reset,

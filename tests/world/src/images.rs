@@ -32,11 +32,13 @@ pub enum Quality {
     Rebuilt,
     /// It is good, and for other hardware.
     Foreign,
+    /// It is good, and may only be loaded over a version that no device has.
+    TooFar,
 }
 
 impl Quality {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Good,
         Self::TwoFiles,
         Self::Loops,
@@ -48,6 +50,7 @@ impl Quality {
         Self::EditedByOperator,
         Self::Rebuilt,
         Self::Foreign,
+        Self::TooFar,
     ];
 
     /// The format of configuration that its software reads.
@@ -83,6 +86,13 @@ pub(crate) fn image(quality: Quality) -> Image {
     let made =
         |images: &[Made]| images.iter().find(|made| made.quality == quality).map(|made| made.image.clone());
     images(made).unwrap_or_else(|| build(quality, 0).image)
+}
+
+/// Whether this image runs wherever it fits, and reads the settings that devices are delivered with.
+pub(crate) fn runs_well(image: &Image) -> bool {
+    let made = |made: &&Made| made.image.name == image.name;
+    let quality = images(|images| images.iter().find(made).map(|made| made.quality));
+    matches!(quality, Some(Quality::Good | Quality::TwoFiles))
 }
 
 /// The digest of a file of the simulator's, as the manager writes it.
@@ -153,7 +163,7 @@ fn build(quality: Quality, number: u64) -> Made {
         version,
         hardware: plan.hardware,
         format: Some(quality.format()),
-        from: Vec::new(),
+        from: if quality == Quality::TooFar { vec!["1.9".into()] } else { Vec::new() },
         converter: by_manager.then(|| Converter { name: "convert".into(), sha256: digest_of(b"convert") }),
         files: files.iter().enumerate().map(file).collect(),
     };

@@ -26,7 +26,7 @@ use edits::{Away, edited_part, may_lose_a_trial};
 
 pub(crate) use command::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
-    what_was_damaged_is_not_believed,
+    what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
 };
 pub(crate) use edits::Fate;
 pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
@@ -67,6 +67,8 @@ pub(crate) struct Checks {
     cancelled: BTreeMap<RunId, u32>,
     /// The devices that nothing happens to which could cost one.
     pub(crate) safe: BTreeSet<usize>,
+    /// The devices that nothing happens to which could make anything fail.
+    pub(crate) unhindered: BTreeSet<usize>,
 }
 
 /// What is known of one device.
@@ -137,6 +139,7 @@ impl Checks {
             ftp_stopped: BTreeSet::new(),
             cancelled: BTreeMap::new(),
             safe: BTreeSet::new(),
+            unhindered: BTreeSet::new(),
         };
         checks.know(profile);
         for (place, unit) in units.iter().enumerate() {
@@ -319,6 +322,7 @@ impl Checks {
             known.calls_until = Some(*limit);
         }
         run::again_is_tried(known, run, &write.stories)?;
+        run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
             _ => None,
@@ -356,6 +360,7 @@ impl Checks {
         self.the_figure_is_that_of_the_requirements(write)?;
         run::a_run_is_bounded(run, store)?;
         self.nothing_is_lost_for_no_reason(place, run)?;
+        self.what_is_lost_on_its_way_is_sent_again(place, write, unit)?;
         match &run.state {
             State::Asking(question) if !question.lost => {
                 if !given_up {

@@ -7,6 +7,7 @@
 
 mod desk;
 mod devices;
+mod forger;
 mod ftp;
 mod images;
 mod invariants;

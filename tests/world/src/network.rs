@@ -88,7 +88,7 @@ impl World {
     pub(crate) fn comes_damaged(&mut self, item: Item) {
         let (place, believed) = match item {
             Item::ToAgent { place, from, bytes } => (Some(place), self.ask_agent(place, from, &bytes)),
-            Item::ToManager { socket, peer, bytes } => {
+            Item::ToManager { socket: socket @ (Socket::Commander | Socket::Listener), peer, bytes } => {
                 (place(peer.ip()), self.manager_hears(socket, peer, &bytes) > 0)
             }
             other => return self.happen(other),
@@ -149,14 +149,14 @@ impl World {
         self.settle(place);
     }
 
-    /// The manager hears something, and of how many answers, notifications and reports it takes notice then.
+    /// The manager hears something, and of how much it takes notice then: answers, notifications, what a transfer leads to.
     pub(crate) fn manager_hears(&mut self, socket: Socket, peer: SocketAddr, bytes: &[u8]) -> usize {
         let now = self.now;
         let Some(manager) = &mut self.manager else { return 0 };
         let datagram = [Datagram { peer, local: Some(MANAGER), bytes }];
         match socket {
             Socket::Commander => {
-                if let Some(place) = place(peer.ip()) {
+                if let Some(place) = place(peer.ip()).filter(|_| peer.port() == SNMP_PORT) {
                     let keys = self.units.get(place).and_then(Unit::keys);
                     if !self.checks.has_looked(place, self.life) && is_of_the_device(bytes, keys) {
                         self.checks.looked(place, self.life);
@@ -171,8 +171,7 @@ impl World {
             }
             Socket::Files(port) => {
                 manager.files.handle(port, &datagram, now);
-                self.pump_files();
-                0
+                self.pump_files()
             }
         }
     }

@@ -8,13 +8,13 @@ use engine::Access;
 use engine::access::Version;
 use engine::commander::{Answer, Asker, Outcome};
 use engine::director::{Entry, Input};
-use engine::file_server::Port;
+use engine::file_server::{Port, Report};
 use engine::listener::{DeviceIndex, Speaker};
 
 use crate::invariants::{Sent, a_ticket_serves_its_device_alone};
 use crate::manager::{Channel, Manager, Message, Part};
 use crate::secured::{CREDENTIAL, user};
-use crate::trouble::STRANGER_PORT;
+use crate::trouble::{STRANGER, STRANGER_PORT};
 use crate::unit::{SNMP_PORT, Unit, address, place};
 use crate::world::{
     COMMANDER_PORT, Item, LISTENER_PORT, MANAGER, TFTP_PORT, TRANSFER_PORT, World, device_id, place_of,
@@ -162,7 +162,9 @@ impl World {
             Part::Commander => {
                 self.pump_commander();
             }
-            Part::Files => self.pump_files(),
+            Part::Files => {
+                self.pump_files();
+            }
         }
     }
 
@@ -197,6 +199,7 @@ impl World {
                 if late.is_some_and(|number| !self.delay(number, place, from, &bytes)) {
                     continue;
                 }
+                self.forge_answer(place, &bytes);
                 self.send_to_device(place, move |bytes| Item::ToAgent { place, from, bytes }, bytes);
             }
         }
@@ -261,7 +264,9 @@ impl World {
         believed
     }
 
-    pub(crate) fn pump_files(&mut self) {
+    /// Lets the file server do what it has to, and tells how much comes of that for tickets and storage.
+    pub(crate) fn pump_files(&mut self) -> usize {
+        let mut told = 0;
         let now = self.now;
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(manager) = &mut self.manager {
@@ -272,7 +277,7 @@ impl World {
             };
             let from = SocketAddr::new(MANAGER, own);
             let whole = buffer.get(..sent.length).unwrap_or_default();
-            if sent.peer.port() == STRANGER_PORT {
+            if sent.peer.port() == STRANGER_PORT || sent.peer.ip() == STRANGER {
                 let checked = a_ticket_serves_its_device_alone(whole);
                 self.judge(checked);
                 continue;
@@ -280,6 +285,7 @@ impl World {
             let Some(place) = place(sent.peer.ip()) else { continue };
             let to = sent.peer.port();
             for packet in whole.chunks(sent.segment_size.max(1)) {
+                self.forge_packet(place, to, packet);
                 self.send_to_device(
                     place,
                     move |bytes| Item::ToTransfer { place, port: to, from, bytes },
@@ -289,11 +295,13 @@ impl World {
         }
         self.buffer = buffer;
         while let Some(asked) = self.manager.as_mut().and_then(|manager| manager.files.poll_storage()) {
+            told += 1;
             let reads = matches!(asked, engine::file_server::ToStorage::Need { .. });
             let channel = if reads { Channel::Reading } else { Channel::Writing };
             self.message(channel, Message::Storage(asked));
         }
         while let Some(report) = self.manager.as_mut().and_then(|manager| manager.files.poll_report()) {
+            told += usize::from(matches!(report, Report::Ticket { .. }));
             let checked = self.checks.reported(&report);
             self.judge(checked);
             self.send_input(Channel::Reports, Input::Report(report));
@@ -303,5 +311,6 @@ impl World {
         }
         let deadline = self.manager.as_ref().and_then(|manager| manager.files.next_deadline());
         self.due(Part::Files, deadline);
+        told
     }
 }

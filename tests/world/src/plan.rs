@@ -180,8 +180,15 @@ pub enum Trouble {
     Deaf(usize),
     /// Each other time that a good image is wanted for the device, it is one of the same version with other bytes.
     Rebuilt(usize),
-    /// The first time that software is wanted for the device, it is software for other hardware.
-    Foreign(usize),
+    /// The first time that software is wanted for the device, it is software that does not fit it.
+    Misfit {
+        /// Which device.
+        device: usize,
+        /// What does not fit.
+        image: Quality,
+    },
+    /// The device has no second buffer.
+    Single(usize),
     /// Both buffers of a device hold the same version from the beginning.
     Twin(usize),
     /// A device is spoken to in SNMPv3.
@@ -197,6 +204,8 @@ pub enum Trouble {
         /// One byte is another one.
         damaged: u64,
     },
+    /// More datagrams are lost, so many of a thousand.
+    Loss(u64),
     /// The manager's disk is full.
     DiskFull {
         /// When.
@@ -265,6 +274,18 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// Somebody who hears what the manager says to the device answers as if he were it, sooner than the device does, but not from
+    /// where that was sent to.
+    Forger {
+        /// In whose place.
+        device: usize,
+        /// When.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// From another port of the device, or else from another address.
+        is_at_the_device: bool,
+    },
     /// Right after a question is asked about a device that has other software that starts, or after a run of it has ended,
     /// its power is cut, and what it runs does not start again: it takes the other one.
     Slide {
@@ -297,7 +318,7 @@ impl Trouble {
     /// that dies or cannot store, notifications that nobody hears.
     pub(crate) const fn may_cost(&self, place: usize) -> bool {
         match self {
-            Self::Network { .. } => true,
+            Self::Network { .. } | Self::Loss(_) => true,
             Self::Device(device, _)
             | Self::PowerCut { device, .. }
             | Self::PowerCutAfter { device, .. }
@@ -312,7 +333,9 @@ impl Trouble {
             Self::Kill { .. }
             | Self::Deaf(_)
             | Self::Rebuilt(_)
-            | Self::Foreign(_)
+            | Self::Misfit { .. }
+            | Self::Single(_)
+            | Self::Forger { .. }
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
@@ -326,10 +349,45 @@ impl Trouble {
         }
     }
 
-    /// The device for which software for other hardware is wanted.
-    pub(crate) const fn foreign(&self) -> Option<usize> {
+    /// Whether whatever is wanted of a device may fail because of it. What is lost or doubled on its way is sent once more, and whoever
+    /// listens, forges or asks for what is not meant for him changes nothing.
+    pub(crate) const fn may_hinder(&self, place: usize) -> bool {
         match self {
-            Self::Foreign(device) => Some(*device),
+            Self::Network { damaged, .. } => *damaged > 0,
+            Self::Loss(_)
+            | Self::Deaf(_)
+            | Self::Twin(_)
+            | Self::Secured(_)
+            | Self::Forgetful(_)
+            | Self::Stranger { .. }
+            | Self::Forger { .. } => false,
+            Self::Kill { .. } | Self::DiskFull { .. } => true,
+            Self::Device(device, _)
+            | Self::PowerCut { device, .. }
+            | Self::PowerCutAfter { device, .. }
+            | Self::Gone { device, .. }
+            | Self::Rot { device, .. }
+            | Self::Partition { device, .. }
+            | Self::Slow { device, .. }
+            | Self::Impostor { device, .. }
+            | Self::Rebuilt(device)
+            | Self::Misfit { device, .. }
+            | Self::Single(device)
+            | Self::Edit { device, .. }
+            | Self::EditOnTrial { device, .. }
+            | Self::EditBackedUp { device, .. }
+            | Self::Cancel { device, .. }
+            | Self::LateCommand { device, .. }
+            | Self::Rival { device, .. }
+            | Self::Slide { device, .. }
+            | Self::ClockJump { device, .. } => *device == place,
+        }
+    }
+
+    /// The device for which software is wanted that does not fit it, and which.
+    pub(crate) const fn misfit(&self) -> Option<(usize, Quality)> {
+        match self {
+            Self::Misfit { device, image } => Some((*device, *image)),
             _ => None,
         }
     }

@@ -18,7 +18,7 @@ use crate::unit::{Nature, Unit, address};
 use crate::world::{Item, MANAGER, World, device_id};
 
 /// Somebody in the network who is no device of ours.
-const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 200));
 
 /// Before another unit is plugged in, and after it was: what was sent before has arrived by then, or never will.
 const UNPLUGGED: Duration = Duration::from_secs(60);
@@ -114,6 +114,11 @@ impl World {
                     unit.overheard = true;
                 }
             }
+            Trouble::Forger { device, lasts, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.forger = Some((number, now + lasts));
+                }
+            }
             Trouble::ClockJump { device, by, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.ahead += by;
@@ -130,8 +135,10 @@ impl World {
             | Trouble::Secured(_)
             | Trouble::Forgetful(_)
             | Trouble::Rebuilt(_)
-            | Trouble::Foreign(_)
-            | Trouble::Network { .. } => {}
+            | Trouble::Misfit { .. }
+            | Trouble::Single(_)
+            | Trouble::Network { .. }
+            | Trouble::Loss(_) => {}
         }
     }
 
@@ -219,7 +226,7 @@ impl World {
         self.note(|| format!("another unit answers in the place of device {}", place + 1));
         // It is one of the operator's own devices.
         let is_secured = self.units.get(place).is_some_and(|unit| unit.secured.is_some());
-        let nature = Nature { is_twin: true, is_secured, is_forgetful: false };
+        let nature = Nature { is_twin: true, is_secured, ..Nature::default() };
         self.impostors.insert(place, Unit::new(plan, seed, nature, self.now));
         self.put(lasts, Item::Over(number));
     }
@@ -318,6 +325,7 @@ impl World {
                 unit.deaf_until = Duration::ZERO;
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
+                unit.forger = None;
                 unit.slides.clear();
                 unit.rots = false;
                 unit.edit_on_trial = None;

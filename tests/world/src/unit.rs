@@ -59,6 +59,8 @@ pub(crate) struct Unit {
     pub(crate) edit_backed_up: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
+    /// The number of the trouble that has somebody answer in its place, and until when.
+    pub(crate) forger: Option<(usize, Duration)>,
     /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
     pub(crate) slides: Vec<usize>,
     /// How often persons have changed its settings.
@@ -90,6 +92,8 @@ pub(crate) enum Moving {
 pub(crate) struct Nature {
     /// Both of its buffers hold the same version.
     pub(crate) is_twin: bool,
+    /// It has one buffer.
+    pub(crate) is_single: bool,
     /// It is spoken to in SNMPv3.
     pub(crate) is_secured: bool,
     /// Its engine forgets how often it has started.
@@ -111,7 +115,8 @@ pub(crate) fn place(address: IpAddr) -> Option<usize> {
 }
 
 impl Unit {
-    pub(crate) fn new(plan: DevicePlan, seed: u64, nature: Nature, now: Duration) -> Self {
+    pub(crate) fn new(mut plan: DevicePlan, seed: u64, nature: Nature, now: Duration) -> Self {
+        plan.settings.capabilities.dual_image = !nature.is_single;
         let mut durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
         if nature.is_twin {
             durable.deliver_twice();
@@ -144,6 +149,7 @@ impl Unit {
             edit_on_trial: None,
             edit_backed_up: None,
             late_command: None,
+            forger: None,
             slides: Vec::new(),
             edits: 0,
             events: 0,

@@ -53,6 +53,8 @@ pub(crate) enum Item {
     ToManager { socket: Socket, peer: SocketAddr, bytes: Vec<u8> },
     /// A datagram comes that is not as it was sent.
     Damaged(Box<Item>),
+    /// A datagram comes to the manager that somebody has sent in the place of a device.
+    Forged { socket: Socket, peer: SocketAddr, bytes: Vec<u8> },
     /// A message between parts of the manager, in one of its lives.
     Message { life: u32, message: Message },
     /// Somebody whose files they are not asks for them, or sends them.
@@ -184,10 +186,14 @@ impl World {
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
         let mut natures = vec![Nature::default(); plan.devices.len()];
         for trouble in &plan.troubles {
-            if let Trouble::Twin(place) | Trouble::Secured(place) | Trouble::Forgetful(place) = trouble
+            if let Trouble::Twin(place)
+            | Trouble::Single(place)
+            | Trouble::Secured(place)
+            | Trouble::Forgetful(place) = trouble
                 && let Some(nature) = natures.get_mut(*place)
             {
                 nature.is_twin |= matches!(trouble, Trouble::Twin(_));
+                nature.is_single |= matches!(trouble, Trouble::Single(_));
                 nature.is_secured |= matches!(trouble, Trouble::Secured(_));
                 nature.is_forgetful |= matches!(trouble, Trouble::Forgetful(_));
             }
@@ -197,6 +203,7 @@ impl World {
         };
         let mut units: Vec<_> = plan.devices.iter().zip(&natures).map(unit).collect();
         let mut network = Network::default();
+        let mut lost_besides = 0;
         let mut kills = BTreeMap::new();
         let mut queue = Queue::new();
         for (number, trouble) in plan.troubles.iter().enumerate() {
@@ -218,10 +225,12 @@ impl World {
                 | Trouble::Secured(_)
                 | Trouble::Forgetful(_)
                 | Trouble::Rebuilt(_)
-                | Trouble::Foreign(_) => {}
+                | Trouble::Single(_)
+                | Trouble::Misfit { .. } => {}
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }
+                Trouble::Loss(lost) => lost_besides += lost,
                 Trouble::PowerCutAfter { device, events, .. } => {
                     if let Some(unit) = units.get_mut(*device) {
                         unit.cuts.insert(*events, number);
@@ -232,6 +241,7 @@ impl World {
                 | Trouble::Rot { at, .. }
                 | Trouble::Slow { at, .. }
                 | Trouble::Stranger { at, .. }
+                | Trouble::Forger { at, .. }
                 | Trouble::Partition { at, .. }
                 | Trouble::Impostor { at, .. }
                 | Trouble::DiskFull { at, .. }
@@ -245,6 +255,7 @@ impl World {
                 | Trouble::ClockJump { at, .. } => queue.put(BEGIN + *at, Item::Begins(number)),
             }
         }
+        network.lost += lost_besides;
         queue.put(BEGIN, Item::Start);
         queue.put(BEGIN + plan.quiet, Item::Quiet);
         for (place, device) in plan.devices.iter().enumerate() {
@@ -256,6 +267,8 @@ impl World {
         let mut checks = Checks::new(&units, &profile);
         let is_safe = |place: &usize| !plan.troubles.iter().any(|trouble| trouble.may_cost(*place));
         checks.safe = (0..units.len()).filter(is_safe).collect();
+        let is_unhindered = |place: &usize| !plan.troubles.iter().any(|trouble| trouble.may_hinder(*place));
+        checks.unhindered = (0..units.len()).filter(is_unhindered).collect();
         let desks = plan.devices.iter().map(|_| Desk::default()).collect();
         Self {
             now: BEGIN,
@@ -337,6 +350,7 @@ impl World {
                 self.manager_hears(socket, peer, &bytes);
             }
             Item::Damaged(item) => self.comes_damaged(*item),
+            Item::Forged { socket, peer, bytes } => self.comes_forged(socket, peer, &bytes),
             Item::Message { life, message } => {
                 if life == self.life && self.manager.is_some() {
                     self.deliver(message);

@@ -2,12 +2,14 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use engine::file_server::{News, Report};
 use iad_sim::device::{CallAdmission, Command, Document, Durable, OperationState, Record};
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
+use upgrade::image::Manifest;
 use upgrade::run::{Goal, Outcome, State};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 
@@ -41,7 +43,8 @@ impl Checks {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
         };
         what_has_ended_commands_nothing(run, operation)?;
-        nothing_is_loaded_for_other_hardware(run, operation, unit)?;
+        nothing_is_loaded_that_does_not_fit(run, operation, unit)?;
+        nothing_is_loaded_over_the_only_software(operation, durable)?;
         what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
         calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
         what_is_sent_was_committed(run, number, operation)?;
@@ -166,13 +169,25 @@ fn new_software_is_on_trial(operation: &Record, trial_s: u32) -> Checked {
     Ok(())
 }
 
-/// Software for other hardware may make a dead device of this one, and takes the place of what it could go back to (row H17).
-fn nothing_is_loaded_for_other_hardware(run: &Run, operation: &Record, unit: &Unit) -> Checked {
+/// Software for other hardware, or for a device that runs something else, may make a dead device of this one, and takes the
+/// place of what it could go back to (row H17).
+fn nothing_is_loaded_that_does_not_fit(run: &Run, operation: &Record, unit: &Unit) -> Checked {
     let Goal::Upgrade { image } = &run.goal else { return Ok(()) };
-    let hardware = &unit.plan.settings.hardware;
-    if operation.command == Command::Download && !image.manifest.hardware.contains(hardware) {
-        let what = format!("{} loads {} for {:?}", operation.id, image.name, image.manifest.hardware);
-        return broken("nothing_is_loaded_for_other_hardware", what);
+    let Manifest { hardware, from, .. } = &image.manifest;
+    let running = unit.device.durable().active().map_or("", |active| &active.version);
+    let fits = hardware.contains(&unit.plan.settings.hardware)
+        && (from.is_empty() || from.iter().any(|from| from == running));
+    if operation.command == Command::Download && !fits {
+        let what = format!("{} loads {} for {hardware:?} over {from:?}", operation.id, image.name);
+        return broken("nothing_is_loaded_that_does_not_fit", what);
+    }
+    Ok(())
+}
+
+/// A device that has one buffer has no way back from what is loaded into it.
+fn nothing_is_loaded_over_the_only_software(operation: &Record, durable: &Durable) -> Checked {
+    if operation.command == Command::Download && durable.buffers.len() < 2 {
+        return broken("nothing_is_loaded_over_the_only_software", format!("{} loads", operation.id));
     }
     Ok(())
 }
@@ -260,6 +275,15 @@ pub(crate) fn what_was_damaged_is_not_believed(place: usize, believed: bool) -> 
     if believed {
         let what = format!("device {} speaks SNMPv3, and a damaged message was believed", place + 1);
         return broken("what_was_damaged_is_not_believed", what);
+    }
+    Ok(())
+}
+
+/// Whoever hears what is asked can answer it, but not from where it was asked: what comes from elsewhere is taken no notice of.
+pub(crate) fn what_comes_from_elsewhere_is_not_believed(from: SocketAddr, noticed: usize) -> Checked {
+    if noticed > 0 {
+        let what = format!("what came from {from} led to {noticed} things");
+        return broken("what_comes_from_elsewhere_is_not_believed", what);
     }
     Ok(())
 }

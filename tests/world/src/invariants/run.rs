@@ -11,7 +11,7 @@ use upgrade::{Profile, Run, RunId};
 
 use super::device::{in_force, is_running};
 use super::{Checked, Checks, Known, Violation, broken};
-use crate::images::{digest, digest_of, kind};
+use crate::images::{digest, digest_of, kind, runs_well};
 use crate::store::Store;
 use crate::trouble::RIVAL;
 use crate::unit::Unit;
@@ -53,6 +53,24 @@ pub(super) fn again_is_tried(known: &mut Known, run: &Run, told: &[Told]) -> Che
             broken("again_is_tried", format!("run {}: `again`, and nothing was sent to the device", run.id))
         }
         _ => Ok(()),
+    }
+}
+
+/// Who is asked at night answers in the morning: a question is closed for want of an answer when the time is over that the operator
+/// has set, and never where none is set (row H8).
+pub(super) fn a_question_waits_as_long_as_was_said(run: &Run, told: &[Told], store: &Store) -> Checked {
+    let closed = |told: &&Told| matches!(told.story, Story::Answered { answer: None });
+    let cancelled = told.iter().any(|told| matches!(told.story, Story::Cancelled));
+    let Some(closed) = told.iter().find(closed).filter(|_| !cancelled) else { return Ok(()) };
+    let asked = |told: &&Told| matches!(told.story, Story::Asked { .. }) && told.n < closed.n;
+    let asked = store.runs.get(&run.id).and_then(|stored| stored.stories.iter().rfind(asked));
+    let limit = run.choices.question_limit_ms.map(Duration::from_millis);
+    match asked.zip(limit).map(|(asked, limit)| closed.at - asked.at >= limit) {
+        Some(true) => Ok(()),
+        _ => {
+            let what = format!("run {} was to be asked for {limit:?}", run.id);
+            broken("a_question_waits_as_long_as_was_said", what)
+        }
     }
 }
 
@@ -114,6 +132,37 @@ impl Checks {
         }
         let what = format!("run {} of device {}: {}", run.id, place + 1, reason.unwrap_or_default());
         broken("nothing_is_lost_for_no_reason", what)
+    }
+
+    /// A thin link loses a part of all that is sent, and that is no reason for anything to fail: where nothing else happens to a device,
+    /// and software is wanted that runs there, nothing does.
+    pub(super) fn what_is_lost_on_its_way_is_sent_again(
+        &self,
+        place: usize,
+        write: &Write,
+        unit: &Unit,
+    ) -> Checked {
+        let Some(known) = self.devices.get(place) else { return Ok(()) };
+        let reads = |format| known.owed.values().all(|document| document.format <= format);
+        let runs = match &write.run.goal {
+            Goal::Upgrade { image } => runs_well(image) && image.manifest.format.is_none_or(reads),
+            _ => true,
+        };
+        let talks = unit.plan.settings.calls > 0;
+        if !runs || talks || !self.unhindered.contains(&place) {
+            return Ok(());
+        }
+        let failed = write.stories.iter().find_map(|told| match &told.story {
+            Story::StepFailed(failure) => Some(failure),
+            _ => None,
+        });
+        match failed {
+            Some(failure) => {
+                let what = format!("run {} of device {}: {failure}", write.run.id, place + 1);
+                broken("what_is_lost_on_its_way_is_sent_again", what)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whatever became of a run: its device is in service, with the configuration that belongs on it.

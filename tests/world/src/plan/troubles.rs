@@ -9,6 +9,7 @@ use iad_sim::device::{Command, NotificationKind};
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
 use super::{Cut, Meanwhile, TROUBLED, Trouble};
+use crate::images::Quality;
 use crate::random::Random;
 
 /// How often each kind of trouble is drawn: of a thousand chances. A chance that is taken gives another one, up to
@@ -58,7 +59,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 24] = [
+const OF_DEVICES: [(&str, u64); 26] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -69,7 +70,9 @@ const OF_DEVICES: [(&str, u64); 24] = [
     ("deaf", 70),
     ("twin", 150),
     ("rebuilt", 100),
-    ("foreign", 60),
+    ("misfit", 60),
+    ("single", 40),
+    ("forger", 60),
     ("secured", 150),
     ("forgetful", 150),
     ("edit", 80),
@@ -87,7 +90,7 @@ const OF_DEVICES: [(&str, u64); 24] = [
 ];
 
 /// What happens to all, or to the manager.
-const OF_WORLDS: [(&str, u64); 3] = [("network", 600), ("kill", 600), ("disk-full", 130)];
+const OF_WORLDS: [(&str, u64); 4] = [("network", 600), ("loss", 150), ("kill", 600), ("disk-full", 130)];
 
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
@@ -176,7 +179,16 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "deaf" => Trouble::Deaf(device),
         "twin" => Trouble::Twin(device),
         "rebuilt" => Trouble::Rebuilt(device),
-        "foreign" => Trouble::Foreign(device),
+        "misfit" => {
+            let other_hardware = random.permille(500);
+            let image = if other_hardware { Quality::Foreign } else { Quality::TooFar };
+            Trouble::Misfit { device, image }
+        }
+        "single" => Trouble::Single(device),
+        "forger" => {
+            let (lasts, is_at_the_device) = (random.span(1_000, 60_000), random.permille(500));
+            Trouble::Forger { device, at, lasts, is_at_the_device }
+        }
         "secured" => Trouble::Secured(device),
         "forgetful" => Trouble::Forgetful(device),
         "edit" => Trouble::Edit { device, at },
@@ -215,6 +227,7 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
         "network" => {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
+        "loss" => Trouble::Loss(random.between(10, 100)),
         "kill" => {
             // A device takes some sixty steps until it is backed up, and some hundreds until it is confirmed.
             let most = u64::try_from(devices).unwrap_or(1) * (10 << random.below(6));
