@@ -190,6 +190,8 @@ impl World {
                 let said = Sent::of(&bytes, self.units.get(place).and_then(Unit::keys));
                 let checked = said.nothing_is_said_in_the_open(place);
                 self.judge(checked);
+                let checked = said.nothing_is_loaded_over_the_only_software(place, self.units.get(place));
+                self.judge(checked);
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &said);
                 self.judge(checked);
                 let checked = self.checks.who_is_busy_is_commanded_nothing(place, &said);

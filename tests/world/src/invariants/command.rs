@@ -44,7 +44,6 @@ impl Checks {
         };
         what_has_ended_commands_nothing(run, operation)?;
         nothing_is_loaded_that_does_not_fit(run, operation, unit)?;
-        nothing_is_loaded_over_the_only_software(operation, durable)?;
         what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
         calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
         what_is_sent_was_committed(run, number, operation)?;
@@ -71,7 +70,7 @@ impl Checks {
     /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
     pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, sent: &Sent) -> Checked {
         match self.devices.get(place).and_then(|known| known.shown_busy.as_ref()) {
-            Some(shown) if sent.begins => broken(
+            Some(shown) if sent.begins() => broken(
                 "who_is_busy_is_commanded_nothing",
                 format!("device {} was seen at {shown} last, and is commanded", place + 1),
             ),
@@ -180,14 +179,6 @@ fn nothing_is_loaded_that_does_not_fit(run: &Run, operation: &Record, unit: &Uni
     if operation.command == Command::Download && !fits {
         let what = format!("{} loads {} for {hardware:?} over {from:?}", operation.id, image.name);
         return broken("nothing_is_loaded_that_does_not_fit", what);
-    }
-    Ok(())
-}
-
-/// A device that has one buffer has no way back from what is loaded into it.
-fn nothing_is_loaded_over_the_only_software(operation: &Record, durable: &Durable) -> Checked {
-    if operation.command == Command::Download && durable.buffers.len() < 2 {
-        return broken("nothing_is_loaded_over_the_only_software", format!("{} loads", operation.id));
     }
     Ok(())
 }
@@ -307,8 +298,8 @@ fn is_set(message: &[u8]) -> bool {
 /// What is sent to a device, as far as it is judged on its way.
 pub(crate) struct Sent {
     pub(crate) is_set: bool,
-    /// It makes the device do something, other than to stop.
-    begins: bool,
+    /// What it makes the device do (IAD-MIB `iadOpCommand`).
+    command: Option<i32>,
     /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
     in_the_open: bool,
 }
@@ -316,13 +307,13 @@ pub(crate) struct Sent {
 impl Sent {
     /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
     pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        let nothing = Self { is_set: false, begins: false, in_the_open: false };
+        let nothing = Self { is_set: false, command: None, in_the_open: false };
         let Some(keys) = keys else {
             let body =
                 is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
             return Self {
                 is_set: is_set(bytes),
-                begins: body.is_some_and(|body| begins_an_operation(&body)),
+                command: body.and_then(|body| command_of(&body)),
                 ..nothing
             };
         };
@@ -331,9 +322,27 @@ impl Sent {
         let body = (is_set || is_open).then(|| overheard.body().ok()).flatten();
         Self {
             is_set,
-            begins: is_set && body.as_ref().is_some_and(begins_an_operation),
+            command: body.as_ref().filter(|_| is_set).and_then(command_of),
             in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
         }
+    }
+
+    /// Whether it makes the device do something, other than to stop.
+    fn begins(&self) -> bool {
+        self.command.is_some_and(|command| command != Command::Abort.number())
+    }
+
+    /// A device that has one buffer has no way back from what is loaded into it, and not every device refuses that.
+    pub(crate) fn nothing_is_loaded_over_the_only_software(
+        &self,
+        place: usize,
+        unit: Option<&Unit>,
+    ) -> Checked {
+        let single = unit.is_some_and(|unit| unit.device.durable().buffers.len() < 2);
+        if single && self.command == Some(Command::Download.number()) {
+            return broken("nothing_is_loaded_over_the_only_software", format!("device {}", place + 1));
+        }
+        Ok(())
     }
 
     /// Who can be spoken to so that nobody else understands or forges it, is.
@@ -343,10 +352,13 @@ impl Sent {
     }
 }
 
-fn begins_an_operation(body: &Body<&[u8]>) -> bool {
+fn command_of(body: &Body<&[u8]>) -> Option<i32> {
     const COMMAND: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 2, 0]);
-    let command = body.varbinds().iter().find(|varbind| varbind.name == COMMAND);
-    command.is_some_and(|varbind| varbind.value != Value::Integer(Command::Abort.number()))
+    let command = body.varbinds().iter().find(|varbind| varbind.name == COMMAND)?;
+    match command.value {
+        Value::Integer(command) => Some(command),
+        _ => None,
+    }
 }
 
 /// The operation of somebody else that a device shows that it is at, if it shows one at all.
