@@ -146,7 +146,9 @@ impl Checks {
         let reads = |format| known.owed.values().all(|document| document.format <= format);
         let runs = match &write.run.goal {
             Goal::Upgrade { image } => runs_well(image) && image.manifest.format.is_none_or(reads),
-            _ => true,
+            // What was loaded once may be anything.
+            Goal::RollBack => false,
+            Goal::Backup | Goal::Restore { .. } | Goal::Reset => true,
         };
         // Connections break off by chance, and calls are waited for so long only.
         let other = unit.plan.protocol == Protocol::Ftp || unit.plan.settings.calls > 0;
