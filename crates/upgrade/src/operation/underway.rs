@@ -3,7 +3,7 @@
 use super::commanding::order;
 use super::evidence::Finding;
 use super::step::{Rejected, Step, Surroundings};
-use super::{Cause, Effect, Notice, Operation, Seen, State, Transfer};
+use super::{Cause, Effect, Notice, Operation, Seen, State, Task, Transfer};
 use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::Reading;
 use crate::{TicketName, Time};
@@ -54,6 +54,10 @@ impl Operation {
         let was_whole = std::mem::take(whole);
         let mut effects = Vec::new();
         match finding {
+            // What else is found in that buffer is nobody's work, and is remembered: none of it may be from before it was written.
+            Finding::Proven if !*claimed && matches!(self.task, Task::Download { .. }) => {
+                (*claimed, *whole, *again) = (true, true, true);
+            }
             Finding::Proven => return self.done(reading.clone()),
             Finding::Disproven(cause) => return self.fail(cause),
             Finding::Contradicted(cause) if *claimed => return self.fail(cause),

@@ -267,8 +267,9 @@ impl Turn<'_> {
 }
 
 fn changed_aside(version: &str, then: &str) -> String {
+    let software = if version.is_empty() { "software of no version" } else { version };
     format!(
-        "its other buffer holds {version}, with settings that are in no backup and {then}: keep them with `iadms \
+        "its other buffer holds {software}, with settings that are in no backup and {then}: keep them with `iadms \
          rollback`, or begin again with --overwrite"
     )
 }

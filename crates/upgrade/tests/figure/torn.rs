@@ -44,3 +44,21 @@ fn what_only_pretends_to_be_done_fails_at_the_second_look() {
         ]
     );
 }
+
+/// What is found beside loaded software is remembered as nobody's work. What was seen there while it was still written is not it, and
+/// what is there in truth would be taken for somebody's, and keep the run from loading another image. Found by a world.
+#[test]
+fn what_was_there_before_software_was_loaded_is_not_taken_for_what_came_with_it() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    let before = world.device.reading(Scope::Whole, world.now);
+    let is_done = |work: &Work| work.state == OperationState::Done;
+    world.until(|world| world.device.work.as_ref().is_some_and(is_done));
+    let after = world.device.reading(Scope::Whole, world.now);
+    let torn = Reading { configuration: before.configuration, ..after.clone() };
+    assert_ne!(torn.other_configuration(), after.other_configuration());
+    world.forget_answers();
+    let asked = world.run.asked;
+    assert!(world.give(&Event::Read { asked, reading: torn.into() }), "{}", world.told());
+    let world = world.until_underway(Step::Activating);
+    assert_eq!(world.run.left_there.as_ref(), Some(&after.other_configuration()));
+}
