@@ -1,6 +1,6 @@
 //! SHA-256 (FIPS 180-4), by which images and configuration files are known.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,11 @@ impl fmt::Debug for Hasher {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Looks are full of digests: a digit at a time costs a fraction of what `{:02x}` does.
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        digits
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .try_for_each(|digit| f.write_char(digit))
     }
 }
 

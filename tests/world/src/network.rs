@@ -87,7 +87,13 @@ impl World {
     /// A datagram comes that is not as it was sent. By SNMPv3 nothing of it is believed (RFC 3414 section 3.2).
     pub(crate) fn comes_damaged(&mut self, item: Item) {
         let (place, believed) = match item {
-            Item::ToAgent { place, from, bytes } => (Some(place), self.ask_agent(place, from, &bytes)),
+            Item::ToAgent { place, from, bytes } => {
+                let answer = self.answer_of_agent(place, &bytes);
+                let keys = self.units.get(place).and_then(Unit::keys);
+                let believed = answer.as_ref().is_some_and(|answer| is_of_the_device(answer, keys));
+                self.send_answer(place, from, answer);
+                (Some(place), believed)
+            }
             Item::ToManager { socket: socket @ (Socket::Commander | Socket::Listener), peer, bytes } => {
                 (place(peer.ip()), self.manager_hears(socket, peer, &bytes) > 0)
             }
@@ -98,19 +104,24 @@ impl World {
         self.judge(checked);
     }
 
-    /// A device's agent is asked, and whether it takes that for what somebody has said who may.
-    pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) -> bool {
+    /// A device's agent is asked.
+    pub(crate) fn ask_agent(&mut self, place: usize, from: SocketAddr, bytes: &[u8]) {
+        let answer = self.answer_of_agent(place, bytes);
+        self.send_answer(place, from, answer);
+    }
+
+    fn answer_of_agent(&mut self, place: usize, bytes: &[u8]) -> Option<Vec<u8>> {
         let now = self.now;
         if self.impostors.contains_key(&place) {
             self.ask_another(place, bytes);
-            return false;
+            return None;
         }
-        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now) else {
-            return false;
-        };
-        let answer = unit.answer(bytes, now);
-        let believed = answer.as_ref().is_some_and(|answer| is_of_the_device(answer, unit.keys()));
+        let answer = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now)?.answer(bytes, now);
         self.settle(place);
+        answer
+    }
+
+    fn send_answer(&mut self, place: usize, from: SocketAddr, answer: Option<Vec<u8>>) {
         if let Some(answer) = answer
             && from.ip() == MANAGER
         {
@@ -118,7 +129,6 @@ impl World {
             let arrive = move |bytes| Item::ToManager { socket: Socket::Commander, peer, bytes };
             self.send_to_manager(place, arrive, answer);
         }
-        believed
     }
 
     /// Another unit answers at the address of a device.
