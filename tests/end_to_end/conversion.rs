@@ -38,7 +38,7 @@ async fn runs_converted(laboratory: &Laboratory, run: RunId, key: &str) {
     assert_eq!(view.version, "2.0");
     assert!(view.configurations.iter().filter(|one| one.running).all(|one| one.format == 2));
     let user_data = document(&now, ConfigurationKind::UserData);
-    assert_eq!(user_data.entries.len(), 40, "nothing is lost");
+    assert_eq!(user_data.entries().count(), 40, "nothing is lost");
     assert!(user_data.get(key).is_some_and(|user| user.starts_with("u555")), "{user_data:?}");
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn configuration(view: &DeviceView) -> BTreeMap<Kind, Digest> {
 /// The files of the running configuration, by kind.
 pub(crate) fn files(durable: &Durable) -> BTreeMap<Kind, Vec<u8>> {
     let running = |kind| durable.running_configuration(kind);
-    let named = |one: ConfigurationKind| Some((kind(one), running(one)?.file().into_bytes()));
+    let named = |one: ConfigurationKind| Some((kind(one), running(one)?.file().into()));
     ConfigurationKind::ALL.into_iter().filter_map(named).collect()
 }
 

@@ -185,7 +185,7 @@ async fn b09_killed_while_the_device_converts() {
         laboratory.start_again().await;
         assert_eq!(laboratory.end(run).await.outcome, Outcome::Succeeded, "{}", laboratory.told(run).await);
         let user_data = document(&laboratory.durable().await, iad_sim::device::ConfigurationKind::UserData);
-        assert_eq!((user_data.format, user_data.entries.len()), (2, 40));
+        assert_eq!((user_data.format, user_data.entries().count()), (2, 40));
         assert_nothing_came_twice(&laboratory.look().await);
     }
 }

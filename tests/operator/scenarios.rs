@@ -98,7 +98,7 @@ fn play_over_loopback(name: &str) {
 
 /// What an operator who is asked to edit makes of a configuration file.
 fn edited(file: &[u8], format: u32) -> Vec<u8> {
-    conversion::convert(&Document::parse(file).unwrap(), format).to_text().into_bytes()
+    conversion::convert(&Document::parse(file).unwrap(), format).text().into()
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Configuration files: text of one header line and `key=value` lines, the same bytes for the same content.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
@@ -58,15 +61,24 @@ impl ConfigurationKind {
     }
 }
 
-/// The configuration of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The configuration of one kind. It is kept as the file that it is, which copies share: a laboratory has hundreds of thousands
+/// of them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredDocument", into = "StoredDocument")]
 pub struct Document {
     /// Its kind.
     pub kind: ConfigurationKind,
     /// The format that it is written in.
     pub format: u32,
-    /// Keys and values in the order of the file.
-    pub entries: Vec<(String, String)>,
+    text: Arc<str>,
+}
+
+/// A document as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredDocument {
+    kind: ConfigurationKind,
+    format: u32,
+    entries: Vec<(String, String)>,
 }
 
 /// A file that is no configuration.
@@ -92,7 +104,27 @@ pub enum NotAConfiguration {
 impl Document {
     /// A document with nothing in it.
     pub fn empty(kind: ConfigurationKind, format: u32) -> Self {
-        Self { kind, format, entries: Vec::new() }
+        Self::new(kind, format, core::iter::empty::<(&str, &str)>())
+    }
+
+    /// A document of these keys and values, in this order.
+    pub fn new<K: AsRef<str>, V: AsRef<str>>(
+        kind: ConfigurationKind,
+        format: u32,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let mut text = format!("# iad configuration kind={} format={format}\n", kind.name());
+        for (key, value) in entries {
+            for part in [key.as_ref(), "=", value.as_ref(), "\n"] {
+                text.push_str(part);
+            }
+        }
+        Self { kind, format, text: text.into() }
+    }
+
+    /// Keys and values in the order of the file.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.text.lines().skip(1).filter_map(|line| line.split_once('='))
     }
 
     /// What a subscriber's device is configured with in format 1, made from its unique id: eight ports in use.
@@ -100,7 +132,7 @@ impl Document {
         let mut seed = [0; 8];
         seed.copy_from_slice(Digest::of(unique_id.as_bytes()).0.first_chunk::<8>().unwrap_or(&[0; 8]));
         let mut random = Random::new(u64::from_le_bytes(seed) ^ u64::from(kind.number()));
-        let mut entries = Vec::new();
+        let mut entries: Vec<(String, String)> = Vec::new();
         let mut add = |key: String, value: String| entries.push((key, value));
         match kind {
             ConfigurationKind::UserData => {
@@ -134,33 +166,19 @@ impl Document {
             }
             ConfigurationKind::DefaultParameters => return Self::delivered("1.0", 1),
         }
-        Self { kind, format: 1, entries }
+        Self::new(kind, 1, entries)
     }
 
     /// The default parameters that software of this version and format brings along.
     pub fn delivered(version: &str, format: u32) -> Self {
-        let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        Self {
-            kind: ConfigurationKind::DefaultParameters,
-            format,
-            entries: vec![
-                entry("defaults.software", version),
-                entry("defaults.tone-plan", "europe"),
-                entry("defaults.ring-time", "60"),
-            ],
-        }
+        let entries =
+            [("defaults.software", version), ("defaults.tone-plan", "europe"), ("defaults.ring-time", "60")];
+        Self::new(ConfigurationKind::DefaultParameters, format, entries)
     }
 
     /// The file.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("# iad configuration kind={} format={}\n", self.kind.name(), self.format);
-        for (key, value) in &self.entries {
-            text.push_str(key);
-            text.push('=');
-            text.push_str(value);
-            text.push('\n');
-        }
-        text
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Reads a file.
@@ -185,25 +203,47 @@ impl Document {
             return Err(NotAConfiguration::Truncated);
         }
         let entries = lines
-            .map(|(number, line)| {
-                let (key, value) = line.split_once('=').ok_or(NotAConfiguration::Line(number + 1))?;
-                Ok((key.to_owned(), value.to_owned()))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { kind, format, entries })
+            .map(|(number, line)| line.split_once('=').ok_or(NotAConfiguration::Line(number + 1)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::new(kind, format, entries))
     }
 
     /// Gives `key` this value, as the last entry if there was none.
     pub fn set(&mut self, key: &str, value: &str) {
-        match self.entries.iter_mut().find(|entry| entry.0 == key) {
-            Some(entry) => value.clone_into(&mut entry.1),
-            None => self.entries.push((key.to_owned(), value.to_owned())),
+        let mut entries: Vec<_> = self.entries().collect();
+        match entries.iter_mut().find(|entry| entry.0 == key) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((key, value)),
         }
+        *self = Self::new(self.kind, self.format, entries);
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.entries.iter().find(|entry| entry.0 == key).map(|entry| entry.1.as_str())
+        self.entries().find(|entry| entry.0 == key).map(|entry| entry.1)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl From<StoredDocument> for Document {
+    fn from(StoredDocument { kind, format, entries }: StoredDocument) -> Self {
+        Self::new(kind, format, entries)
+    }
+}
+
+impl From<Document> for StoredDocument {
+    fn from(document: Document) -> Self {
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        Self {
+            kind: document.kind,
+            format: document.format,
+            entries: document.entries().map(owned).collect(),
+        }
     }
 }
 
@@ -215,9 +255,9 @@ mod tests {
     fn a_file_reads_back_and_is_the_same_bytes_each_time() {
         for kind in ConfigurationKind::ALL {
             let document = Document::generated(kind, "IAD-000009", 9);
-            let text = document.to_text();
-            assert_eq!(Document::parse(text.as_bytes()), Ok(document));
-            assert_eq!(text, Document::generated(kind, "IAD-000009", 9).to_text());
+            let text = document.text();
+            assert_eq!(Document::parse(text.as_bytes()).as_ref(), Ok(&document));
+            assert_eq!(text, Document::generated(kind, "IAD-000009", 9).text());
         }
     }
 

@@ -16,9 +16,8 @@ const WORDS: [(&str, &str); 7] = [
 
 /// `document` in the format `to`.
 pub fn convert(document: &Document, to: u32) -> Document {
-    let entries =
-        document.entries.iter().map(|(key, value)| (convert_key(key, document.format, to), value.clone()));
-    Document { kind: document.kind, format: to, entries: entries.collect() }
+    let entries = document.entries().map(|(key, value)| (convert_key(key, document.format, to), value));
+    Document::new(document.kind, to, entries)
 }
 
 fn convert_key(key: &str, from: u32, to: u32) -> String {
@@ -47,8 +46,8 @@ mod tests {
         let new = convert(&old, 2);
         assert_eq!(new.get("line/1/account/user"), old.get("subscriber.1.sip.user"));
         assert!(new.get("subscriber.1.sip.user").is_none());
-        assert_eq!(new.entries.len(), old.entries.len());
-        assert!(new.to_text().starts_with("# iad configuration kind=userData format=2\n"));
+        assert_eq!(new.entries().count(), old.entries().count());
+        assert!(new.text().starts_with("# iad configuration kind=userData format=2\n"));
     }
 
     #[test]

@@ -68,14 +68,7 @@ pub struct Configuration {
     document: Document,
     /// Known as soon as the document is, since it is read far more often than that changes.
     #[serde(skip)]
-    file: FileFacts,
-}
-
-/// What is told of the file that a backup would send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileFacts {
     sha256: Digest,
-    size: usize,
 }
 
 /// A configuration as it is read back.
@@ -226,9 +219,7 @@ impl Configuration {
     }
 
     fn of(revision: u32, document: Document) -> Self {
-        let text = document.to_text();
-        let file = FileFacts { sha256: Digest::of(text.as_bytes()), size: text.len() };
-        Self { revision, document, file }
+        Self { revision, sha256: Digest::of(document.text().as_bytes()), document }
     }
 
     /// Moves with each change.
@@ -242,18 +233,18 @@ impl Configuration {
     }
 
     /// The file that a backup would send.
-    pub fn file(&self) -> String {
-        self.document.to_text()
+    pub fn file(&self) -> &str {
+        self.document.text()
     }
 
     /// The digest of that file.
     pub fn sha256(&self) -> Digest {
-        self.file.sha256
+        self.sha256
     }
 
     /// How many bytes that file has.
     pub fn size(&self) -> usize {
-        self.file.size
+        self.document.text().len()
     }
 
     fn replace(&mut self, document: Document) {

@@ -254,7 +254,7 @@ impl World {
         ConfigurationKind::ALL
             .iter()
             .filter_map(|kind| durable.running_configuration(*kind))
-            .map(|one| one.file())
+            .map(|one| one.file().to_owned())
             .collect()
     }
 

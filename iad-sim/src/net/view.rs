@@ -190,7 +190,7 @@ fn configurations(durable: &durable::Durable) -> Vec<ConfigurationView> {
             format: configuration.document().format,
             sha256: configuration.sha256(),
             size: configuration.size(),
-            entries: configuration.document().entries.len(),
+            entries: configuration.document().entries().count(),
         };
         set.iter().map(view).collect::<Vec<_>>()
     };

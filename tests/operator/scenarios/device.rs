@@ -65,7 +65,7 @@ impl Memory {
         let running = device.configurations.iter().filter(|one| one.running);
         let format = running.map(|one| one.format).max().unwrap_or(0);
         let holds = |document: &Document| {
-            let digest = Digest::of(conversion::convert(document, format).to_text().as_bytes());
+            let digest = Digest::of(conversion::convert(document, format).text().as_bytes());
             device.running_digest(document.kind) == Some(digest)
         };
         let known = self.known.iter().find(|(_, documents)| documents.iter().all(holds));

@@ -108,7 +108,7 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
 /// What a converter or an operator makes of a configuration file.
 pub(crate) fn converted(file: &[u8], format: u32) -> Option<Vec<u8>> {
     let document = Document::parse(file).ok()?;
-    Some(conversion::convert(&document, format).to_text().into_bytes())
+    Some(conversion::convert(&document, format).text().into())
 }
 
 /// The kinds of configuration, as the profile names them.

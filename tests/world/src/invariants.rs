@@ -441,5 +441,5 @@ const fn is_at_work(durable: &Durable) -> bool {
 }
 
 fn digest_of_document(document: &Document) -> Digest {
-    crate::images::digest_of(document.to_text().as_bytes())
+    crate::images::digest_of(document.text().as_bytes())
 }

@@ -23,7 +23,7 @@ fn the_new_software_brings_its_default_parameters_and_nothing_else() {
     let mut world = World::new(|_| {});
     world.download(&plan("2.0"));
     let set = &world.device.durable().configurations[1];
-    let entries: Vec<usize> = set.iter().map(|one| one.document().entries.len()).collect();
+    let entries: Vec<usize> = set.iter().map(|one| one.document().entries().count()).collect();
     assert_eq!(entries, [0, 0, 0, 3]);
     assert!(set.iter().all(|one| one.document().format == 2));
     assert_eq!(set[3].document().get("defaults.software"), Some("2.0"));

@@ -161,7 +161,7 @@ struct Before {
 impl Before {
     fn of(world: &World) -> Self {
         let durable = world.device.durable();
-        let set = |set: &durable::ConfigurationSet| set.iter().map(durable::Configuration::file).collect();
+        let set = |set: &durable::ConfigurationSet| set.iter().map(|one| one.file().to_owned()).collect();
         let versions = durable.buffers.iter().map(|buffer| buffer.version.clone());
         let restored: Option<Vec<String>> = ConfigurationKind::ALL
             .iter()

@@ -69,7 +69,7 @@ impl Convert {
         if context.hardware.strikes(FaultKind::ConversionFails).is_some() {
             return failed(ErrorCode::ConversionFailed, "the conversion program failed");
         }
-        let files = self.converted.iter().map(|document| document.to_text().into_bytes()).collect();
+        let files = self.converted.iter().map(|document| document.text().into()).collect();
         Ok(Sending::begin(context, files, CONVERTED))
     }
 }
@@ -80,7 +80,7 @@ impl Sending {
         let mut files = Vec::new();
         for kind in &durable.operation.parameters.kinds {
             match durable.running_configuration(*kind) {
-                Some(configuration) => files.push(configuration.file().into_bytes()),
+                Some(configuration) => files.push(configuration.file().into()),
                 None => return failed(ErrorCode::ApplyFailed, format!("there is no {}", kind.name())),
             }
         }

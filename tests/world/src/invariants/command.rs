@@ -472,7 +472,7 @@ fn what_is_put_in_force_is_backed_up(
         run.backup.iter().flat_map(|set| set.files.values().map(|file| file.digest)).collect();
     let missing = in_force(durable)
         .into_iter()
-        .find(|(_, document)| !backed_up.contains(&digest_of(document.to_text().as_bytes())));
+        .find(|(_, document)| !backed_up.contains(&digest_of(document.text().as_bytes())));
     match missing {
         Some((kind, _)) => broken(
             "what_is_put_in_force_is_backed_up",

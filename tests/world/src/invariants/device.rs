@@ -78,10 +78,10 @@ impl Known {
         owners: &mut BTreeMap<Digest, usize>,
     ) {
         for (kind, document) in &owed {
-            let digest = digest_of(document.to_text().as_bytes());
+            let digest = digest_of(document.text().as_bytes());
             self.history.insert(digest);
             // What is empty, or comes with the software, is nobody's own.
-            if *kind != ConfigurationKind::DefaultParameters && !document.entries.is_empty() {
+            if *kind != ConfigurationKind::DefaultParameters && document.entries().next().is_some() {
                 owners.insert(digest, place);
             }
         }

@@ -227,7 +227,7 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
         "network" => {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
-        "loss" => Trouble::Loss(random.between(10, 100)),
+        "loss" => Trouble::Loss(random.between(5, 20)),
         "kill" => {
             // A device takes some sixty steps until it is backed up, and some hundreds until it is confirmed.
             let most = u64::try_from(devices).unwrap_or(1) * (10 << random.below(6));
