@@ -15,6 +15,7 @@ mod settings;
 mod simulator;
 mod spool;
 mod store;
+mod storm;
 mod tftp;
 mod timers;
 mod transfers;

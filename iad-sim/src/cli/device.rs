@@ -15,6 +15,7 @@ pub(super) enum Device {
     SetConfig(SetConfig),
     Power(Power),
     Calls(Calls),
+    Storm(Storm),
 }
 
 /// List all devices
@@ -82,6 +83,21 @@ pub(super) struct Calls {
     control: Control,
 }
 
+/// Have devices notify that they have restarted, one after the other, as after a power cut in a whole region
+///
+/// It goes on in the background. A second one takes the place of the first.
+#[derive(Debug, Args)]
+pub(super) struct Storm {
+    /// How many notifications a second
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// How many in all; without it, one of each device
+    #[arg(long)]
+    count: Option<u64>,
+    #[command(flatten)]
+    control: Control,
+}
+
 impl Device {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
@@ -100,6 +116,9 @@ impl Device {
             }
             Self::Power(Power { switch, device, control }) => {
                 control.ask(Request::Power { device, on: switch == Switch::On }).await.map(drop)
+            }
+            Self::Storm(Storm { rate, count, control }) => {
+                control.ask(Request::Storm { rate, count }).await.map(drop)
             }
             Self::Calls(Calls { calls, device, control }) => {
                 control.ask(Request::SetCalls { device, calls }).await.map(drop)

@@ -129,17 +129,22 @@ impl Hardware {
         stops.filter_map(|fault| fault.byte).filter(|byte| *byte >= written).min()
     }
 
-    /// Sends a notification about the operation as it stands.
-    pub(crate) fn notify(&mut self, kind: NotificationKind, now: Duration) {
+    /// A notification, with what the device would say in it now.
+    pub(crate) fn says(&self, kind: NotificationKind) -> Notification {
         let operation = &self.durable.operation;
-        let notification = Notification {
+        Notification {
             kind,
             unique_id: self.settings.unique_id.clone(),
             operation: operation.id.clone(),
             command: operation.command,
             progress: operation.progress,
             error: operation.error,
-        };
+        }
+    }
+
+    /// Sends a notification about the operation as it stands.
+    pub(crate) fn notify(&mut self, kind: NotificationKind, now: Duration) {
+        let notification = self.says(kind);
         self.counters.notifications += 1;
         let wanted = |fault: &Fault| fault.notification.is_none_or(|only| only == kind);
         if self.faults.strike(FaultKind::LoseNotification, wanted).is_some() {

@@ -8,7 +8,7 @@ use super::calls::CallAdmission;
 use super::configuration::ConfigurationKind;
 use super::counters::Counters;
 use super::durable::Durable;
-use super::effect::{Effect, TransferEvent, TransferId};
+use super::effect::{Effect, Notification, NotificationKind, TransferEvent, TransferId};
 use super::hardware::{Halt, Hardware};
 use super::request::{Changes, Refused, Verdict};
 use super::running::Running;
@@ -263,6 +263,11 @@ impl Device {
     /// Whether its check of itself finds nothing wrong.
     pub fn is_healthy(&self) -> bool {
         self.running().is_some_and(|running| running.is_healthy)
+    }
+
+    /// A notification of this kind, with what it would say in it now.
+    pub fn says(&self, kind: NotificationKind) -> Notification {
+        self.hardware.says(kind)
     }
 
     /// What survives a loss of power.

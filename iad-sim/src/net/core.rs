@@ -15,12 +15,15 @@ use super::ftp;
 use super::message::{Event, Happening, Message, Waiter};
 use super::notifier::Notifier;
 use super::store::Store;
+use super::storm::Storm;
 use super::tftp::TftpPool;
 use super::timers::Timers;
 use super::transfers::{Job, Owner, Report};
 use super::unit::{Carrier, Unit};
 use super::view::DeviceView;
-use crate::device::{Effect, Notification, Server, ServerProtocol, TransferError, TransferEvent, TransferId};
+use crate::device::{
+    Effect, Notification, NotificationKind, Server, ServerProtocol, TransferError, TransferEvent, TransferId,
+};
 use crate::fault::RequestKind;
 use crate::personality::iad::{IadObjects, engine_id, engine_time, event};
 use crate::transfer::{Progress, TransferSettings};
@@ -32,7 +35,8 @@ pub(crate) struct Core {
     pub(crate) socket: Socket,
     pub(crate) units: Vec<Unit>,
     pub(crate) by_address: BTreeMap<IpAddr, usize>,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Timers<usize>,
+    pub(crate) storm: Option<Storm>,
     pub(crate) tftp: TftpPool,
     pub(crate) transfer: TransferSettings,
     pub(crate) notifier: Option<Notifier>,
@@ -58,7 +62,8 @@ impl Core {
         }
         loop {
             let informs = self.notifier.as_ref().and_then(Notifier::next_deadline);
-            let deadline = self.timers.next().into_iter().chain(informs).min();
+            let storm = self.storm.as_ref().and_then(Storm::deadline);
+            let deadline = self.timers.next().into_iter().chain(informs).chain(storm).min();
             tokio::select! {
                 received = self.socket.receive(&mut requests) => match received {
                     Ok(()) => self.answer(&requests),
@@ -101,6 +106,19 @@ impl Core {
         }
         if let Some(notifier) = &mut self.notifier {
             notifier.repeat(now);
+        }
+        self.go_on_storming(now);
+    }
+
+    /// Sends what is due of the storm. Devices that do not run are passed over, as if they had been heard.
+    fn go_on_storming(&mut self, now: Duration) {
+        while let Some(number) = self.storm.as_mut().and_then(|storm| storm.next(now)) {
+            let count = u64::try_from(self.units.len()).unwrap_or(u64::MAX).max(1);
+            let place = usize::try_from(number % count).unwrap_or_default();
+            let running = self.units.get(place).filter(|unit| unit.device.answers());
+            if let Some(notification) = running.map(|unit| unit.device.says(NotificationKind::Restarted)) {
+                self.notify(place, notification, now);
+            }
         }
     }
 

@@ -42,6 +42,13 @@ pub enum Request {
         /// How many.
         calls: u32,
     },
+    /// Let devices notify, one after the other, that they have restarted. One that is going on is replaced.
+    Storm {
+        /// Notifications per second, at least 1.
+        rate: u32,
+        /// How many in all; without it, one of each device.
+        count: Option<u64>,
+    },
     /// Let something go wrong.
     AddFault {
         /// What.

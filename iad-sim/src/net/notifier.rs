@@ -10,6 +10,7 @@ use snmp::notification::Event;
 use snmp::usm::{EngineId, EngineTime};
 
 use super::settings::NotifySettings;
+use super::timers::Timers;
 
 /// Sends the notifications of all devices.
 #[derive(Debug)]
@@ -20,14 +21,24 @@ pub(crate) struct Notifier {
     trap_id: i32,
     /// The last one used to encrypt a trap.
     salt: u64,
-    /// The INFORMs that are not acknowledged yet, by the address of the device.
+    /// The INFORMs that are not acknowledged yet, by the address of the device, and when they are sent again.
     informs: BTreeMap<IpAddr, Manager>,
+    timers: Timers<IpAddr>,
     buffer: Vec<u8>,
 }
 
 impl Notifier {
     pub(crate) fn new(socket: Socket, settings: NotifySettings, seed: u64, salt: u64) -> Self {
-        Self { socket, settings, seed, trap_id: 0, salt, informs: BTreeMap::new(), buffer: Vec::new() }
+        Self {
+            socket,
+            settings,
+            seed,
+            trap_id: 0,
+            salt,
+            informs: BTreeMap::new(),
+            timers: Timers::default(),
+            buffer: Vec::new(),
+        }
     }
 
     /// Sends a notification of the device with this address, whose engine this is.
@@ -72,33 +83,46 @@ impl Notifier {
         if let Err(error) = manager.request(&target, event.inform()) {
             tracing::error!(%error, "cannot write an INFORM");
         }
-        self.repeat(now);
+        self.pump(device, now);
     }
 
     /// Takes acknowledgements.
     pub(crate) fn take(&mut self, batch: &Batch, now: Duration) {
         for datagram in batch.iter() {
-            if let Some(manager) = datagram.local.and_then(|local| self.informs.get_mut(&local)) {
+            let Some(device) = datagram.local else { continue };
+            if let Some(manager) = self.informs.get_mut(&device) {
                 manager.handle(datagram.peer, datagram.bytes, now);
+                self.pump(device, now);
             }
         }
-        self.repeat(now);
     }
 
     /// Sends what is due.
     pub(crate) fn repeat(&mut self, now: Duration) {
-        for (device, manager) in &mut self.informs {
-            while let Some(peer) = manager.poll_transmit(now, &mut self.buffer) {
-                send(&self.socket, *device, peer, &self.buffer);
-            }
-            while manager.poll_event().is_some() {}
+        while let Some(device) = self.timers.pop(now) {
+            self.pump(device, now);
         }
-        self.informs.retain(|_, manager| manager.outstanding() > 0);
+    }
+
+    /// Sends what a device has to send, and forgets what is over.
+    fn pump(&mut self, device: IpAddr, now: Duration) {
+        let Some(manager) = self.informs.get_mut(&device) else { return };
+        while let Some(peer) = manager.poll_transmit(now, &mut self.buffer) {
+            send(&self.socket, device, peer, &self.buffer);
+        }
+        while manager.poll_event().is_some() {}
+        let deadline = manager.next_deadline();
+        let is_over = manager.outstanding() == 0;
+        if is_over {
+            self.informs.remove(&device);
+        }
+        self.timers.arm(device, deadline.filter(|_| !is_over));
     }
 
     /// A device that has lost power repeats nothing.
     pub(crate) fn forget(&mut self, device: IpAddr) {
         self.informs.remove(&device);
+        self.timers.arm(device, None);
     }
 
     /// Waits for acknowledgements.
@@ -107,7 +131,7 @@ impl Notifier {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        self.informs.values().filter_map(Manager::next_deadline).min()
+        self.timers.next()
     }
 }
 

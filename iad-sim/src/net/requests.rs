@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::core::Core;
 use super::message::{Request, Response};
+use super::storm::Storm;
 use super::view::{DeviceView, FaultView};
 use crate::device::ConfigurationKind;
 use crate::fault::{Armed, Fault};
@@ -29,6 +30,7 @@ impl Core {
                     unit.device.set_calls(calls, now);
                 }
             }),
+            Request::Storm { rate, count } => self.begin_storm(rate, count),
             Request::AddFault { fault } => self.add_fault(fault),
             Request::ListFaults => Response::Faults { faults: self.faults() },
             Request::ClearFaults { number } => {
@@ -65,6 +67,19 @@ impl Core {
             (0, Some(device)) => no_such_device(&device),
             _ => Response::Added { number },
         }
+    }
+
+    fn begin_storm(&mut self, rate: u32, count: Option<u64>) -> Response {
+        let refused = |reason: &str| Response::Refused { reason: reason.to_owned() };
+        if self.notifier.is_none() {
+            return refused("the devices notify nobody: the simulator was started without --notify");
+        }
+        if rate == 0 {
+            return refused("a storm has a rate of at least one notification per second");
+        }
+        let count = count.unwrap_or(u64::try_from(self.units.len()).unwrap_or(u64::MAX));
+        self.storm = Some(Storm::new(rate, count, self.clock.now()));
+        Response::Done
     }
 
     fn view(&mut self, place: usize) -> Option<DeviceView> {

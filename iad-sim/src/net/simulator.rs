@@ -110,6 +110,7 @@ impl Simulator {
             by_address: units.iter().enumerate().map(|(place, unit)| (unit.address, place)).collect(),
             units,
             timers: Timers::default(),
+            storm: None,
             tftp,
             transfer: settings.transfer.clone(),
             notifier,

@@ -1,26 +1,32 @@
-//! When each device is due next, for any number of devices.
+//! When each of any number of devices is due next.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// At most one deadline for each device.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    due: BTreeSet<(Duration, usize)>,
-    armed: Vec<Option<Duration>>,
+/// At most one deadline for each device, by its place or its address.
+#[derive(Debug)]
+pub(crate) struct Timers<K> {
+    due: BTreeSet<(Duration, K)>,
+    armed: BTreeMap<K, Duration>,
 }
 
-impl Timers {
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Self { due: BTreeSet::new(), armed: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Copy> Timers<K> {
     /// Sets or clears the deadline of a device.
-    pub(crate) fn arm(&mut self, device: usize, deadline: Option<Duration>) {
-        if self.armed.len() <= device {
-            self.armed.resize(device + 1, None);
-        }
-        let Some(armed) = self.armed.get_mut(device) else { return };
-        if *armed == deadline {
+    pub(crate) fn arm(&mut self, device: K, deadline: Option<Duration>) {
+        let before = match deadline {
+            Some(deadline) => self.armed.insert(device, deadline),
+            None => self.armed.remove(&device),
+        };
+        if before == deadline {
             return;
         }
-        if let Some(before) = std::mem::replace(armed, deadline) {
+        if let Some(before) = before {
             self.due.remove(&(before, device));
         }
         if let Some(deadline) = deadline {
@@ -34,12 +40,9 @@ impl Timers {
     }
 
     /// A device that is due by now; its deadline is cleared.
-    pub(crate) fn pop(&mut self, now: Duration) -> Option<usize> {
-        let (deadline, device) = self.due.first().copied().filter(|(deadline, _)| *deadline <= now)?;
-        self.due.remove(&(deadline, device));
-        if let Some(armed) = self.armed.get_mut(device) {
-            *armed = None;
-        }
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<K> {
+        let (_, device) = self.due.first().copied().filter(|(deadline, _)| *deadline <= now)?;
+        self.arm(device, None);
         Some(device)
     }
 }

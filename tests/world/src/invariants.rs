@@ -244,7 +244,8 @@ impl Checks {
                 // What it was like before no manager has ever seen.
                 known.history.clear();
                 known.owe(place, device::in_force(durable), &mut self.owners);
-            } else if !run.is_some_and(is_about_what_runs) {
+            } else if !run.is_some_and(|run| is_about_what_runs(run) && run.old.is_some()) {
+                // A run that has not looked yet may end without that.
                 let is_home =
                     left.is_some_and(|left| device::is_running(durable, &left.version, left.buffer));
                 known.changed_software(durable, is_home);
