@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use engine::file_server::{Rates, Settings};
+use engine::file_server::{Link, Rates, Settings};
 
 /// Where the data is, unless told otherwise.
 pub const DATA: &str = "/var/lib/iadms";
@@ -85,6 +85,11 @@ pub struct TftpLimits {
     #[arg(long = "tftp-transfer-bandwidth", value_name = "RATE")]
     pub each: Option<Bandwidth>,
 
+    /// Bits a second of all TFTP transfers over the link to the devices of a network, such as 10.1.0.0/16=2M; may be given several
+    /// times
+    #[arg(long = "tftp-link", value_name = "NETWORK=RATE")]
+    pub links: Vec<LinkBandwidth>,
+
     /// TFTP transfers at once; further devices wait for their turn
     #[arg(long = "tftp-transfers", value_name = "NUMBER", default_value_t = MOST_TRANSFERS,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
@@ -96,7 +101,7 @@ const MOST_TRANSFERS: usize = 16_384;
 
 impl Default for TftpLimits {
     fn default() -> Self {
-        Self { all: None, each: None, transfers: MOST_TRANSFERS }
+        Self { all: None, each: None, links: Vec::new(), transfers: MOST_TRANSFERS }
     }
 }
 
@@ -104,7 +109,33 @@ impl TftpLimits {
     /// As the file server takes them.
     pub fn settings(&self) -> Settings {
         let rates = Rates { all: self.all.map(Bandwidth::bytes), each: self.each.map(Bandwidth::bytes) };
-        Settings { rates, most_transfers: self.transfers, ..Settings::default() }
+        let links = self.links.iter().map(|LinkBandwidth(link)| *link).collect();
+        Settings { rates, links, most_transfers: self.transfers, ..Settings::default() }
+    }
+}
+
+/// How fast files go over one link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkBandwidth(Link);
+
+/// What stands there is no link with its bandwidth.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotALink {
+    /// There is no network, or no `=`.
+    #[error("a network and its bandwidth, such as 10.1.0.0/16=2M, were expected")]
+    Network,
+    /// What stands behind the network.
+    #[error(transparent)]
+    Bandwidth(#[from] NotABandwidth),
+}
+
+impl FromStr for LinkBandwidth {
+    type Err = NotALink;
+
+    fn from_str(text: &str) -> Result<Self, NotALink> {
+        let (network, rate) = text.split_once('=').ok_or(NotALink::Network)?;
+        let network = network.parse().map_err(|_| NotALink::Network)?;
+        Ok(Self(Link { network, rate: rate.parse::<Bandwidth>()?.bytes() }))
     }
 }
 
@@ -236,5 +267,17 @@ mod tests {
         {
             assert_eq!(bytes(text), Err(NotABandwidth), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_link_is_a_network_and_its_bandwidth() {
+        for (text, network) in [("10.1.0.0/16=2M", "10.1.0.0/16"), ("2001:db8::/32=2M", "2001:db8::/32")] {
+            let LinkBandwidth(link) = text.parse().unwrap();
+            assert_eq!((link.network.to_string(), link.rate.get()), (network.to_owned(), 250_000));
+        }
+        for text in ["", "10.1.0.0=2M", "10.1.0.0/33=2M", "10.1.0.0/16", "=2M"] {
+            assert_eq!(text.parse::<LinkBandwidth>(), Err(NotALink::Network), "{text:?}");
+        }
+        assert_eq!("10.1.0.0/16=fast".parse::<LinkBandwidth>(), Err(NotABandwidth.into()));
     }
 }

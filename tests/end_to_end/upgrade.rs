@@ -70,7 +70,13 @@ async fn h09_several_devices_at_once() {
 #[tokio::test]
 async fn h09_several_devices_at_once_and_one_file_at_a_time() {
     let bandwidth = |text: &str| Some(text.parse().expect("a bandwidth"));
-    five_at_once(TftpLimits { all: bandwidth("20M"), each: bandwidth("10M"), transfers: 1 }).await;
+    five_at_once(TftpLimits {
+        all: bandwidth("20M"),
+        each: bandwidth("10M"),
+        links: vec!["127.0.0.0/8=15M".parse().unwrap()],
+        transfers: 1,
+    })
+    .await;
 }
 
 async fn five_at_once(tftp_limits: TftpLimits) {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quinn_udp::UdpSocketState;
@@ -13,6 +13,7 @@ use tokio::net::UdpSocket;
 use crate::batch::Batch;
 use crate::bind::{self, BindError, SocketOptions};
 use crate::drops;
+use crate::outbox::Outbox;
 
 /// Most bytes in one segmented send: all segments together travel the stack as one UDP datagram.
 const MAX_SEGMENTED_BYTES: usize = 65_000;
@@ -122,6 +123,39 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Sends all that waits in the outbox, waiting for room in the send buffer, and empties it.
+    ///
+    /// What the system will not send is left out and told to `refused`, each with its peer: others are not concerned by it.
+    pub async fn send_all(&self, outbox: &mut Outbox, mut refused: impl FnMut(SocketAddr, &io::Error)) {
+        let mut done = 0;
+        while let Some(peer) = outbox.peer(done) {
+            let socket = self.io.as_fd().as_raw_fd();
+            match self.io.async_io(Interest::WRITABLE, || outbox.send_from(done, socket)).await {
+                Ok(sent) => done += sent.max(1),
+                Err(error) => {
+                    refused(peer, &error);
+                    done += 1;
+                }
+            }
+        }
+        outbox.clear();
+    }
+
+    /// The same for as many as there is room for in the send buffer, without waiting: the others are refused.
+    pub fn try_send_all(&self, outbox: &mut Outbox, mut refused: impl FnMut(SocketAddr, &io::Error)) {
+        let mut done = 0;
+        while let Some(peer) = outbox.peer(done) {
+            match outbox.send_from(done, self.io.as_fd().as_raw_fd()) {
+                Ok(sent) => done += sent.max(1),
+                Err(error) => {
+                    refused(peer, &error);
+                    done += 1;
+                }
+            }
+        }
+        outbox.clear();
     }
 
     /// Sends what there is room for in the send buffer, without waiting.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use datagram::{Batch, BindError, Socket, SocketOptions, Transmit};
+use datagram::{Batch, BindError, Outbox, Socket, SocketOptions, Transmit};
 
 fn open(address: &str) -> Socket {
     Socket::bind(address.parse().unwrap(), &SocketOptions::default()).unwrap()
@@ -67,6 +67,52 @@ async fn one_client_socket_speaks_for_many_addresses() {
     }
     assert_eq!(peers.len(), 98);
     assert!(peers.iter().all(|(&last, peer)| *peer == at(&format!("127.0.3.{last}"), &many)));
+}
+
+#[tokio::test]
+async fn what_is_sent_together_goes_to_each_peer_from_the_address_it_was_to_come_from() {
+    for host in ["127.0.0.1", "::1"] {
+        let any_port = SocketAddr::new(host.parse().unwrap(), 0).to_string();
+        let sender = open(&any_port);
+        let peers: Vec<_> = (0..150).map(|_| open(&any_port)).collect();
+        let mut outbox = Outbox::default();
+        for (number, peer) in peers.iter().enumerate() {
+            let local = (number % 3 > 0).then(|| sender.address().ip());
+            outbox.push(peer.address(), local, &[number as u8; 3]);
+        }
+        assert_eq!(outbox.len(), 150);
+        sender.send_all(&mut outbox, |peer, error| panic!("{peer}: {error}")).await;
+        assert!(outbox.is_empty());
+        for (number, peer) in peers.iter().enumerate() {
+            let came = take(peer, 1).await.remove(0);
+            assert_eq!((came.0, came.2), (sender.address(), vec![number as u8; 3]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_one_peer_cannot_be_sent_keeps_nobody_waiting() {
+    let (sender, one, other) = (open("127.0.0.1:0"), open("127.0.0.1:0"), open("127.0.0.1:0"));
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    for waits in [true, false] {
+        let mut outbox = Outbox::default();
+        for peer in [nowhere, one.address(), nowhere, nowhere, other.address(), nowhere] {
+            outbox.push(peer, None, b"packet");
+        }
+        // Longer than a datagram may be.
+        outbox.push(one.address(), None, &[0; 70_000]);
+        outbox.push(other.address(), None, b"");
+        let mut refused = Vec::new();
+        if waits {
+            sender.send_all(&mut outbox, |peer, _| refused.push(peer)).await;
+        } else {
+            sender.try_send_all(&mut outbox, |peer, _| refused.push(peer));
+        }
+        assert_eq!(refused, [nowhere, nowhere, nowhere, nowhere, one.address()]);
+        assert_eq!(take(&one, 1).await.remove(0).2, b"packet");
+        let came: Vec<_> = take(&other, 2).await.into_iter().map(|(_, _, bytes)| bytes).collect();
+        assert_eq!(came, [b"packet".to_vec(), Vec::new()]);
+    }
 }
 
 #[tokio::test]

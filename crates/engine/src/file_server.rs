@@ -17,6 +17,7 @@
 
 mod chunks;
 mod ftp;
+mod links;
 mod message;
 mod outbox;
 mod pace;
@@ -29,6 +30,7 @@ mod tickets;
 mod waiting;
 
 pub use ftp::{FtpGrant, FtpOutcome};
+pub use links::Link;
 pub use message::{
     CHUNK_BYTES, Cause, FromStorage, News, Order, Report, StorageFailure, ToStorage, TransferId,
 };
@@ -36,15 +38,16 @@ pub use pace::Rates;
 pub use refusal::Refusal;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use tftp::{DecodeError, Failure, Limits, Packet, Receiver, Request, Sender, Timing};
 use upgrade::{Content, Direction, Protocol, Ticket, TicketName};
 
 use self::chunks::Chunks;
+use self::links::{LinkId, Links};
 use self::outbox::{Outbox, Owner, Reply};
-use self::pace::Pace;
+use self::pace::{Pace, most_transfers};
 use self::session::{End, Session};
 use self::tickets::{Open, Tickets};
 use self::waiting::{Asked, Waiting};
@@ -62,7 +65,7 @@ pub enum Port {
 }
 
 /// What a file server goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The most it agrees to when a client asks for options.
     pub limits: Limits,
@@ -70,6 +73,8 @@ pub struct Settings {
     pub timing: Timing,
     /// How fast files go over.
     pub rates: Rates,
+    /// Links over which they go slower.
+    pub links: Vec<Link>,
     /// How many transfers there are at once, at most. Fewer where the rate of all is too low for so many.
     pub most_transfers: usize,
 }
@@ -82,6 +87,7 @@ impl Default for Settings {
             limits: Limits { block_size: 1428, timeout: false, ..Limits::default() },
             timing: Timing::default(),
             rates: Rates::default(),
+            links: Vec::new(),
             most_transfers: 16_384,
         }
     }
@@ -96,12 +102,14 @@ pub struct FileServer {
     by_peer: BTreeMap<SocketAddr, TransferId>,
     ftp: BTreeMap<TransferId, TicketName>,
     /// Sessions that may have something to send, in turn.
-    row: VecDeque<TransferId>,
+    links: Links,
     deadlines: BTreeSet<(Duration, TransferId)>,
     /// Of all transfers together.
     pace: Pace,
     /// Transfers that have not ended.
     active: usize,
+    /// One that waits may have room now.
+    may_begin: bool,
     waiting: Waiting,
     chunks: Chunks,
     outbox: Outbox,
@@ -112,15 +120,16 @@ impl FileServer {
     /// A server without tickets: it refuses everything.
     pub fn new(settings: Settings) -> Self {
         Self {
+            links: Links::new(&settings.links),
             settings,
             tickets: Tickets::default(),
             sessions: BTreeMap::new(),
             by_peer: BTreeMap::new(),
             ftp: BTreeMap::new(),
-            row: VecDeque::new(),
             deadlines: BTreeSet::new(),
             pace: Pace::default(),
             active: 0,
+            may_begin: false,
             waiting: Waiting::default(),
             chunks: Chunks::default(),
             outbox: Outbox::default(),
@@ -201,20 +210,21 @@ impl FileServer {
         if !self.pace.is_free(now) {
             return None;
         }
-        let Settings { rates, .. } = self.settings;
-        while let Some(id) = self.row.pop_front() {
+        let rates = self.settings.rates;
+        while let Some(id) = self.links.pop(now) {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
-            if rates.all.is_some() && session.owes_a_turn() {
-                self.row.push_back(id);
+            let Session { port, peer, local, link, .. } = *session;
+            if (rates.all.is_some() || self.links.rate(link).is_some()) && session.owes_a_turn() {
+                self.links.push(link, id);
                 continue;
             }
             session.queued = false;
-            let Session { port, peer, local, .. } = *session;
             let sent = session.transmit(rates.each, now, buffer);
             if let Some(sent) = &sent {
                 self.pace.spend(sent.length, rates.all, now);
+                self.links.spend(link, sent.length, now);
                 session.queued = true;
-                self.row.push_back(id);
+                self.links.push(link, id);
             }
             self.settle(id, now);
             if let Some(tftp::Transmit { length, segment_size }) = sent {
@@ -237,7 +247,7 @@ impl FileServer {
     /// When [`FileServer::poll_transmit`] has to be called next if nothing comes in before.
     pub fn next_deadline(&self) -> Option<Duration> {
         let session = self.deadlines.first().map(|(deadline, _)| *deadline);
-        let paced = (!self.row.is_empty()).then(|| self.pace.next());
+        let paced = self.links.next().map(|turn| turn.max(self.pace.next()));
         session.into_iter().chain(self.tickets.next_expiry()).chain(paced).min()
     }
 
@@ -279,9 +289,12 @@ impl FileServer {
 
     /// Lets those begin who wait, as far as there is room.
     fn begin_waiting(&mut self, now: Duration) {
-        while self.has_room()
-            && let Some(Asked { peer, local, datagram }) = self.waiting.next(now)
+        while std::mem::take(&mut self.may_begin)
+            && self.has_room()
+            && let Some(asked) = self.waiting.next(|link| self.links.has_room(link), now)
         {
+            self.may_begin = true;
+            let Asked { peer, local, datagram } = asked;
             // It could be read when it came.
             if let Ok(Packet::Request(request)) = Packet::decode(&datagram) {
                 self.request(&Datagram { peer, local, bytes: &datagram }, &request, true, now);
@@ -290,7 +303,13 @@ impl FileServer {
     }
 
     fn has_room(&self) -> bool {
-        self.active < self.settings.most_transfers.min(self.settings.rates.most_transfers())
+        self.active < self.settings.most_transfers.min(most_transfers(self.settings.rates.all))
+    }
+
+    /// Whether a device behind this link may begin at once: nobody waits who could begin before it.
+    fn is_in_turn(&self, link: LinkId) -> bool {
+        let has_room = |link| self.links.has_room(link);
+        self.has_room() && has_room(link) && !self.waiting.is_anyone_next(has_room)
     }
 
     /// Begins a transfer, lets it wait, or knows the request for a repetition of the one that began it. `in_turn`: it has waited.
@@ -328,16 +347,18 @@ impl FileServer {
         if running.and_then(|id| self.sessions.get(&id)).is_some_and(|session| session.is_alive(now)) {
             return Err(Refusal::Busy);
         }
-        if running.is_none() && !in_turn && !(self.has_room() && self.waiting.len() == 0) {
+        let link = self.links.of(peer.ip());
+        if running.is_none() && !in_turn && !self.is_in_turn(link) {
             let asked = Asked { peer, local, datagram: datagram.bytes.to_vec() };
-            self.waiting.ask(name, asked, now);
+            self.waiting.ask(name, link, asked, now);
+            self.may_begin = true;
             return Ok(());
         }
         let Settings { limits, timing, rates, .. } = &self.settings;
         let end = match content {
             Content::Stored { digest } if direction == Direction::Read => {
                 let mut sender = Sender::answer(request, Some(size), limits, timing, now);
-                sender.limit_burst(rates.burst());
+                sender.limit_burst(rates.burst(self.links.rate(link)));
                 End::Sends { sender, file: digest }
             }
             Content::Arriving if direction == Direction::Write => {
@@ -363,7 +384,8 @@ impl FileServer {
         self.outbox.report(owner.clone(), News::Begun { size: announced });
         self.by_peer.insert(peer, id);
         self.active += 1;
-        self.sessions.insert(id, Session::new(owner, peer, local, Port::Transfers, end, now));
+        self.links.begun(link);
+        self.sessions.insert(id, Session::new(owner, peer, local, Port::Transfers, link, end, now));
         self.touch(id, now);
         Ok(())
     }
@@ -378,6 +400,7 @@ impl FileServer {
                         // What a device sends is slowed by answering it later.
                         session.pace.spend(datagram.bytes.len(), self.settings.rates.each, now);
                         self.pace.spend(datagram.bytes.len(), self.settings.rates.all, now);
+                        self.links.spend(session.link, datagram.bytes.len(), now);
                     }
                 }
                 self.touch(id, now);

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use datagram::{Batch, Socket, Transmit};
+use datagram::{Batch, Outbox, Socket};
 use snmp::Operation;
 use snmp::agent::{Agent, Outcome};
 use tokio::sync::{broadcast, mpsc};
@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) agent: Agent,
     pub(crate) socket: Socket,
+    /// Answers that go out together.
+    pub(crate) answers: Outbox,
     pub(crate) units: Vec<Unit>,
     pub(crate) by_address: BTreeMap<IpAddr, usize>,
     pub(crate) timers: Timers<usize>,
@@ -142,20 +144,20 @@ impl Core {
             // What was answered has to be true after a loss of power, too.
             unit.save(self.store.as_ref());
             if !is_lost {
-                let transmit = Transmit {
-                    peer: datagram.peer,
-                    local: Some(local),
-                    bytes: &response,
-                    segment_size: None,
-                };
-                if let Err(error) = self.socket.try_send(&transmit) {
-                    tracing::debug!(%error, device = %local, "an answer is lost");
-                }
+                self.answers.push(datagram.peer, Some(local), &response);
             }
             if is_set {
+                // A device answers before it does what it was told.
+                self.send_answers();
                 self.settle(place);
             }
         }
+        self.send_answers();
+    }
+
+    fn send_answers(&mut self) {
+        let lost = |peer, error: &std::io::Error| tracing::debug!(%error, %peer, "an answer is lost");
+        self.socket.try_send_all(&mut self.answers, lost);
     }
 
     /// Takes what is told of a transfer.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use datagram::{BindError, Socket, SocketOptions};
+use datagram::{BindError, Outbox, Socket, SocketOptions};
 use snmp::agent::{Agent, Settings as AgentSettings};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -107,6 +107,7 @@ impl Simulator {
             clock,
             agent: Agent::new(agent_settings(&settings), salt()),
             socket,
+            answers: Outbox::default(),
             by_address: units.iter().enumerate().map(|(place, unit)| (unit.address, place)).collect(),
             units,
             timers: Timers::default(),

@@ -6,7 +6,7 @@ use engine::commander::{Answer, Ask};
 use snmp::manager::Regression;
 use tokio::sync::{mpsc, watch};
 
-use super::sockets::{Batches, Sockets};
+use super::sockets::{Batches, Outgoing, Sockets};
 use crate::daemon::clock::Clock;
 
 /// Carries requests and answers until nobody asks any more.
@@ -25,11 +25,13 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut batches = Batches::default();
     let mut buffer = Vec::new();
+    let mut requests = Outgoing::default();
     let mut asked = Vec::new();
     loop {
         while let Some(transmit) = commander.poll_transmit(clock.elapsed(), &mut buffer) {
-            sockets.send(&transmit, &buffer).await;
+            sockets.queue(&transmit, &buffer, &mut requests).await;
         }
+        sockets.send_off(&mut requests).await;
         while let Some(answer) = commander.poll_answer(clock.elapsed()) {
             answered(answer);
         }

@@ -11,7 +11,7 @@ use engine::file_server::{FromStorage, Order, Port, Refusal, Report, TransferId}
 use tokio::sync::{mpsc, oneshot};
 
 use super::ftp::FtpCall;
-use super::sockets::{Batches, Sockets};
+use super::sockets::{Batches, Outgoing, Sockets};
 use super::storage::Storage;
 use crate::daemon::clock::Clock;
 
@@ -54,6 +54,7 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
     let Connections { requests, transfers, mut orders, reports, storage, mut stored, mut ftp, figures } =
         connections;
     let (mut asked, mut moved) = (Batches::default(), Batches::default());
+    let (mut answers_out, mut packets) = (Outgoing::default(), Outgoing::default());
     let mut buffer = Vec::new();
     let mut answers = Vec::new();
     let mut stops: BTreeMap<TransferId, oneshot::Sender<()>> = BTreeMap::new();
@@ -63,9 +64,12 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
         for sent in 0..MOST_AT_ONCE {
             let Some((port, transmit)) = server.poll_transmit(clock.elapsed(), &mut buffer) else { break };
             let sockets = if port == Port::Requests { &requests } else { &transfers };
-            sockets.send(&transmit, &buffer).await;
+            let waiting = if port == Port::Requests { &mut answers_out } else { &mut packets };
+            sockets.queue(&transmit, &buffer, waiting).await;
             busy = sent + 1 == MOST_AT_ONCE;
         }
+        requests.send_off(&mut answers_out).await;
+        transfers.send_off(&mut packets).await;
         while let Some(work) = server.poll_storage() {
             storage.ask(work);
         }

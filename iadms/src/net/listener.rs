@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use upgrade::DeviceId;
 
-use super::sockets::{Batches, Sockets};
+use super::sockets::{Batches, Outgoing, Sockets};
 use crate::daemon::clock::Clock;
 
 /// What the listener tells.
@@ -71,14 +71,16 @@ pub async fn run(
     listener.know(index.borrow_and_update().clone());
     let mut batches = Batches::default();
     let mut buffer = Vec::new();
+    let mut acknowledgements = Outgoing::default();
     let mut receipts = Vec::new();
     let mut waiting = None;
     // When it is looked whether the system has dropped datagrams.
     let mut look = None;
     loop {
         while let Some(transmit) = listener.poll_transmit(&mut buffer) {
-            sockets.send(&transmit, &buffer).await;
+            sockets.queue(&transmit, &buffer, &mut acknowledgements).await;
         }
+        sockets.send_off(&mut acknowledgements).await;
         figures.heard.store(listener.counters().heard, Ordering::Relaxed);
         figures.undecodable.store(listener.counters().undecodable, Ordering::Relaxed);
         figures.unproven.store(listener.counters().unproven, Ordering::Relaxed);

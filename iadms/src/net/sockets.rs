@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use datagram::{Batch, BindError, Socket, SocketOptions};
+use datagram::{Batch, BindError, Outbox, Socket, SocketOptions};
 use engine::datagram::{Datagram, Transmit};
 
 /// How often a port that is free in both families is looked for.
@@ -22,6 +22,16 @@ pub struct Batches {
     v4: Batch,
     v6: Batch,
 }
+
+/// Datagrams that wait to be sent together.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    v4: Outbox,
+    v6: Outbox,
+}
+
+/// Datagrams that wait to be sent together, at most.
+pub const MOST_TOGETHER: usize = 64;
 
 impl Sockets {
     /// Binds an address. `[::]` stands for all addresses of both families, on the same port; where the system has no
@@ -125,6 +135,34 @@ impl Sockets {
         Ok(())
     }
 
+    /// Sends, together with others where it is a single datagram: as soon as many wait, or when they are sent off.
+    pub async fn queue(&self, transmit: &Transmit, buffer: &[u8], outgoing: &mut Outgoing) {
+        if transmit.length > transmit.segment_size {
+            // What came before it goes out before it.
+            self.send_off(outgoing).await;
+            self.send(transmit, buffer).await;
+            return;
+        }
+        let waiting = if transmit.peer.is_ipv4() { &mut outgoing.v4 } else { &mut outgoing.v6 };
+        waiting.push(transmit.peer, transmit.local, buffer.get(..transmit.length).unwrap_or(buffer));
+        if waiting.len() >= MOST_TOGETHER {
+            self.send_off(outgoing).await;
+        }
+    }
+
+    /// Sends what waits. What one peer cannot be sent is lost like any datagram.
+    pub async fn send_off(&self, outgoing: &mut Outgoing) {
+        for (socket, waiting) in [(&self.v4, &mut outgoing.v4), (&self.v6, &mut outgoing.v6)] {
+            if waiting.is_empty() {
+                continue;
+            }
+            match socket {
+                Some(socket) => socket.send_all(waiting, told).await,
+                None => waiting.clear(),
+            }
+        }
+    }
+
     /// Sends, and tells whether the system took it. What one peer cannot be sent is lost like any datagram; the others are
     /// not kept waiting.
     pub async fn send(&self, transmit: &Transmit, buffer: &[u8]) -> bool {
@@ -142,10 +180,14 @@ impl Sockets {
             None => Err(io::Error::from(io::ErrorKind::AddrNotAvailable)),
         };
         if let Err(error) = &sent {
-            tracing::debug!(peer = %transmit.peer, %error, "a datagram could not be sent");
+            told(transmit.peer, error);
         }
         sent.is_ok()
     }
+}
+
+fn told(peer: SocketAddr, error: &io::Error) {
+    tracing::debug!(%peer, %error, "a datagram could not be sent");
 }
 
 async fn receive(socket: Option<&Socket>, batch: &mut Batch) -> io::Result<()> {

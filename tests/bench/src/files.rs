@@ -11,12 +11,16 @@ use tftp::Options;
 
 pub(crate) use serve::{Ours, serve_async_tftp, serve_ours};
 
+use crate::limits::{self, Way};
 use crate::process::NotStarted;
 use crate::random::Random;
-use crate::report::{Entry, Measured, Round};
+use crate::report::{Bound, Entry, Measured, Round, median};
 use crate::usage::Watch;
 use load::Load;
 use server::Server;
+
+/// Bytes before the contents of a block (RFC 1350 section 5).
+const DATA_HEADER: usize = 4;
 
 /// No round takes longer.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -90,7 +94,17 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
         case: case.name.to_owned(),
         unit: "MB/s",
         entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+        bound: bound(case, rounds),
     }
+}
+
+/// What bare UDP comes to with blocks of this size, sent as a server may send them.
+fn bound(case: &Case, rounds: u32) -> Option<Bound> {
+    let way = if case.window > 1 { Way::Segmented } else { Way::Batched };
+    let bytes = usize::from(case.block) + DATA_HEADER;
+    let figures = (0..rounds).filter_map(|_| limits::per_second(way, bytes).ok());
+    let datagrams = median(figures)?;
+    Some(Bound { way: way.name(), figure: datagrams * f64::from(case.block) / 1e6 })
 }
 
 fn one_round(server: Server, load: &Load, runtime: &tokio::runtime::Runtime) -> Result<Round, NotStarted> {

@@ -3,6 +3,7 @@
 
 mod agents;
 mod files;
+mod limits;
 mod notifications;
 mod process;
 mod random;
@@ -123,6 +124,7 @@ fn bench(options: &Options) -> Result<(), Error> {
         cases.push((case.name, Box::new(move || notifications::measure(case, rounds, runtime))));
     }
     cases.push((agents::CASE, Box::new(move || agents::measure(rounds))));
+    cases.push((limits::CASE, Box::new(move || limits::measure(rounds))));
     if let Some(wanted) = &options.case {
         cases.retain(|(name, _)| name.contains(wanted.as_str()));
     }

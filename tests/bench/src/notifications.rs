@@ -117,7 +117,7 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
             }
         }
     }
-    Measured { case: case.name.to_owned(), unit: "notifications/s", entries: entries.into() }
+    Measured { case: case.name.to_owned(), unit: "notifications/s", entries: entries.into(), bound: None }
 }
 
 async fn one_round(case: &Case, messages: &[Vec<u8>], ours: bool) -> Result<Round, Error> {

@@ -10,6 +10,16 @@ pub(crate) struct Measured {
     pub(crate) case: String,
     pub(crate) unit: &'static str,
     pub(crate) entries: Vec<Entry>,
+    /// What bare UDP comes to, in the same unit: nobody is faster.
+    pub(crate) bound: Option<Bound>,
+}
+
+/// What nobody can be faster than.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Bound {
+    /// How bare datagrams were sent.
+    pub(crate) way: &'static str,
+    pub(crate) figure: f64,
 }
 
 /// One of those who were measured.
@@ -23,7 +33,7 @@ pub(crate) struct Entry {
 }
 
 /// One round of one of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) figure: f64,
     /// Transfers, or answers, that failed.
@@ -48,6 +58,7 @@ pub(crate) struct Line {
     cpu_s_per_gb: BTreeMap<&'static str, f64>,
     memory_bytes: BTreeMap<&'static str, u64>,
     failed: BTreeMap<&'static str, u32>,
+    bare_udp: Option<Bound>,
 }
 
 impl Entry {
@@ -107,6 +118,7 @@ impl Measured {
                 .map(|entry| (entry.name, entry.failed()))
                 .filter(|(_, failed)| *failed > 0)
                 .collect(),
+            bare_udp: self.bound.map(|bound| Bound { figure: rounded(bound.figure), ..bound }),
         }
     }
 
@@ -141,7 +153,10 @@ impl Measured {
             (Some(ratio), Some((name, _))) => format!("{ratio:.2} times the best peer, {name}"),
             _ => "no peer to compare with".to_owned(),
         };
-        format!("{}: {ratio}\n{table}\n", self.case)
+        let bound = self.bound.map_or_else(String::new, |Bound { way, figure }| {
+            format!("; bare UDP, {way}: {} {}", short(figure), self.unit)
+        });
+        format!("{}: {ratio}{bound}\n{table}\n", self.case)
     }
 }
 
@@ -154,7 +169,7 @@ fn short(figure: f64) -> String {
     }
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
@@ -167,8 +182,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &'static str, figures: &[f64], failed: u32) -> Entry {
-        let round =
-            |figure: &f64| Round { figure: *figure, failed, cpu: None, memory: None, notes: Vec::new() };
+        let round = |figure: &f64| Round { figure: *figure, failed, ..Round::default() };
         Entry { rounds: figures.iter().map(round).collect(), ..Entry::of(name, name == "ours") }
     }
 
@@ -182,10 +196,12 @@ mod tests {
                 entry("slow", &[5.0, 7.0], 0),
                 entry("fails", &[500.0], 1),
             ],
+            bound: Some(Bound { way: "batched", figure: 60.0 }),
         };
         let line = measured.line();
         assert_eq!((line.ours, line.ratio_to_best, line.best_peer), (Some(20.0), Some(3.333), Some("slow")));
         assert_eq!(line.failed, [("fails", 1)].into());
-        assert!(measured.table().starts_with("read: 3.33 times the best peer, slow\n"));
+        let head = "read: 3.33 times the best peer, slow; bare UDP, batched: 60.0 MB/s\n";
+        assert!(measured.table().starts_with(head), "{}", measured.table());
     }
 }

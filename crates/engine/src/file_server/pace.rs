@@ -22,18 +22,18 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The most that goes out at once.
-    pub(super) fn burst(self) -> usize {
-        let least = self.all.into_iter().chain(self.each).min();
+    /// The most that goes out at once, over a link of this rate.
+    pub(super) fn burst(self, link: Option<NonZeroU64>) -> usize {
+        let least = self.all.into_iter().chain(self.each).chain(link).min();
         let burst = least.map(|rate| u128::from(rate.get()) * AT_ONCE.as_millis() / 1000);
         burst.and_then(|burst| usize::try_from(burst).ok()).unwrap_or(usize::MAX)
     }
+}
 
-    /// How many transfers there can be at once.
-    pub(super) fn most_transfers(self) -> usize {
-        let most = self.all.map(|rate| rate.get() / LEAST_SHARE);
-        most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1)
-    }
+/// How many transfers there can be at once where they have so many bytes a second together.
+pub(super) fn most_transfers(rate: Option<NonZeroU64>) -> usize {
+    let most = rate.map(|rate| rate.get() / LEAST_SHARE);
+    most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1)
 }
 
 /// When the next bytes may go: the generic cell rate algorithm (ITU-T I.371 annex A), for packets of any size.
@@ -106,14 +106,13 @@ mod tests {
         let mut pace = Pace::default();
         (0..1000).for_each(|_| pace.spend(65_000, None, MS));
         assert!(pace.is_free(MS));
-        assert_eq!((Rates::default().burst(), Rates::default().most_transfers()), (usize::MAX, usize::MAX));
+        assert_eq!((Rates::default().burst(None), most_transfers(None)), (usize::MAX, usize::MAX));
     }
 
     #[test]
     fn a_thin_link_gets_little_at_once_and_few_transfers() {
         let rates = Rates { all: NonZeroU64::new(125_000), each: NonZeroU64::new(1_000_000) };
-        assert_eq!((rates.burst(), rates.most_transfers()), (2500, 30));
-        let thinner = Rates { all: NonZeroU64::new(1), each: None };
-        assert_eq!((thinner.burst(), thinner.most_transfers()), (0, 1));
+        assert_eq!((rates.burst(None), most_transfers(rates.all)), (2500, 30));
+        assert_eq!((rates.burst(Some(NonZeroU64::MIN)), most_transfers(Some(NonZeroU64::MIN))), (0, 1));
     }
 }

@@ -8,6 +8,7 @@ use tftp::{Failure, Outcome, Packet, Receiver, Sender};
 use upgrade::Digest;
 
 use super::Port;
+use super::links::LinkId;
 use super::message::{Cause, News};
 use super::outbox::Owner;
 use super::pace::Pace;
@@ -31,6 +32,7 @@ pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) local: Option<IpAddr>,
     pub(super) port: Port,
+    pub(super) link: LinkId,
     pub(super) end: End,
     /// Why this side ended it, where it did.
     pub(super) cause: Option<Cause>,
@@ -63,6 +65,7 @@ impl Session {
         peer: SocketAddr,
         local: Option<IpAddr>,
         port: Port,
+        link: LinkId,
         end: End,
         now: Duration,
     ) -> Self {
@@ -71,6 +74,7 @@ impl Session {
             peer,
             local,
             port,
+            link,
             end,
             cause: None,
             ended_at: None,

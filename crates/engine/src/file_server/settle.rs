@@ -10,6 +10,7 @@ use upgrade::Digest;
 
 use super::FileServer;
 use super::chunks::{self, Found};
+use super::links::LinkId;
 use super::message::{CHUNK_BYTES, Cause, News, ToStorage, TransferId};
 use super::outbox::Owner;
 use super::session::End;
@@ -80,7 +81,7 @@ impl FileServer {
         if session.ended_at.is_none()
             && let Some(news) = session.conclusion()
         {
-            self.active -= 1;
+            self.ended(session.link);
             self.conclude(id, session.owner, news, matches!(session.end, End::Receives { .. }));
         }
     }
@@ -163,11 +164,19 @@ impl FileServer {
             && let Some(news) = session.conclusion()
         {
             session.ended_at = Some(now);
-            self.active -= 1;
             let (owner, receives) = (session.owner.clone(), matches!(session.end, End::Receives { .. }));
+            let link = session.link;
+            self.ended(link);
             self.conclude(id, owner, news, receives);
         }
         self.keep_or_forget(id, now);
+    }
+
+    /// There is room for another transfer.
+    fn ended(&mut self, link: LinkId) {
+        self.active -= 1;
+        self.links.ended(link);
+        self.may_begin = true;
     }
 
     /// Tells of the end of a transfer. Its ticket is used up, or free again.
@@ -213,7 +222,7 @@ impl FileServer {
             && !session.queued
         {
             session.queued = true;
-            self.row.push_back(id);
+            self.links.push(session.link, id);
         }
     }
 }

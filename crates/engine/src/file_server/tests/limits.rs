@@ -8,7 +8,7 @@ use tftp::Options;
 use upgrade::TicketName;
 
 use super::world::{SECOND, World, address, bytes};
-use crate::file_server::{News, Order, Rates, Refusal, Settings};
+use crate::file_server::{Link, News, Order, Rates, Refusal, Settings};
 
 fn peer(number: usize) -> String {
     format!("127.0.5.1:{}", 3000 + number)
@@ -145,4 +145,70 @@ fn the_time_that_a_device_proposes_is_not_agreed_to() {
     // Seventy blocks, of which one in five is lost on its way or with its answer.
     world.run_for(SECOND * 10);
     assert_eq!(world.device(&peer(0)).received, image);
+}
+
+/// A device of this network.
+fn at(network: u8, number: usize) -> String {
+    format!("10.{network}.0.1:{}", 3000 + number)
+}
+
+/// The link to this network.
+fn link(network: u8, rate: u64) -> Link {
+    Link { network: format!("10.{network}.0.0/16").parse().unwrap(), rate: NonZeroU64::new(rate).unwrap() }
+}
+
+/// Bytes that went over to this network in each second.
+fn each_second_to(world: &World, network: u8) -> Vec<usize> {
+    let mut seconds = BTreeMap::<u64, usize>::new();
+    for (at, to, bytes) in &world.moved {
+        if to.ip().to_string().starts_with(&format!("10.{network}.")) {
+            *seconds.entry(at.as_secs()).or_default() += bytes;
+        }
+    }
+    seconds.into_values().collect()
+}
+
+#[test]
+fn a_thin_link_is_not_flooded_and_keeps_nobody_waiting_behind_another() {
+    let settings = Settings { links: vec![link(1, 50_000), link(2, 200_000)], ..Settings::default() };
+    let mut world = World::with(settings);
+    for (network, number) in [(1, 0), (1, 1), (2, 2), (3, 3)] {
+        world.offer_to(&at(network, number), &name(number), &bytes(100_000, number as u64));
+        world.read(&at(network, number), &name(number), &windows(16));
+    }
+    world.run_for(SECOND * 10);
+    assert_eq!(world.refusals(), []);
+    for (network, number) in [(1, 0), (1, 1), (2, 2), (3, 3)] {
+        assert_eq!(
+            world.device(&at(network, number)).received,
+            bytes(100_000, number as u64),
+            "device {number}"
+        );
+    }
+    let [thin, other, none] = [1, 2, 3].map(|network| each_second_to(&world, network));
+    assert!(thin.iter().all(|bytes| *bytes <= 54_000) && (4..6).contains(&thin.len()), "{thin:?}");
+    assert!(other.iter().all(|bytes| *bytes <= 212_000) && other.len() <= 2, "{other:?}");
+    assert_eq!(none.len(), 1, "{none:?}");
+}
+
+#[test]
+fn those_for_whom_a_link_is_too_thin_wait_and_others_begin() {
+    // Two at once have a share worth having.
+    let settings = Settings { links: vec![link(1, 10_000)], ..Settings::default() };
+    let mut world = World::with(settings);
+    for number in 0..5 {
+        world.offer_to(&at(1, number), &name(number), &bytes(10_000, number as u64));
+        world.read(&at(1, number), &name(number), &windows(1));
+    }
+    world.run_for(Duration::from_millis(10));
+    assert_eq!((world.server.active, world.server.waiting()), (2, 3));
+    world.offer_to(&at(2, 5), &name(5), &bytes(10_000, 5));
+    world.read(&at(2, 5), &name(5), &windows(1));
+    world.run_for(SECOND);
+    assert_eq!(world.device(&at(2, 5)).received, bytes(10_000, 5));
+    assert_eq!(world.server.waiting(), 3);
+    world.run_for(SECOND * 15);
+    assert_eq!(world.refusals(), []);
+    assert!((0..5).all(|number| world.device(&at(1, number)).received == bytes(10_000, number as u64)));
+    assert_eq!((world.server.active, world.server.waiting()), (0, 0));
 }

@@ -159,10 +159,16 @@ impl World {
 
     /// Opens a ticket by which 127.0.5.1 reads this file.
     pub(super) fn offer(&mut self, name: &str, file: &[u8]) -> Digest {
+        self.offer_to("127.0.5.1:0", name, file)
+    }
+
+    /// Opens a ticket by which this peer's address reads this file.
+    pub(super) fn offer_to(&mut self, peer: &str, name: &str, file: &[u8]) -> Digest {
         let sha256 = digest(file);
         self.storage.files.insert(sha256, file.to_vec());
         let content = Content::Stored { digest: sha256 };
-        self.order(Order::Open(ticket(name, Direction::Read, content, file.len() as u64)));
+        let own = ticket(name, Direction::Read, content, file.len() as u64);
+        self.order(Order::Open(Ticket { address: address(peer).ip(), ..own }));
         sha256
     }
 
@@ -314,11 +320,11 @@ impl World {
 
     /// Nothing is kept of what is gone.
     fn assert_tidy(&self) {
-        let FileServer { sessions, by_peer, deadlines, row, chunks, pace, active, .. } = &self.server;
+        let FileServer { sessions, by_peer, deadlines, links, chunks, pace, active, .. } = &self.server;
         assert_eq!(by_peer.len(), sessions.len());
         assert!(deadlines.len() <= sessions.len());
         assert!(chunks.waiting() <= sessions.len());
-        assert!(row.is_empty() || !pace.is_free(self.now));
+        assert!(links.next().is_none_or(|turn| turn > self.now) || !pace.is_free(self.now));
         assert_eq!(*active, sessions.values().filter(|session| session.ended_at.is_none()).count());
     }
 
