@@ -3,6 +3,7 @@
 
 mod agents;
 mod files;
+mod fleet;
 mod limits;
 mod notifications;
 mod process;
@@ -65,6 +66,14 @@ enum Server {
         #[arg(long)]
         address: SocketAddr,
     },
+    /// Simulated devices on the addresses from 127.100.0.1 on
+    Fleet {
+        #[arg(long)]
+        address: SocketAddr,
+        /// How many
+        #[arg(long)]
+        devices: u32,
+    },
     /// The manager's receiver of notifications
     Notifications {
         #[arg(long)]
@@ -101,6 +110,7 @@ fn serve(server: &Server) -> Result<(), Error> {
             futures_lite::future::block_on(files::serve_async_tftp(*address, folder))
         }
         Server::Agent { address } => runtime.block_on(agents::serve(*address)),
+        Server::Fleet { address, devices } => runtime.block_on(fleet::serve(address.port(), *devices)),
         Server::Notifications { address, devices } => {
             runtime.block_on(notifications::serve(*address, *devices))
         }
@@ -122,6 +132,10 @@ fn bench(options: &Options) -> Result<(), Error> {
     for case in &notifications::CASES {
         let runtime = &runtime;
         cases.push((case.name, Box::new(move || notifications::measure(case, rounds, runtime))));
+    }
+    for case in &fleet::CASES {
+        let runtime = &runtime;
+        cases.push((case.name, Box::new(move || fleet::measure(case, rounds, runtime))));
     }
     cases.push((agents::CASE, Box::new(move || agents::measure(rounds))));
     cases.push((limits::CASE, Box::new(move || limits::measure(rounds))));

@@ -204,7 +204,7 @@ pub enum Trouble {
         /// One byte is another one.
         damaged: u64,
     },
-    /// More datagrams are lost, so many of a thousand.
+    /// More datagrams are lost, so many of a thousand; of several the most.
     Loss(u64),
     /// The manager's disk is full.
     DiskFull {

@@ -233,7 +233,7 @@ impl World {
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }
-                Trouble::Loss(lost) => lost_besides += lost,
+                Trouble::Loss(lost) => lost_besides = lost_besides.max(*lost),
                 Trouble::PowerCutAfter { device, events, .. } => {
                     if let Some(unit) = units.get_mut(*device) {
                         unit.cuts.insert(*events, number);

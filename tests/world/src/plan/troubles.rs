@@ -69,7 +69,7 @@ const OF_DEVICES: [(&str, u64); 26] = [
     ("impostor", 50),
     ("deaf", 70),
     ("twin", 150),
-    ("rebuilt", 100),
+    ("rebuilt", 250),
     ("misfit", 60),
     ("single", 40),
     ("forger", 60),
@@ -90,7 +90,7 @@ const OF_DEVICES: [(&str, u64); 26] = [
 ];
 
 /// What happens to all, or to the manager.
-const OF_WORLDS: [(&str, u64); 4] = [("network", 600), ("loss", 150), ("kill", 600), ("disk-full", 130)];
+const OF_WORLDS: [(&str, u64); 4] = [("network", 600), ("loss", 500), ("kill", 600), ("disk-full", 130)];
 
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
