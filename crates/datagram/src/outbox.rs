@@ -1,7 +1,7 @@
 //! Datagrams sent in one call.
 
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::RawFd;
 
@@ -69,40 +69,25 @@ impl Outbox {
                 ([IoSlice::new(bytes)], Some(SockaddrStorage::from(waiting.peer)))
             })
             .unzip();
-        let is_ipv4 = waiting.first().is_some_and(|first| first.peer.is_ipv4());
-        let sent = if is_ipv4 {
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: address_v4(local),
-                ipi_addr: address_v4(None),
-            };
-            let mut headers =
-                MultiHeaders::preallocate(slices.len(), Some(nix::cmsg_space!(libc::in_pktinfo)));
-            let from = [ControlMessage::Ipv4PacketInfo(&info)];
+        let send = |from: &[ControlMessage<'_>], room| {
+            let mut headers = MultiHeaders::preallocate(slices.len(), room);
             sendmmsg(socket, &mut headers, &slices, &peers, from, MsgFlags::empty()).map(|sent| sent.count())
-        } else {
-            let info = libc::in6_pktinfo { ipi6_ifindex: 0, ipi6_addr: address_v6(local) };
-            let mut headers =
-                MultiHeaders::preallocate(slices.len(), Some(nix::cmsg_space!(libc::in6_pktinfo)));
-            let from = [ControlMessage::Ipv6PacketInfo(&info)];
-            sendmmsg(socket, &mut headers, &slices, &peers, from, MsgFlags::empty()).map(|sent| sent.count())
+        };
+        let sent = match local {
+            // Any address given here, 0.0.0.0 included, takes the place of the one that the socket is bound to.
+            None => send(&[], None),
+            Some(IpAddr::V4(local)) => {
+                let [own, any] = [local, Ipv4Addr::UNSPECIFIED]
+                    .map(|address| libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) });
+                let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: own, ipi_addr: any };
+                send(&[ControlMessage::Ipv4PacketInfo(&info)], Some(nix::cmsg_space!(libc::in_pktinfo)))
+            }
+            Some(IpAddr::V6(local)) => {
+                let own = libc::in6_addr { s6_addr: local.octets() };
+                let info = libc::in6_pktinfo { ipi6_ifindex: 0, ipi6_addr: own };
+                send(&[ControlMessage::Ipv6PacketInfo(&info)], Some(nix::cmsg_space!(libc::in6_pktinfo)))
+            }
         };
         Ok(sent?)
     }
-}
-
-fn address_v4(local: Option<IpAddr>) -> libc::in_addr {
-    let address = match local {
-        Some(IpAddr::V4(address)) => address,
-        _ => Ipv4Addr::UNSPECIFIED,
-    };
-    libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
-}
-
-fn address_v6(local: Option<IpAddr>) -> libc::in6_addr {
-    let address = match local {
-        Some(IpAddr::V6(address)) => address,
-        _ => Ipv6Addr::UNSPECIFIED,
-    };
-    libc::in6_addr { s6_addr: address.octets() }
 }

@@ -88,6 +88,8 @@ struct Known {
     on_trial_since: Option<Time>,
     /// The life of the manager that it last answered.
     looked_in: u32,
+    /// The operation that it was commanded last, and how often.
+    commanded: (String, u32),
     /// The operation of somebody else that it was at by the last look at it.
     shown_busy: Option<String>,
     /// The version in the buffer that a trial began from.
@@ -152,6 +154,7 @@ impl Checks {
                 operation: Record::idle(),
                 on_trial_since: None,
                 looked_in: 0,
+                commanded: (String::new(), 0),
                 shown_busy: None,
                 before_trial: None,
                 rotted: false,

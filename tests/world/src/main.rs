@@ -180,7 +180,8 @@ fn tell(seed: u64, verdict: &Verdict, options: &Options, weights: &Weights) {
     verdict.story.iter().skip(lines.saturating_sub(LAST_LINES)).for_each(|line| {
         tell_line!("{line}");
     });
-    tell_line!("the whole: cargo xtask world --seed {seed} --devices {} --trace", options.devices);
+    let given: String = options.weight.iter().map(|(name, of)| format!(" --weight {name}={of}")).collect();
+    tell_line!("the whole: cargo xtask world --seed {seed} --devices {}{given} --trace", options.devices);
 }
 
 fn tell_plan(plan: &Plan) {

@@ -116,7 +116,11 @@ impl World {
             self.ask_another(place, bytes);
             return None;
         }
-        let answer = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now)?.answer(bytes, now);
+        let unit = self.units.get_mut(place).filter(|unit| unit.deaf_until <= now)?;
+        if unit.heedless_until > now && Sent::of(bytes, unit.keys()).is_set {
+            return None;
+        }
+        let answer = unit.answer(bytes, now);
         self.settle(place);
         answer
     }

@@ -192,6 +192,8 @@ impl World {
                 self.judge(checked);
                 let checked = said.nothing_is_loaded_over_the_only_software(place, self.units.get(place));
                 self.judge(checked);
+                let checked = self.checks.a_command_is_not_sent_for_ever(place, &said);
+                self.judge(checked);
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &said);
                 self.judge(checked);
                 let checked = self.checks.who_is_busy_is_commanded_nothing(place, &said);

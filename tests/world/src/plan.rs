@@ -274,6 +274,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// The device answers what it is asked, and heeds no command: it has another community for those, or no answer for them.
+    Heedless {
+        /// Which.
+        device: usize,
+        /// When.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
     /// Somebody who hears what the manager says to the device answers as if he were it, sooner than the device does, but not from
     /// where that was sent to.
     Forger {
@@ -327,6 +336,7 @@ impl Trouble {
             | Self::Partition { device, .. }
             | Self::Slow { device, .. }
             | Self::Impostor { device, .. }
+            | Self::Heedless { device, .. }
             | Self::LateCommand { device, .. }
             | Self::Rival { device, .. }
             | Self::Slide { device, .. } => *device == place,
@@ -370,6 +380,7 @@ impl Trouble {
             | Self::Partition { device, .. }
             | Self::Slow { device, .. }
             | Self::Impostor { device, .. }
+            | Self::Heedless { device, .. }
             | Self::Rebuilt(device)
             | Self::Misfit { device, .. }
             | Self::Single(device)

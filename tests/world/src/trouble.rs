@@ -114,6 +114,11 @@ impl World {
                     unit.overheard = true;
                 }
             }
+            Trouble::Heedless { device, lasts, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.heedless_until = unit.heedless_until.max(now + lasts);
+                }
+            }
             Trouble::Forger { device, lasts, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.forger = Some((number, now + lasts));
@@ -323,6 +328,7 @@ impl World {
             if let Some(unit) = self.units.get_mut(place) {
                 unit.unheard_until = Duration::ZERO;
                 unit.deaf_until = Duration::ZERO;
+                unit.heedless_until = Duration::ZERO;
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
                 unit.forger = None;

@@ -49,6 +49,8 @@ pub(crate) struct Unit {
     pub(crate) unheard_until: Duration,
     /// What is sent to it is lost until then.
     pub(crate) deaf_until: Duration,
+    /// It heeds no command until then.
+    pub(crate) heedless_until: Duration,
     /// It is not plugged in until then.
     pub(crate) unplugged_until: Duration,
     /// Until then all datagrams come so much later.
@@ -145,6 +147,7 @@ impl Unit {
             unheard_until: Duration::ZERO,
             unplugged_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
+            heedless_until: Duration::ZERO,
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
             edit_backed_up: None,

@@ -245,6 +245,7 @@ impl World {
                 | Trouble::Slow { at, .. }
                 | Trouble::Stranger { at, .. }
                 | Trouble::Forger { at, .. }
+                | Trouble::Heedless { at, .. }
                 | Trouble::Partition { at, .. }
                 | Trouble::Impostor { at, .. }
                 | Trouble::DiskFull { at, .. }

@@ -4,13 +4,14 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use engine::director::Told;
 use engine::file_server::{News, Report};
 use iad_sim::device::{CallAdmission, Command, Document, Durable, OperationState, Record};
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
 use upgrade::image::Manifest;
-use upgrade::run::{Goal, Outcome, State};
+use upgrade::run::{Goal, Outcome, State, Step, Story};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 
 use super::device::in_force;
@@ -19,6 +20,9 @@ use crate::images::{digest, digest_of};
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
+
+/// A command is sent so often, as long as nothing comes of it.
+const MOST_COPIES: u32 = 5;
 
 impl Checks {
     /// A device has begun an operation: of which run, and is it due?
@@ -46,6 +50,7 @@ impl Checks {
         nothing_is_loaded_that_does_not_fit(run, operation, unit)?;
         what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
         calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
+        calls_are_kept_out_before_a_restart(run, operation, unit, store)?;
         what_is_sent_was_committed(run, number, operation)?;
         a_command_serves_the_goal(run, operation)?;
         nothing_restarts_before_its_time(run, operation, now)?;
@@ -65,6 +70,22 @@ impl Checks {
         }
         let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
         broken("a_command_follows_a_look", what)
+    }
+
+    /// What is not heeded is sent again, and then given up: a device may have another community for commands, or be mute to them.
+    pub(crate) fn a_command_is_not_sent_for_ever(&mut self, place: usize, sent: &Sent) -> Checked {
+        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
+        let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
+        if known.commanded.0 != *operation {
+            known.commanded = (operation.clone(), 0);
+        }
+        known.commanded.1 += 1;
+        if known.commanded.1 > MOST_COPIES {
+            let what =
+                format!("{operation} is sent to device {} the {}th time", place + 1, known.commanded.1);
+            return broken("a_command_is_not_sent_for_ever", what);
+        }
+        Ok(())
     }
 
     /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
@@ -224,6 +245,22 @@ fn calls_are_not_cut_off(
     Ok(())
 }
 
+/// Who begins a call right before a restart is cut off (row B6): first no more are let in.
+fn calls_are_kept_out_before_a_restart(run: &Run, operation: &Record, unit: &Unit, store: &Store) -> Checked {
+    let restarts = match operation.command {
+        Command::Activate => unit.plan.settings.capabilities.needs_reset,
+        Command::Reset => true,
+        _ => false,
+    };
+    let kept_out = |told: &Told| matches!(told.story, Story::StepBegun { step: Step::ClosingCalls, .. });
+    let told = store.runs.get(&run.id).map_or(&[][..], |stored| &stored.stories);
+    if restarts && !run.returning && !told.iter().any(kept_out) {
+        let what = format!("{:?} by {}", operation.command, operation.id);
+        return broken("calls_are_kept_out_before_a_restart", what);
+    }
+    Ok(())
+}
+
 /// Once it is confirmed, no way leads back: before that it was watched for its time, and was well. What it is like after a
 /// restart is not known yet to whoever sent a command that arrives late.
 fn only_healthy_software_is_confirmed(
@@ -300,6 +337,8 @@ pub(crate) struct Sent {
     pub(crate) is_set: bool,
     /// What it makes the device do (IAD-MIB `iadOpCommand`).
     command: Option<i32>,
+    /// Which operation that is (IAD-MIB `iadOpId`).
+    operation: Option<String>,
     /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
     in_the_open: bool,
 }
@@ -307,13 +346,14 @@ pub(crate) struct Sent {
 impl Sent {
     /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
     pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        let nothing = Self { is_set: false, command: None, in_the_open: false };
+        let nothing = Self { is_set: false, command: None, operation: None, in_the_open: false };
         let Some(keys) = keys else {
             let body =
                 is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
             return Self {
                 is_set: is_set(bytes),
-                command: body.and_then(|body| command_of(&body)),
+                command: body.as_ref().and_then(command_of),
+                operation: body.as_ref().and_then(operation_of),
                 ..nothing
             };
         };
@@ -323,6 +363,7 @@ impl Sent {
         Self {
             is_set,
             command: body.as_ref().filter(|_| is_set).and_then(command_of),
+            operation: body.as_ref().filter(|_| is_set).and_then(operation_of),
             in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
         }
     }
@@ -357,6 +398,15 @@ fn command_of(body: &Body<&[u8]>) -> Option<i32> {
     let command = body.varbinds().iter().find(|varbind| varbind.name == COMMAND)?;
     match command.value {
         Value::Integer(command) => Some(command),
+        _ => None,
+    }
+}
+
+fn operation_of(body: &Body<&[u8]>) -> Option<String> {
+    const ID: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 1, 0]);
+    let id = body.varbinds().iter().find(|varbind| varbind.name == ID)?;
+    match &id.value {
+        Value::OctetString(id) => Some(String::from_utf8_lossy(id).into_owned()),
         _ => None,
     }
 }

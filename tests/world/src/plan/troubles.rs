@@ -59,7 +59,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 26] = [
+const OF_DEVICES: [(&str, u64); 27] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -73,6 +73,7 @@ const OF_DEVICES: [(&str, u64); 26] = [
     ("misfit", 60),
     ("single", 40),
     ("forger", 60),
+    ("heedless", 40),
     ("secured", 150),
     ("forgetful", 150),
     ("edit", 80),
@@ -185,6 +186,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             Trouble::Misfit { device, image }
         }
         "single" => Trouble::Single(device),
+        "heedless" => Trouble::Heedless { device, at, lasts: random.span(5_000, 400_000) },
         "forger" => {
             let (lasts, is_at_the_device) = (random.span(1_000, 60_000), random.permille(500));
             Trouble::Forger { device, at, lasts, is_at_the_device }
