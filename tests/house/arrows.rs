@@ -26,7 +26,7 @@ const NEVER_MEET: (&[&str], &[&str]) = (&["iad-sim"], &["upgrade", "engine", "ia
 
 /// The pure packages, and everything from outside that they may be built on.
 const PURE: [&str; 4] = ["snmp", "tftp", "upgrade", "engine"];
-const PURE_FOUNDATIONS: [&str; 17] = [
+const PURE_FOUNDATIONS: [&str; 18] = [
     "aes",
     "asn1-rs",
     "cbc",
@@ -34,6 +34,7 @@ const PURE_FOUNDATIONS: [&str; 17] = [
     "chacha20",
     "des",
     "hmac",
+    "ipnet",
     "md-5",
     "memchr",
     "serde",

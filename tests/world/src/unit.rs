@@ -118,7 +118,7 @@ pub(crate) fn place(address: IpAddr) -> Option<usize> {
 
 impl Unit {
     pub(crate) fn new(mut plan: DevicePlan, seed: u64, nature: Nature, now: Duration) -> Self {
-        plan.settings.capabilities.dual_image = !nature.is_single;
+        plan.settings.capabilities.dual_image &= !nature.is_single;
         let mut durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
         if nature.is_twin {
             durable.deliver_twice();
