@@ -8,9 +8,6 @@ use std::os::fd::RawFd;
 use nix::libc;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 
-/// Datagrams that one call sends at most: more of them save next to nothing.
-pub(crate) const MOST_AT_ONCE: usize = 64;
-
 /// Datagrams that wait to be sent together, each to a peer of its own.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -26,6 +23,9 @@ struct Waiting {
 }
 
 impl Outbox {
+    /// Datagrams that one call sends at most: more of them save next to nothing.
+    pub const MOST_AT_ONCE: usize = 64;
+
     /// Adds a datagram for this peer, from this address of ours; where there is none the system chooses.
     pub fn push(&mut self, peer: SocketAddr, local: Option<IpAddr>, bytes: &[u8]) {
         let begin = self.bytes.len();
@@ -62,7 +62,7 @@ impl Outbox {
         let waiting = self.waiting.get(place..).unwrap_or_default();
         // One call has one source address.
         let local = waiting.first().and_then(|first| first.local);
-        let together = waiting.iter().take(MOST_AT_ONCE).take_while(|waiting| waiting.local == local);
+        let together = waiting.iter().take(Self::MOST_AT_ONCE).take_while(|waiting| waiting.local == local);
         let (slices, peers): (Vec<_>, Vec<_>) = together
             .map(|waiting| {
                 let bytes = self.bytes.get(waiting.bytes.clone()).unwrap_or_default();

@@ -132,13 +132,8 @@ impl Socket {
         let mut done = 0;
         while let Some(peer) = outbox.peer(done) {
             let socket = self.io.as_fd().as_raw_fd();
-            match self.io.async_io(Interest::WRITABLE, || outbox.send_from(done, socket)).await {
-                Ok(sent) => done += sent.max(1),
-                Err(error) => {
-                    refused(peer, &error);
-                    done += 1;
-                }
-            }
+            let sent = self.io.async_io(Interest::WRITABLE, || outbox.send_from(done, socket)).await;
+            done += gone(sent, peer, &mut refused);
         }
         outbox.clear();
     }
@@ -147,13 +142,8 @@ impl Socket {
     pub fn try_send_all(&self, outbox: &mut Outbox, mut refused: impl FnMut(SocketAddr, &io::Error)) {
         let mut done = 0;
         while let Some(peer) = outbox.peer(done) {
-            match outbox.send_from(done, self.io.as_fd().as_raw_fd()) {
-                Ok(sent) => done += sent.max(1),
-                Err(error) => {
-                    refused(peer, &error);
-                    done += 1;
-                }
-            }
+            let sent = outbox.send_from(done, self.io.as_fd().as_raw_fd());
+            done += gone(sent, peer, &mut refused);
         }
         outbox.clear();
     }
@@ -240,6 +230,21 @@ impl Socket {
     fn remember_refusal(&self, part: &Transmit<'_>) {
         if let Some(size) = part.segment_size {
             self.refused_segment_size.fetch_min(size, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many of those that wait are done with after a call: sent, or the first one refused.
+fn gone(
+    sent: io::Result<usize>,
+    first: SocketAddr,
+    refused: &mut impl FnMut(SocketAddr, &io::Error),
+) -> usize {
+    match sent {
+        Ok(sent) => sent.max(1),
+        Err(error) => {
+            refused(first, &error);
+            1
         }
     }
 }

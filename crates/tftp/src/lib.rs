@@ -25,7 +25,7 @@ pub mod transmit;
 
 pub use options::{Limits, OptionList, Options};
 pub use outcome::{Failure, Outcome};
-pub use packet::{DecodeError, Direction, ErrorCode, Mode, Packet, Request};
+pub use packet::{DATA_HEADER, DecodeError, Direction, ErrorCode, Mode, Packet, Request};
 pub use receiver::{Receiver, Write};
 pub use sender::{Chunk, Need, Sender};
 pub use timing::Timing;

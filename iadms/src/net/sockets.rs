@@ -30,9 +30,6 @@ pub struct Outgoing {
     v6: Outbox,
 }
 
-/// Datagrams that wait to be sent together, at most.
-pub const MOST_TOGETHER: usize = 64;
-
 impl Sockets {
     /// Binds an address. `[::]` stands for all addresses of both families, on the same port; where the system has no
     /// IPv6, of IPv4.
@@ -145,7 +142,7 @@ impl Sockets {
         }
         let waiting = if transmit.peer.is_ipv4() { &mut outgoing.v4 } else { &mut outgoing.v6 };
         waiting.push(transmit.peer, transmit.local, buffer.get(..transmit.length).unwrap_or(buffer));
-        if waiting.len() >= MOST_TOGETHER {
+        if waiting.len() >= Outbox::MOST_AT_ONCE {
             self.send_off(outgoing).await;
         }
     }

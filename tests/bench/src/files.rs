@@ -19,9 +19,6 @@ use crate::usage::Watch;
 use load::Load;
 use server::Server;
 
-/// Bytes before the contents of a block (RFC 1350 section 5).
-const DATA_HEADER: usize = 4;
-
 /// No round takes longer.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -101,7 +98,7 @@ pub(crate) fn measure(case: &Case, rounds: u32, runtime: &tokio::runtime::Runtim
 /// What bare UDP comes to with blocks of this size, sent as a server may send them.
 fn bound(case: &Case, rounds: u32) -> Option<Bound> {
     let way = if case.window > 1 { Way::Segmented } else { Way::Batched };
-    let bytes = usize::from(case.block) + DATA_HEADER;
+    let bytes = usize::from(case.block) + tftp::DATA_HEADER;
     let figures = (0..rounds).filter_map(|_| limits::per_second(way, bytes).ok());
     let datagrams = median(figures)?;
     Some(Bound { way: way.name(), figure: datagrams * f64::from(case.block) / 1e6 })

@@ -82,7 +82,7 @@ pub(crate) fn per_second(way: Way, bytes: usize) -> Result<f64, Error> {
                 Way::Plain => socket.send(&one).await?,
                 Way::Segmented => socket.send(&many).await?,
                 Way::Batched => {
-                    (0..64).for_each(|_| outbox.push(address, None, &datagram));
+                    (0..Outbox::MOST_AT_ONCE).for_each(|_| outbox.push(address, None, &datagram));
                     socket.send_all(&mut outbox, |_, _| {}).await;
                 }
             }

@@ -21,15 +21,16 @@ mod command;
 mod device;
 mod edits;
 mod run;
+mod wire;
 
 use edits::{Away, edited_part, may_lose_a_trial};
 
-pub(crate) use command::{
+pub(crate) use edits::Fate;
+pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
+pub(crate) use wire::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
     what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
 };
-pub(crate) use edits::Fate;
-pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub struct Errand {
 pub enum Wanted {
     Upgrade(Quality),
     Backup,
-    /// The oldest backup of the device that its software can read.
+    /// The oldest backup of the device, whether its software can read that or not.
     Restore,
     RollBack,
     Reset,
@@ -372,26 +372,15 @@ impl Trouble {
             | Self::Stranger { .. }
             | Self::Forger { .. } => false,
             Self::Kill { .. } | Self::DiskFull { .. } => true,
-            Self::Device(device, _)
-            | Self::PowerCut { device, .. }
-            | Self::PowerCutAfter { device, .. }
-            | Self::Gone { device, .. }
-            | Self::Rot { device, .. }
-            | Self::Partition { device, .. }
-            | Self::Slow { device, .. }
-            | Self::Impostor { device, .. }
-            | Self::Heedless { device, .. }
-            | Self::Rebuilt(device)
+            Self::Rebuilt(device)
             | Self::Misfit { device, .. }
             | Self::Single(device)
             | Self::Edit { device, .. }
             | Self::EditOnTrial { device, .. }
             | Self::EditBackedUp { device, .. }
             | Self::Cancel { device, .. }
-            | Self::LateCommand { device, .. }
-            | Self::Rival { device, .. }
-            | Self::Slide { device, .. }
             | Self::ClockJump { device, .. } => *device == place,
+            costly => costly.may_cost(place),
         }
     }
 

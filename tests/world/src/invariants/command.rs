@@ -2,14 +2,10 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 use engine::director::Told;
 use engine::file_server::{News, Report};
 use iad_sim::device::{CallAdmission, Command, Document, Durable, OperationState, Record};
-use snmp::usm::{Keys, Overheard, SecurityLevel};
-use snmp::{Body, Message, ObjectIdentifier, Value};
-use tftp::Packet;
 use upgrade::image::Manifest;
 use upgrade::run::{Goal, Outcome, State, Step, Story};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
@@ -20,9 +16,6 @@ use crate::images::{digest, digest_of};
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
-
-/// A command is sent so often, as long as nothing comes of it.
-const MOST_COPIES: u32 = 5;
 
 impl Checks {
     /// A device has begun an operation: of which run, and is it due?
@@ -63,42 +56,6 @@ impl Checks {
         what_is_put_in_force_is_backed_up(place, run, operation, durable)
     }
 
-    /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
-    pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &Sent) -> Checked {
-        if self.has_looked(place, life) || !sent.is_set {
-            return Ok(());
-        }
-        let what = format!("life {life} of the manager has not heard device {} yet", place + 1);
-        broken("a_command_follows_a_look", what)
-    }
-
-    /// What is not heeded is sent again, and then given up: a device may have another community for commands, or be mute to them.
-    pub(crate) fn a_command_is_not_sent_for_ever(&mut self, place: usize, sent: &Sent) -> Checked {
-        let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
-        let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
-        if known.commanded.0 != *operation {
-            known.commanded = (operation.clone(), 0);
-        }
-        known.commanded.1 += 1;
-        if known.commanded.1 > MOST_COPIES {
-            let what =
-                format!("{operation} is sent to device {} the {}th time", place + 1, known.commanded.1);
-            return broken("a_command_is_not_sent_for_ever", what);
-        }
-        Ok(())
-    }
-
-    /// A device that was seen at somebody else's work is waited for: a command that it happens to take would end that.
-    pub(crate) fn who_is_busy_is_commanded_nothing(&self, place: usize, sent: &Sent) -> Checked {
-        match self.devices.get(place).and_then(|known| known.shown_busy.as_ref()) {
-            Some(shown) if sent.begins() => broken(
-                "who_is_busy_is_commanded_nothing",
-                format!("device {} was seen at {shown} last, and is commanded", place + 1),
-            ),
-            _ => Ok(()),
-        }
-    }
-
     /// A name says which file it is: a second one under it could be anything.
     pub(super) fn a_ticket_is_used_once(&mut self, report: &Report) -> Checked {
         match report {
@@ -106,16 +63,6 @@ impl Checks {
                 broken("a_ticket_is_used_once", format!("a second file went over by {name}"))
             }
             _ => Ok(()),
-        }
-    }
-}
-
-/// What a ticket names goes to its device, and to nobody else who has heard the name.
-pub(crate) fn a_ticket_serves_its_device_alone(answered: &[u8]) -> Checked {
-    match Packet::decode(answered) {
-        Ok(Packet::Error { .. }) | Err(_) => Ok(()),
-        Ok(served) => {
-            broken("a_ticket_serves_its_device_alone", format!("a stranger was served: {served:?}"))
         }
     }
 }
@@ -286,129 +233,6 @@ fn only_healthy_software_is_confirmed(
         return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
     }
     Ok(())
-}
-
-/// A unit that happens to answer at the address of another one is somebody else's device, with a configuration of its own.
-pub(crate) fn nothing_is_commanded_at_another_unit(place: usize, sent: &Sent) -> Checked {
-    if sent.is_set {
-        let what = format!("a SET for device {} went to another unit", place + 1);
-        return broken("nothing_is_commanded_at_another_unit", what);
-    }
-    Ok(())
-}
-
-/// A command with one bit changed may be another command, and what is believed of a device decides which comes next: who
-/// authenticates messages takes none that was damaged on its way.
-pub(crate) fn what_was_damaged_is_not_believed(place: usize, believed: bool) -> Checked {
-    if believed {
-        let what = format!("device {} speaks SNMPv3, and a damaged message was believed", place + 1);
-        return broken("what_was_damaged_is_not_believed", what);
-    }
-    Ok(())
-}
-
-/// Whoever hears what is asked can answer it, but not from where it was asked: what comes from elsewhere is taken no notice of.
-pub(crate) fn what_comes_from_elsewhere_is_not_believed(from: SocketAddr, noticed: usize) -> Checked {
-    if noticed > 0 {
-        let what = format!("what came from {from} led to {noticed} things");
-        return broken("what_comes_from_elsewhere_is_not_believed", what);
-    }
-    Ok(())
-}
-
-/// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
-fn is_set(message: &[u8]) -> bool {
-    const SET: u8 = 0xa3;
-    let after_length = |at: usize| {
-        let length = *message.get(at)?;
-        Some(if length < 0x80 { at + 1 } else { at + 1 + usize::from(length & 0x7f) })
-    };
-    let tag = || {
-        let version = after_length(1)?;
-        let community = version + 3;
-        let length = usize::from(*message.get(community + 1)?);
-        message.get(community + 2 + length).copied()
-    };
-    tag() == Some(SET)
-}
-
-/// What is sent to a device, as far as it is judged on its way.
-pub(crate) struct Sent {
-    pub(crate) is_set: bool,
-    /// What it makes the device do (IAD-MIB `iadOpCommand`).
-    command: Option<i32>,
-    /// Which operation that is (IAD-MIB `iadOpId`).
-    operation: Option<String>,
-    /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
-    in_the_open: bool,
-}
-
-impl Sent {
-    /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
-    pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        let nothing = Self { is_set: false, command: None, operation: None, in_the_open: false };
-        let Some(keys) = keys else {
-            let body =
-                is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
-            return Self {
-                is_set: is_set(bytes),
-                command: body.as_ref().and_then(command_of),
-                operation: body.as_ref().and_then(operation_of),
-                ..nothing
-            };
-        };
-        let Ok(overheard) = Overheard::new(bytes, keys) else { return nothing };
-        let (is_set, is_open) = (overheard.is_set(), overheard.level < SecurityLevel::AuthPriv);
-        let body = (is_set || is_open).then(|| overheard.body().ok()).flatten();
-        Self {
-            is_set,
-            command: body.as_ref().filter(|_| is_set).and_then(command_of),
-            operation: body.as_ref().filter(|_| is_set).and_then(operation_of),
-            in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
-        }
-    }
-
-    /// Whether it makes the device do something, other than to stop.
-    fn begins(&self) -> bool {
-        self.command.is_some_and(|command| command != Command::Abort.number())
-    }
-
-    /// A device that has one buffer has no way back from what is loaded into it, and not every device refuses that.
-    pub(crate) fn nothing_is_loaded_over_the_only_software(
-        &self,
-        place: usize,
-        unit: Option<&Unit>,
-    ) -> Checked {
-        let single = unit.is_some_and(|unit| unit.device.durable().buffers.len() < 2);
-        if single && self.command == Some(Command::Download.number()) {
-            return broken("nothing_is_loaded_over_the_only_software", format!("device {}", place + 1));
-        }
-        Ok(())
-    }
-
-    /// Who can be spoken to so that nobody else understands or forges it, is.
-    pub(crate) fn nothing_is_said_in_the_open(&self, place: usize) -> Checked {
-        let what = || format!("device {} speaks SNMPv3", place + 1);
-        if self.in_the_open { broken("nothing_is_said_in_the_open", what()) } else { Ok(()) }
-    }
-}
-
-fn command_of(body: &Body<&[u8]>) -> Option<i32> {
-    const COMMAND: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 2, 0]);
-    let command = body.varbinds().iter().find(|varbind| varbind.name == COMMAND)?;
-    match command.value {
-        Value::Integer(command) => Some(command),
-        _ => None,
-    }
-}
-
-fn operation_of(body: &Body<&[u8]>) -> Option<String> {
-    const ID: ObjectIdentifier = ObjectIdentifier::new([1, 3, 6, 1, 4, 1, 32473, 1, 1, 5, 1, 0]);
-    let id = body.varbinds().iter().find(|varbind| varbind.name == ID)?;
-    match &id.value {
-        Value::OctetString(id) => Some(String::from_utf8_lossy(id).into_owned()),
-        _ => None,
-    }
 }
 
 /// The operation of somebody else that a device shows that it is at, if it shows one at all.
