@@ -28,6 +28,9 @@ use crate::fault::RequestKind;
 use crate::personality::iad::{IadObjects, engine_id, engine_time, event};
 use crate::transfer::{Progress, TransferSettings};
 
+/// So many notifications of a storm go out before requests are answered again, however many are due.
+const MOST_OF_A_STORM: usize = 256;
+
 /// The owner of all devices.
 pub(crate) struct Core {
     pub(crate) clock: Clock,
@@ -114,7 +117,8 @@ impl Core {
 
     /// Sends what is due of the storm. Devices that do not run are passed over, as if they had been heard.
     fn go_on_storming(&mut self, now: Duration) {
-        while let Some(number) = self.storm.as_mut().and_then(|storm| storm.next(now)) {
+        for _ in 0..MOST_OF_A_STORM {
+            let Some(number) = self.storm.as_mut().and_then(|storm| storm.next(now)) else { return };
             let count = u64::try_from(self.units.len()).unwrap_or(u64::MAX).max(1);
             let place = usize::try_from(number % count).unwrap_or_default();
             let running = self.units.get(place).filter(|unit| unit.device.answers());
