@@ -1,7 +1,7 @@
 //! What devices want done in the world: files, notifications, time.
 
 use engine::file_server::Port;
-use iad_sim::device::{Effect as Wish, ServerProtocol, TransferError, TransferEvent, TransferId};
+use iad_sim::device::{Effect as Wish, TransferError, TransferEvent, TransferId};
 use iad_sim::transfer::Progress;
 use std::net::SocketAddr;
 
@@ -77,7 +77,8 @@ impl World {
                     self.overhear(place, &fetch.name, false);
                     self.open_ftp(place, fetch.transfer, &fetch.server, fetch.name, None);
                 }
-                _ => self.give_up(place, fetch.transfer),
+                Some(_) => self.rival_serves(place, fetch.transfer, &fetch.name, fetch.purpose),
+                None => self.give_up(place, fetch.transfer),
             },
             Wish::Upload(upload) => match Unit::server(&upload.server) {
                 Some(server) if server.ip() == MANAGER => {
@@ -86,11 +87,9 @@ impl World {
                     let content = Some(upload.content.into());
                     self.open_ftp(place, upload.transfer, &upload.server, upload.name, content);
                 }
-                // A server of somebody else's, which does not answer.
-                Some(server) if upload.server.protocol == ServerProtocol::Tftp => {
-                    unit.upload(&upload, server, now);
-                }
-                _ => self.give_up(place, upload.transfer),
+                // A server of somebody else's: by TFTP it does not answer, by FTP it takes nothing.
+                Some(server) => unit.upload(&upload, server, now),
+                None => self.give_up(place, upload.transfer),
             },
             Wish::Cancel { transfer, silent } => {
                 if !silent && let Some(Moving::Tftp(moving)) = unit.transfers.get_mut(&transfer) {
@@ -120,7 +119,7 @@ impl World {
         }
     }
 
-    fn give_up(&mut self, place: usize, transfer: TransferId) {
+    pub(crate) fn give_up(&mut self, place: usize, transfer: TransferId) {
         self.tell_transfer(place, transfer, TransferEvent::Failed(TransferError::Unreachable));
     }
 

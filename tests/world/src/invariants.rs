@@ -13,7 +13,7 @@ use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
 use crate::store::Store;
-use crate::trouble::RIVAL;
+use crate::rival::RIVAL;
 use crate::unit::Unit;
 use crate::world::{device_id, place_of};
 

@@ -17,6 +17,7 @@ mod parts;
 mod plan;
 mod queue;
 mod random;
+mod rival;
 mod reference;
 mod secured;
 mod shrink;

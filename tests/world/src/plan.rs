@@ -3,13 +3,14 @@
 
 use core::time::Duration;
 
-use iad_sim::device::{Command, Settings};
+use iad_sim::device::Settings;
 use iad_sim::fault::Fault;
 use upgrade::Protocol;
 use upgrade::run::Policy;
 
 use crate::images::Quality;
 use crate::random::Random;
+use crate::rival::Rivalry;
 
 mod device;
 mod troubles;
@@ -96,7 +97,7 @@ pub enum Meanwhile {
     /// The operator cancels the run.
     Cancel,
     /// Another manager has the device do this.
-    Rival(Command),
+    Rival(Rivalry),
     /// The device's power fails for so long.
     PowerCut(Duration),
 }
@@ -265,7 +266,14 @@ pub enum Trouble {
         /// When.
         at: Duration,
         /// To do what.
-        command: iad_sim::device::Command,
+        work: Rivalry,
+    },
+    /// Right after a run has loaded an image of which there is another one of the same version, somebody else loads that.
+    Replaced {
+        /// Into which device.
+        device: usize,
+        /// From when on.
+        at: Duration,
     },
     /// Somebody with the address of another device asks for the files of this one, by the names that went over the wire.
     Stranger {
@@ -339,6 +347,7 @@ impl Trouble {
             | Self::Heedless { device, .. }
             | Self::LateCommand { device, .. }
             | Self::Rival { device, .. }
+            | Self::Replaced { device, .. }
             | Self::Slide { device, .. } => *device == place,
             Self::Kill { .. }
             | Self::Deaf(_)

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use engine::datagram::Datagram;
 use engine::file_server::Port;
-use iad_sim::device::{Changes, Command, ConfigurationKind, Power, ServerProtocol, Settings};
+use iad_sim::device::{ConfigurationKind, Power, Settings};
 use iad_sim::fault::{Fault, FaultKind};
 use tftp::{Direction, Mode, OptionList, Packet, Request};
 use upgrade::Run;
@@ -28,9 +28,6 @@ const STARTS: u32 = 3;
 
 /// However often it starts in vain, a device is up so long after it has power again.
 const UP_AGAIN: Duration = Duration::from_secs(200);
-
-/// What the other manager's ids begin with; no run of ours is called so.
-pub(crate) const RIVAL: &str = "rival-";
 
 /// Whoever asks from this port asks for what is not meant for it; no device's transfer does.
 pub(crate) const STRANGER_PORT: u16 = 2000;
@@ -108,7 +105,12 @@ impl World {
                     unit.slides.push(number);
                 }
             }
-            Trouble::Rival { device, command, .. } => self.rival(device, command),
+            Trouble::Rival { device, work, .. } => self.rival(device, work),
+            Trouble::Replaced { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.replaced = true;
+                }
+            }
             Trouble::Stranger { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.overheard = true;
@@ -290,7 +292,7 @@ impl World {
         match meanwhile {
             Meanwhile::Nothing => {}
             Meanwhile::Cancel => self.cancel(place),
-            Meanwhile::Rival(command) => self.rival(place, command),
+            Meanwhile::Rival(work) => self.rival(place, work),
             Meanwhile::PowerCut(lasts) => {
                 self.power_off(place);
                 self.put(lasts, Item::Over(number));
@@ -332,12 +334,14 @@ impl World {
                 unit.slow = (Duration::ZERO, Duration::ZERO);
                 unit.late_command = None;
                 unit.forger = None;
+                unit.replaced = false;
                 unit.slides.clear();
                 unit.rots = false;
                 unit.edit_on_trial = None;
                 unit.edit_backed_up = None;
                 unit.device.faults_mut().clear(None);
             }
+            self.rival_gives_up(place);
             self.power_cycle_what_does_not_run(place);
             self.put(Duration::from_secs(1), Item::Operator(place));
         }
@@ -364,30 +368,6 @@ impl World {
             self.checks.edited(place, &self.units, fate);
             self.settle(place);
         }
-    }
-
-    /// Another manager commands the device.
-    fn rival(&mut self, place: usize, command: Command) {
-        let now = self.now;
-        let Some(unit) = self.units.get_mut(place).filter(|unit| unit.device.answers()) else { return };
-        let clock = unit.clock(now);
-        let mut changes = Changes { command: Some(command), ..Changes::default() };
-        match command {
-            // It means whatever is under way.
-            Command::Abort => changes.id = Some(unit.device.durable().operation.id.clone()),
-            _ => changes.id = Some(format!("{RIVAL}{}", now.as_millis())),
-        }
-        if command == Command::Backup {
-            changes.kinds = Some(vec![ConfigurationKind::UserData]);
-            changes.file_names = Some(vec!["rival".into()]);
-            // A server of its own, which is down: the device is at it for long.
-            changes.protocol = Some(ServerProtocol::Tftp);
-            changes.address = Some(STRANGER.to_string());
-            changes.port = Some(69);
-        }
-        let taken = unit.device.set(&changes, clock).is_ok();
-        self.note(|| format!("device {}: the other manager's {command:?} is taken: {taken}", place + 1));
-        self.settle(place);
     }
 
     /// A device begins to move a file; whoever listens may ask for it, or send it, sooner or later than the device.

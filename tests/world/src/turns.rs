@@ -115,6 +115,7 @@ impl World {
                         self.put(Duration::from_millis(100), Item::Operator(place));
                     }
                     Story::StepDone { step: Step::BackingUp, .. } => self.backed_up(place),
+                    Story::StepBegun { step: Step::Draining, .. } => self.replace_what_is_loaded(place),
                     _ => {}
                 }
             }

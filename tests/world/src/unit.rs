@@ -63,6 +63,8 @@ pub(crate) struct Unit {
     pub(crate) late_command: Option<usize>,
     /// The number of the trouble that has somebody answer in its place, and until when.
     pub(crate) forger: Option<(usize, Duration)>,
+    /// Once a run has loaded an image, somebody else loads another one of the same version.
+    pub(crate) replaced: bool,
     /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
     pub(crate) slides: Vec<usize>,
     /// How often persons have changed its settings.
@@ -153,6 +155,7 @@ impl Unit {
             edit_backed_up: None,
             late_command: None,
             forger: None,
+            replaced: false,
             slides: Vec::new(),
             edits: 0,
             events: 0,

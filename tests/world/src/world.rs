@@ -256,6 +256,7 @@ impl World {
                 | Trouble::Slide { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
+                | Trouble::Replaced { at, .. }
                 | Trouble::ClockJump { at, .. } => queue.put(BEGIN + *at, Item::Begins(number)),
             }
         }

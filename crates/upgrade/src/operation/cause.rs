@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Digest;
 use crate::configuration::Kind;
-use crate::reading::Software;
+use crate::reading::{Buffer, Software};
 
 /// Why an operation, or a check between two operations, failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -77,6 +78,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Under its version a buffer holds something else than the image that was loaded: others may have loaded it meanwhile.
+    /// None where the device does not tell.
+    pub(crate) fn of_image(buffer: &Buffer, loaded: Digest) -> Option<Self> {
+        let version = &buffer.version;
+        buffer.digest.filter(|told| *told != loaded).map(|_| {
+            Self::NotSo(format!("what the device holds as {version} is not the image that was loaded"))
+        })
+    }
+
     /// What runs is not what should; none where it is.
     pub fn of_software(running: Software<'_>, wanted: Software<'_>) -> Option<Self> {
         let spelled = |software: Software<'_>| match software.buffer {

@@ -107,6 +107,10 @@ impl Operation {
             Task::Activate { version, .. } if !holds(version, None) => {
                 impossible(format!("no buffer of the device holds version {version}"))
             }
+            Task::Activate { version, digest: Some(digest), .. } => reading
+                .standby()
+                .filter(|buffer| buffer.version == *version)
+                .and_then(|buffer| Cause::of_image(buffer, *digest)),
             Task::RollBack { version, buffer, .. } if !holds(version, *buffer) => {
                 impossible(format!("no buffer of the device holds the old version {version} any more"))
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Digest;
 use crate::configuration::{ConfigurationSet, Kind, StoredFile};
 use crate::image::{Image, ImageFile};
 use crate::profile::Command;
@@ -35,6 +36,9 @@ pub enum Task {
     Activate {
         /// The version.
         version: String,
+        /// The SHA-256 of the image that was loaded; none in what was stored by an older iadms.
+        #[serde(default)]
+        digest: Option<Digest>,
         /// Seconds of trial.
         trial_s: u32,
         /// The configuration revision that was backed up; 0: any.

@@ -95,6 +95,13 @@ impl Run {
             },
             // This run wrote there, and nobody knows what came of it.
             Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => unknown,
+            // The other software was tried, and somebody may have changed its settings then: these are no later than what was gone
+            // back to.
+            Some(told) if !has_changed && self.loaded.is_some() && is_seen => Expected {
+                unkept: told.unkept || left_with.other.as_ref().is_some_and(|found| !self.is_kept(found)),
+                other: left_with.other.clone().or_else(|| told.other.clone()),
+                ..told.clone()
+            },
             // What others changed there since has been kept by nobody.
             Some(told) if !has_changed => told.clone(),
             _ if is_seen => Expected {

@@ -167,12 +167,13 @@ impl Turn<'_> {
     }
 
     pub(super) fn activate(&mut self) -> Result<(), Rejected> {
-        let version = self.run.target_version().unwrap_or_default().to_owned();
+        let Goal::Upgrade { image } = &self.run.goal else { return Err(Rejected) };
+        let (version, digest) = (image.manifest.version.clone(), Some(image.digest));
         let revision = self.backed_up_revision();
         let trial_s = self.profile.limits.trial_s;
         let restart = self.restarts();
         self.run.activated = Some(self.now);
-        self.begin(Step::Activating, Task::Activate { version, trial_s, revision, restart })
+        self.begin(Step::Activating, Task::Activate { version, digest, trial_s, revision, restart })
     }
 
     /// The configuration revision that was backed up; 0 where the device tells none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::question::{Answer, Policy};
 use super::step::{Rejected, Turn};
-use super::{AnswerKind, Closing, Goal, Outcome, Question, State, Step, Story};
+use super::{AnswerKind, Closing, Goal, Old, Outcome, Question, State, Step, Story};
 use crate::operation::{Cause, Task};
 use crate::profile::{ConvertedBy, Limits};
 use crate::{ConfigurationSet, Time};
@@ -32,7 +32,8 @@ impl Turn<'_> {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
         if let Some(Closing { outcome, reason }) = self.run.closing.clone() {
-            return self.end(outcome, reason);
+            let left = if heard { self.leaves_as_it_is() } else { String::new() };
+            return self.end(outcome, reason + &left);
         }
         let reason = self.reason();
         match self.run.choices.policy {
@@ -44,6 +45,17 @@ impl Turn<'_> {
             }
             Policy::Never if self.is_unreachable(heard) => self.give_up(reason),
             Policy::Never => self.end(Outcome::RolledBack, reason),
+        }
+    }
+
+    /// What others had the device run meanwhile stays, and people are told.
+    fn leaves_as_it_is(&self) -> String {
+        let old = self.run.old.as_ref().map(Old::software);
+        match self.run.last.software().zip(old).and_then(|(last, old)| Cause::of_software(last, old)) {
+            Some(Cause::WrongVersion { running, .. }) => {
+                format!("; the device runs {running} by now, which this run leaves as it is")
+            }
+            _ => String::new(),
         }
     }
 

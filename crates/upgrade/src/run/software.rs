@@ -164,14 +164,11 @@ impl Turn<'_> {
         there && self.run.backup.is_some() && !self.left_what_is_not_kept(reading)
     }
 
-    /// Whether what runs, or is about to, is something else than the image that was loaded, under the same version: others may
-    /// have loaded it while the device was waited for.
+    /// Whether what runs is something else than the image that was loaded, under the same version.
     pub(super) fn is_not_the_image(&self, buffer: Option<&Buffer>) -> Option<Cause> {
         let Goal::Upgrade { image } = &self.run.goal else { return None };
-        let (version, told) = (&image.manifest.version, buffer?.digest?);
-        (buffer?.version == *version && told != image.digest).then(|| {
-            Cause::NotSo(format!("what the device holds as {version} is not the image that was loaded"))
-        })
+        let of_its_version = buffer.filter(|buffer| buffer.version == image.manifest.version);
+        Cause::of_image(of_its_version?, image.digest)
     }
 
     /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.

@@ -2,7 +2,7 @@
 
 use super::step::{Rejected, Turn};
 use super::{Closing, Failure, Outcome, State, Step, Story, Waiting};
-use crate::operation::{Cause, Task};
+use crate::operation::Task;
 use crate::profile::Scope;
 use crate::reading::{OperationReading, Reading};
 
@@ -48,11 +48,6 @@ impl Turn<'_> {
             return self.begin(Step::Stopping, Task::Stop);
         }
         self.tell(Story::StepDone { step: Step::Stopping, text: String::new() });
-        if let (Some(Cause::WrongVersion { running, .. }), Some(closing)) =
-            (self.left_the_old_software(reading), &mut self.run.closing)
-        {
-            closing.reason += &format!("; the device runs {running} by now, which this run leaves as it is");
-        }
         self.settle_after(true)
     }
 

@@ -107,9 +107,6 @@ impl Turn<'_> {
             Some(cause) => return self.fail(Step::Draining, cause),
             None => {}
         }
-        if let Some(cause) = self.is_not_the_image(reading.standby()) {
-            return self.fail(Step::Draining, cause);
-        }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {
             return self.drift(Step::Draining);

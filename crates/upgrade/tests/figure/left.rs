@@ -369,3 +369,19 @@ fn what_could_not_be_backed_up_on_trial_is_not_loaded_over_by_the_next_run() {
     assert_eq!((world.outcome(), world.sets.len()), (Outcome::Refused, 0), "{}", world.told());
     assert!(world.ending().reason.contains("with settings that are in no backup"), "{}", world.told());
 }
+
+/// Found by the deterministic world: what was changed on trial and left there was taken for today's settings once the device had
+/// slid to it.
+#[test]
+fn what_was_changed_on_a_trial_that_failed_is_no_later_than_what_was_gone_back_to() {
+    let mut world = World::new(Goal::RollBack, choices()).begin().until_step(Step::RollingBack);
+    let todays = world.before.1.clone();
+    world.until(|world| world.device.running().version == "0.9");
+    world.device.edit();
+    let mut world = world.fault(Command::Backup, [Fault::Fail("flash")]).on().answer(Answer::End);
+    assert_eq!((world.outcome(), &world.device.running().files), (Outcome::EndedByOperator, &todays));
+    world.device.slide();
+    let world = next(world, Goal::RollBack).play();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.running().files, todays);
+}

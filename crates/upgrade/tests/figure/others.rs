@@ -47,6 +47,24 @@ fn what_others_failed_at_and_a_fall_back_are_no_reason_for_other_software() {
     }
 }
 
+/// Shown by an examiner: a run that was cancelled let calls in again, and said nothing of what the device ran by then.
+#[test]
+fn what_others_made_of_the_device_before_calls_were_let_in_stays_and_the_end_says_so() {
+    let mut world = World::new(Goal::Reset, choices());
+    world.device.calls = 1;
+    let mut world = world.begin().until_step(Step::Draining).fault(Command::OpenCalls, [Fault::Refuse]);
+    assert!(world.give(&Event::Cancelled), "{}", world.told());
+    let mut world = world.until_step(Step::OpeningCalls);
+    world.device.slide();
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    world.before_counts = false;
+    let world = world.on();
+    let world = if world.run.is_over() { world } else { world.answer(Answer::Again) };
+    assert_eq!((world.outcome(), world.count(Command::RollBack)), (Outcome::Cancelled, 0), "{}", world.told());
+    let reason = "cancelled by an operator; the device runs 0.9 by now, which this run leaves as it is";
+    assert_eq!(world.ending().reason, reason);
+}
+
 /// Found by the deterministic world: what would be loaded next goes over the only copy of what a person changed.
 #[test]
 fn what_others_made_of_the_device_does_not_stay_where_it_left_settings_that_are_in_no_backup() {

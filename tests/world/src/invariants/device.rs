@@ -7,6 +7,7 @@ use upgrade::Digest;
 
 use super::{Checked, Checks, Known, broken};
 use crate::images::{digest, digest_of};
+use crate::rival::RIVAL;
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
@@ -52,7 +53,8 @@ impl Checks {
         durable: &Durable,
     ) -> Checked {
         let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
-        if durable.boot.trial.is_none() {
+        // What another manager has it try begins from whatever runs then.
+        if durable.boot.trial.is_none() || durable.operation.id.starts_with(RIVAL) {
             known.before_trial = None;
             return Ok(());
         }

@@ -157,6 +157,12 @@ impl Known {
         self.edited_on_trial.is_some() && self.edited_on_trial == edited_part(&device::in_force(durable))
     }
 
+    /// Whether what is in force is what a person changed on trial, be that left since or not.
+    pub(super) fn holds_work_of_a_person(&self, durable: &Durable) -> bool {
+        let held = edited_part(&device::in_force(durable));
+        held.is_some() && [self.edited_on_trial, self.left_behind].contains(&held)
+    }
+
     /// What a person changed on trial could not be backed up.
     pub(super) fn forgive_trial(&mut self) {
         if let Some(edited) = self.edited_on_trial.take() {

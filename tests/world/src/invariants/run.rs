@@ -13,7 +13,7 @@ use super::device::{in_force, is_running};
 use super::{Checked, Checks, Known, Violation, broken};
 use crate::images::{digest, digest_of, kind, runs_well};
 use crate::store::Store;
-use crate::trouble::RIVAL;
+use crate::rival::RIVAL;
 use crate::unit::Unit;
 use crate::world::device_id;
 
@@ -82,6 +82,9 @@ impl Checks {
         run: &Run,
         durable: &Durable,
     ) -> Checked {
+        if is_tried_by_others(durable) {
+            return Ok(());
+        }
         self.is_as_before(place, run, durable).map_err(|what| Violation {
             invariant: "a_question_finds_the_device_as_it_was",
             what: format!("run {} of device {}: {what}", run.id, place + 1),
@@ -186,16 +189,30 @@ impl Checks {
                     // Where it fell back first, what another manager has done to it hides that.
                     let others = durable.operation.id.starts_with(RIVAL);
                     let said = others && ending.reason.contains("which this run leaves as it is");
-                    if said { self.is_as_wanted(place, run, durable, store) } else { Err(what) }
+                    // Nor is what a person has changed there anybody's to take back.
+                    let holds_work = |known: &Known| known.holds_work_of_a_person(durable);
+                    let is_work = is_tried_by_others(durable) || self.devices.get(place).is_some_and(holds_work);
+                    match said {
+                        true if is_work => Ok(()),
+                        true => self.is_as_wanted(place, run, durable, store),
+                        false => Err(what),
+                    }
                 })
             }
             Outcome::Refused | Outcome::DeviceLost => Ok(()),
         };
         let left = run.leaves().filter(|left| run.expected.as_ref() != Some(left));
         let is_home = left.is_some_and(|left| is_running(durable, &left.version, left.buffer));
-        if let Some(known) = self.devices.get_mut(place).filter(|_| is_home) {
-            // From now on it is to run this, whatever it was away from.
-            known.away = None;
+        if let Some(known) = self.devices.get_mut(place) {
+            // Whatever it runs is left as it is, and is not what it was left with.
+            let wanted = run.leaves().filter(|_| run.old.is_some());
+            let elsewhere = wanted.is_some_and(|wanted| !is_running(durable, &wanted.version, wanted.buffer));
+            match &known.away {
+                // From now on it is to run this, whatever it was away from.
+                _ if is_home => known.away = None,
+                None if elsewhere => known.changed_software(durable, false),
+                _ => {}
+            }
         }
         judged.map_err(|what| Violation {
             invariant: "an_end_leaves_the_device_in_service",
@@ -429,6 +446,11 @@ pub(super) fn no_device_is_flooded(run: &Run, datagrams: u64, lasted_s: u64) -> 
     }
     let what = format!("run {}: {datagrams} datagrams in {lasted_s} s", run.id);
     broken("no_device_is_flooded", what)
+}
+
+/// Somebody else has it try software: nobody ends that for them, and by itself it goes back.
+fn is_tried_by_others(durable: &Durable) -> bool {
+    durable.boot.trial.is_some() && durable.operation.id.starts_with(RIVAL)
 }
 
 fn runs(durable: &Durable, version: &str, buffer: Option<u32>) -> Result<(), String> {

@@ -5,12 +5,13 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use iad_sim::device::{Command, NotificationKind};
+use iad_sim::device::NotificationKind;
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
 use super::{Cut, Meanwhile, TROUBLED, Trouble};
 use crate::images::Quality;
 use crate::random::Random;
+use crate::rival::Rivalry;
 
 /// How often each kind of trouble is drawn: of a thousand chances. A chance that is taken gives another one, up to
 /// [`MOST`].
@@ -59,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 27] = [
+const OF_DEVICES: [(&str, u64); 28] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -81,7 +82,8 @@ const OF_DEVICES: [(&str, u64); 27] = [
     ("edit-backed-up", 250),
     ("cancel", 80),
     ("late-command", 40),
-    ("rival", 80),
+    ("rival", 100),
+    ("replaced", 60),
     ("stranger", 80),
     ("slide", 60),
     ("slide-unseen", 40),
@@ -202,16 +204,22 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             let meanwhile = match random.below(4) {
                 0 => Meanwhile::Nothing,
                 1 => Meanwhile::Cancel,
-                2 => Meanwhile::Rival(Command::Backup),
+                2 => Meanwhile::Rival(Rivalry::Backup),
                 _ => Meanwhile::PowerCut(random.span(100, 3_000)),
             };
             Trouble::LateCommand { device, at, by, doubled: random.permille(300), meanwhile }
         }
         "rival" => {
-            const COMMANDS: [Command; 3] = [Command::Reset, Command::Backup, Command::Abort];
-            let command = random.one_of(&COMMANDS).copied().unwrap_or(Command::Reset);
-            Trouble::Rival { device, at, command }
+            let work = match random.below(5) {
+                0 => Rivalry::Reset,
+                1 => Rivalry::Abort,
+                2 => Rivalry::Backup,
+                3 => Rivalry::EndlessBackup,
+                _ => Rivalry::Try(random.span(20_000, 200_000)),
+            };
+            Trouble::Rival { device, at, work }
         }
+        "replaced" => Trouble::Replaced { device, at },
         "stranger" => Trouble::Stranger { device, at },
         "slide" | "slide-unseen" => {
             let unseen = name == "slide-unseen";
