@@ -12,8 +12,8 @@ use upgrade::run::{Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Digest, Profile, Run, RunId, TicketName, Time};
 
 use crate::reference::Reference;
-use crate::store::Store;
 use crate::rival::RIVAL;
+use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::{device_id, place_of};
 
@@ -72,6 +72,9 @@ pub(crate) struct Checks {
     pub(crate) unhindered: BTreeSet<usize>,
 }
 
+/// An operation of somebody else, the life of the manager, and how much a run had told by then.
+type WaitedFor = (String, u32, usize);
+
 /// What is known of one device.
 #[derive(Debug)]
 struct Known {
@@ -93,6 +96,8 @@ struct Known {
     commanded: (String, u32),
     /// The operation of somebody else that it was at by the last look at it.
     shown_busy: Option<String>,
+    /// That, the life of the manager, how much its run had told by then, since when it was so, and how often it was seen too late.
+    waited_for: Option<(WaitedFor, Time, u32)>,
     /// The version in the buffer that a trial began from.
     before_trial: Option<String>,
     /// The old software was broken during the trial: no way leads back.
@@ -157,6 +162,7 @@ impl Checks {
                 looked_in: 0,
                 commanded: (String::new(), 0),
                 shown_busy: None,
+                waited_for: None,
                 before_trial: None,
                 rotted: false,
                 edited: None,
@@ -209,6 +215,11 @@ impl Checks {
         }
     }
 
+    /// The manager cannot store what it knows, and looks anew, as one that was killed.
+    pub(crate) fn hindered(&mut self) {
+        self.devices.iter_mut().for_each(|known| known.waited_for = None);
+    }
+
     /// A datagram is sent to a device.
     pub(crate) fn sent(&mut self, place: usize) {
         if let Some(known) = self.devices.get_mut(place) {
@@ -245,9 +256,11 @@ impl Checks {
             let is_known = run.is_some_and(|run| run.old.is_some() || run.expected.is_some());
             let left = store.expected(device_id(place));
             if !is_known && left.is_none() {
-                // What it was like before no manager has ever seen.
-                known.history.clear();
-                known.owe(place, device::in_force(durable), &mut self.owners);
+                // What it was like before no manager has ever seen. What others only try is not what it is like now.
+                if !run::is_left_to_others(durable) {
+                    known.history.clear();
+                    known.owe(place, device::in_force(durable), &mut self.owners);
+                }
             } else if !run.is_some_and(|run| is_about_what_runs(run) && run.old.is_some()) {
                 // A run that has not looked yet may end without that.
                 let is_home =
@@ -314,7 +327,7 @@ impl Checks {
         }
         if let State::Ended(ending) = &run.state {
             let durable = unit.device.durable();
-            if known.holds_edit_of_trial(durable) && ending.outcome == Outcome::Succeeded {
+            if known.holds_work_of_a_person(durable) && ending.outcome == Outcome::Succeeded {
                 let edited = device::in_force(durable).remove(&ConfigurationKind::UserData);
                 known.owed.extend(edited.map(|document| (ConfigurationKind::UserData, document)));
             } else if ending.outcome == Outcome::DeviceLost {
@@ -342,7 +355,11 @@ impl Checks {
             // What others did, and what leaves its software by itself under a run that is about something else.
             if first || (moved && (theirs || !is_about_what_runs(run))) {
                 known.began_from = Some((run.id, software));
-                known.owed = device::in_force(unit.device.durable());
+                // It may run something else since it was looked at.
+                let durable = unit.device.durable();
+                if device::is_running(durable, &old.version, old.buffer) {
+                    known.owed = device::in_force(durable);
+                }
             }
         }
         let brings_back = !theirs && is_about_what_runs(run);
@@ -404,17 +421,18 @@ impl Checks {
     }
 
     /// A look at a device is answered: whether it is at somebody else's work.
-    pub(crate) fn shown(&mut self, answer: &Answer, store: &Store, profile: &Profile) {
+    pub(crate) fn shown(&mut self, answer: &Answer, store: &Store, profile: &Profile, now: Time) -> Checked {
         let (Asker::Run { run, .. }, Answered::Values(values)) = (answer.asker, &answer.outcome) else {
-            return;
+            return Ok(());
         };
-        let device = store.runs.get(&run).map(|stored| stored.run.device.id);
-        let Some(known) = device.and_then(|device| self.devices.get_mut(place_of(device))) else { return };
+        let Some(stored) = store.runs.get(&run) else { return Ok(()) };
+        let Some(known) = self.devices.get_mut(place_of(stored.run.device.id)) else { return Ok(()) };
         // Most devices have never heard of anybody else.
         let others = known.shown_busy.is_some() || known.operation.id.starts_with(RIVAL);
         if others && let Some(shown) = command::shown(values, profile) {
             known.shown_busy = shown;
         }
+        wire::nobody_is_waited_for_for_ever(known, &stored.run, store, profile, now)
     }
 
     /// The file server tells something.

@@ -10,6 +10,7 @@ use engine::commander::{Answer, Asker, Outcome};
 use engine::director::{Entry, Input};
 use engine::file_server::{Port, Report};
 use engine::listener::{DeviceIndex, Speaker};
+use upgrade::Time;
 
 use crate::invariants::{Sent, a_ticket_serves_its_device_alone};
 use crate::manager::{Channel, Manager, Message, Part};
@@ -212,7 +213,8 @@ impl World {
         while let Some(answer) = self.manager.as_mut().and_then(|manager| manager.commander.poll_answer(now))
         {
             believed += usize::from(matches!(answer.outcome, Outcome::Values(_)));
-            self.checks.shown(&answer, &self.store, &self.profile);
+            let checked = self.checks.shown(&answer, &self.store, &self.profile, Time::from(now));
+            self.judge(checked);
             self.learn_engine(&answer);
             self.send_input(Channel::Answers, Input::Answer(answer));
         }

@@ -9,6 +9,7 @@ use upgrade::run::Goal;
 
 use crate::images::{Quality, images};
 use crate::trouble::STRANGER;
+use crate::unit::Unit;
 use crate::world::World;
 
 /// What the other manager's ids begin with; no run of ours is called so.
@@ -73,6 +74,7 @@ impl World {
                 changes.trial_time_s = Some(u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX));
             }
             Rivalry::Load(quality) => {
+                self.checks.loaded_over_by_others(place);
                 changes.file_names = Some(vec![format!("{quality:?}")]);
                 (changes.protocol, changes.address, changes.port) = from(ServerProtocol::Ftp);
             }
@@ -93,6 +95,12 @@ impl World {
             images.iter().find(is_other).map(|made| made.quality)
         });
         let Some(other) = other else { return };
+        // It means what is loaded there, and nothing else.
+        let holds =
+            |unit: &Unit| unit.device.durable().standby().is_some_and(|standby| standby.version == *version);
+        if !self.units.get(place).is_some_and(holds) {
+            return;
+        }
         if self.units.get_mut(place).is_some_and(|unit| std::mem::take(&mut unit.replaced)) {
             self.rival(place, Rivalry::Load(other));
         }

@@ -14,6 +14,7 @@ use upgrade::run::Goal;
 use crate::invariants::Fate;
 use crate::network::Network;
 use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
+use crate::rival::RIVAL;
 use crate::unit::{Nature, Unit, address};
 use crate::world::{Item, MANAGER, World, device_id};
 
@@ -186,7 +187,9 @@ impl World {
         let Some(unit) = self.units.get_mut(place) else { return };
         unit.events += 1;
         let cut = unit.cuts.remove(&unit.events).filter(|_| !is_quiet);
-        let rots = unit.rots && unit.device.durable().boot.trial.is_some() && unit.new_software_starts();
+        let durable = unit.device.durable();
+        let is_ours = durable.boot.trial.is_some() && !durable.operation.id.starts_with(RIVAL);
+        let rots = unit.rots && is_ours && unit.new_software_starts();
         if rots {
             unit.rots = false;
             let seed = self.random.number();

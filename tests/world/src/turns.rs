@@ -46,6 +46,7 @@ impl World {
                 return self.judge(one_run_at_a_time(run));
             }
             Err(Refused::Full) => {
+                self.checks.hindered();
                 // All but operators' words waits, in its order.
                 let life = self.life;
                 let Some(manager) = &mut self.manager else { return };

@@ -87,6 +87,13 @@ impl Cause {
         })
     }
 
+    /// Others have the device try what it runs.
+    pub(crate) fn on_trial(version: &str) -> Self {
+        Self::Impossible(format!(
+            "the device runs {version} on trial; it must be confirmed or fall back first"
+        ))
+    }
+
     /// What runs is not what should; none where it is.
     pub fn of_software(running: Software<'_>, wanted: Software<'_>) -> Option<Self> {
         let spelled = |software: Software<'_>| match software.buffer {

@@ -8,7 +8,7 @@ use super::step::Surroundings;
 use super::{Cause, Effect, Operation, State, Task};
 use crate::Time;
 use crate::profile::{Command, Limits, Scope};
-use crate::reading::Reading;
+use crate::reading::{Reading, Role};
 
 /// After an abort, a device is looked at this soon again, or as soon as the profile polls, if that is sooner.
 const STOPPING_LOOK: Duration = Duration::from_secs(1);
@@ -223,5 +223,8 @@ impl Operation {
 
 /// A configuration belongs to one software: the device may have fallen back to the other one since the last step.
 fn wrong_software(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
-    Cause::of_software(reading.running()?.software(), around.software?)
+    let running = reading.running()?;
+    let on_trial = around.confirmed && running.role == Some(Role::Trial);
+    Cause::of_software(running.software(), around.software?)
+        .or_else(|| on_trial.then(|| Cause::on_trial(&running.version)))
 }

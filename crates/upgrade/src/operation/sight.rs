@@ -41,7 +41,7 @@ impl Operation {
         if self.is_fulfilled(reading) {
             return Sight::AlreadyDone;
         }
-        match self.obstacle(reading) {
+        match self.obstacle(reading, run) {
             Some(cause) => Sight::Impossible(cause),
             None => Sight::Ready,
         }
@@ -94,7 +94,7 @@ impl Operation {
     }
 
     /// Why it cannot be asked of a device like this.
-    fn obstacle(&self, reading: &Reading) -> Option<Cause> {
+    fn obstacle(&self, reading: &Reading, run: &str) -> Option<Cause> {
         let holds = |version: &str, buffer: Option<u32>| {
             let wanted = Software { version, buffer };
             reading.buffers.iter().any(|buffer| wanted.is(buffer.software()))
@@ -107,10 +107,16 @@ impl Operation {
             Task::Activate { version, .. } if !holds(version, None) => {
                 impossible(format!("no buffer of the device holds version {version}"))
             }
-            Task::Activate { version, digest: Some(digest), .. } => reading
-                .standby()
-                .filter(|buffer| buffer.version == *version)
-                .and_then(|buffer| Cause::of_image(buffer, *digest)),
+            Task::Activate { version, digest: Some(digest), .. } => {
+                let held = reading.standby().filter(|buffer| buffer.version == *version)?;
+                let shown = reading.operation.as_ref().map(|shown| &shown.id);
+                let others = shown.filter(|id| !id.is_empty() && !id.starts_with(run));
+                // A part of the look may be from before they were done.
+                let unknown = others.filter(|_| held.digest.is_none()).map(|others| {
+                    Cause::NotSo(format!("it does not tell what it holds as {version} since {others}"))
+                });
+                Cause::of_image(held, *digest).or(unknown)
+            }
             Task::RollBack { version, buffer, .. } if !holds(version, *buffer) => {
                 impossible(format!("no buffer of the device holds the old version {version} any more"))
             }

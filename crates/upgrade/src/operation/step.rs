@@ -18,6 +18,8 @@ pub struct Surroundings<'a> {
     pub run: &'a str,
     /// The software that must run, where the task is for that alone.
     pub software: Option<Software<'a>>,
+    /// Whether that must be confirmed: what others try there goes back by itself, to what would be loaded over.
+    pub confirmed: bool,
 }
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.

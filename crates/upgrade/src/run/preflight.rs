@@ -107,10 +107,7 @@ impl Turn<'_> {
             return impossible("the device does not tell which software it runs".into());
         };
         if running.role == Some(Role::Trial) {
-            return impossible(format!(
-                "the device runs {} on trial; it must be confirmed or fall back first",
-                running.version
-            ));
+            return Some(Cause::on_trial(&running.version));
         }
         if let Some(missing) = self.missing_command() {
             return impossible(format!("profile {:?} has no command {missing:?}", self.profile.name));

@@ -31,8 +31,8 @@ impl Turn<'_> {
         if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
+        let left = self.leaves_as_it_is();
         if let Some(Closing { outcome, reason }) = self.run.closing.clone() {
-            let left = if heard { self.leaves_as_it_is() } else { String::new() };
             return self.end(outcome, reason + &left);
         }
         let reason = self.reason();
@@ -44,11 +44,11 @@ impl Turn<'_> {
                 self.ask(question)
             }
             Policy::Never if self.is_unreachable(heard) => self.give_up(reason),
-            Policy::Never => self.end(Outcome::RolledBack, reason),
+            Policy::Never => self.end(Outcome::RolledBack, reason + &left),
         }
     }
 
-    /// What others had the device run meanwhile stays, and people are told.
+    /// What others had the device run when it was heard last stays, and people are told.
     fn leaves_as_it_is(&self) -> String {
         let old = self.run.old.as_ref().map(Old::software);
         match self.run.last.software().zip(old).and_then(|(last, old)| Cause::of_software(last, old)) {

@@ -49,6 +49,12 @@ impl Turn<'_> {
         Cause::of_software(reading.running()?.software(), self.run.old.as_ref()?.software())
     }
 
+    /// Others have it try the very software of before.
+    pub(super) fn is_tried_by_others(&self, reading: &Reading) -> Option<Cause> {
+        let tried = reading.running().filter(|running| running.role == Some(Role::Trial))?;
+        self.left_the_old_software(reading).is_none().then(|| Cause::on_trial(&tried.version))
+    }
+
     /// It runs other software, and not because of this run: the settings of the old software are what they were.
     pub(super) fn note_aside(&mut self, reading: &Reading) {
         let Some(old) = self.run.old.as_ref().filter(|_| self.run.activated.is_none()) else { return };

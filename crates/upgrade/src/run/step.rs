@@ -250,6 +250,7 @@ impl Turn<'_> {
             server: &self.run.server,
             run: &prefix,
             software: self.software_for(step),
+            confirmed: self.is_before_activation(step),
         };
         let (next, effects) = operation.step(event, around, self.now).map_err(|_| Rejected)?;
         let next = Arc::new(next);
@@ -274,6 +275,12 @@ impl Turn<'_> {
             Step::BackingUp | Step::Downloading | Step::RestoringOriginal => old,
             _ => None,
         }
+    }
+
+    /// Whether nothing is on trial because of this run while it reads what runs, or loads what is to run next.
+    const fn is_before_activation(&self, step: Step) -> bool {
+        let forward = self.run.activated.is_none() && self.run.on_trial.is_none() && !self.run.returning;
+        forward && matches!(step, Step::BackingUp | Step::Downloading)
     }
 
     fn perform(&mut self, step: Step, operation: &Operation, effect: operation::Effect) {

@@ -107,6 +107,9 @@ impl Turn<'_> {
             Some(cause) => return self.fail(Step::Draining, cause),
             None => {}
         }
+        if let Some(cause) = self.is_tried_by_others(reading) {
+            return self.fail(Step::Draining, cause);
+        }
         let held = reading.running_configuration();
         if self.run.backup.as_ref().is_some_and(|backup| backup.is_outdated_by(&held)) {
             return self.drift(Step::Draining);

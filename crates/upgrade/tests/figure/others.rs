@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upgrade::profile::{Command, ConvertedBy};
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, Event, Goal, Outcome, Step};
+use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, Step};
 
 use crate::device::{Fault, file};
 use crate::world::{ALL, World, all_converted, choices, image, stored};
@@ -60,7 +60,12 @@ fn what_others_made_of_the_device_before_calls_were_let_in_stays_and_the_end_say
     world.before_counts = false;
     let world = world.on();
     let world = if world.run.is_over() { world } else { world.answer(Answer::Again) };
-    assert_eq!((world.outcome(), world.count(Command::RollBack)), (Outcome::Cancelled, 0), "{}", world.told());
+    assert_eq!(
+        (world.outcome(), world.count(Command::RollBack)),
+        (Outcome::Cancelled, 0),
+        "{}",
+        world.told()
+    );
     let reason = "cancelled by an operator; the device runs 0.9 by now, which this run leaves as it is";
     assert_eq!(world.ending().reason, reason);
 }
@@ -108,6 +113,28 @@ fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
     assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), world.count(Command::RollBack)), ("1.0", 2));
     assert_eq!(world.device.running().files, world.before.1);
+}
+
+/// Found by the deterministic world: what runs was the software of before, and would have gone back by itself to what was to be
+/// loaded over.
+#[test]
+fn nothing_is_loaded_or_restarted_while_others_have_it_try_what_runs() {
+    for (step, command) in [
+        (Step::BackingUp, Command::Backup),
+        (Step::Downloading, Command::Download),
+        (Step::Draining, Command::Reset),
+    ] {
+        let mut world = World::upgrade().begin().until_step(step);
+        world.device.trial = Some(world.now + Duration::from_secs(100));
+        world.before_counts = false;
+        let world = world.on();
+        let why = "the device runs 1.0 on trial; it must be confirmed or fall back first";
+        world.assert_asks(
+            if step != Step::BackingUp { &ALL } else { &[AnswerKind::Again, AnswerKind::End] },
+            why,
+        );
+        assert_eq!(world.count(command), 0, "{step}: {}", world.told());
+    }
 }
 
 /// Another manager has upgraded it to 3.0, where a person changed settings.

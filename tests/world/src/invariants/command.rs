@@ -7,6 +7,7 @@ use engine::director::Told;
 use engine::file_server::{News, Report};
 use iad_sim::device::{CallAdmission, Command, Document, Durable, OperationState, Record};
 use upgrade::image::Manifest;
+use upgrade::operation::Before;
 use upgrade::run::{Goal, Outcome, State, Step, Story};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 
@@ -51,6 +52,8 @@ impl Checks {
         new_software_is_on_trial(operation, self.trial_s)?;
         only_healthy_software_is_confirmed(run, operation, unit, watched, self.soak)?;
         what_is_done_is_not_done_again(&before, operation)?;
+        nothing_begins_on_what_others_try(run, operation, &before, unit)?;
+        what_was_loaded_is_what_is_made_to_run(run, operation, &before, unit)?;
         nothing_is_loaded_without_a_whole_backup(place, run, operation, store, &known.ever)?;
         what_is_restored_fits_the_software(place, operation, durable, store)?;
         what_is_put_in_force_is_backed_up(place, run, operation, durable)
@@ -223,13 +226,7 @@ fn only_healthy_software_is_confirmed(
     if watched.is_some_and(|watched| watched < soak) {
         return broken("only_healthy_software_is_confirmed", format!("{}: after {watched:?}", operation.id));
     }
-    let looked_at = match &run.state {
-        State::Working { operation: own, .. } if own.id == operation.id => own.before.as_ref(),
-        _ => None,
-    };
-    let is_known =
-        looked_at.is_some_and(|before| before.pulse.boots == Some(unit.device.durable().boot.boots));
-    if is_known && unit.device.answers() && !unit.device.is_healthy() {
+    if is_of_last_look(run, operation, unit) && unit.device.answers() && !unit.device.is_healthy() {
         return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
     }
     Ok(())
@@ -270,6 +267,60 @@ fn what_is_done_is_not_done_again(before: &Record, operation: &Record) -> Checke
         return broken("what_is_done_is_not_done_again", what);
     }
     Ok(())
+}
+
+/// What others have on trial is not what the device is meant to run, and the other buffer holds the only way back.
+fn nothing_begins_on_what_others_try(run: &Run, operation: &Record, before: &Record, unit: &Unit) -> Checked {
+    let durable = unit.device.durable();
+    let is_ours = run.activated.is_some() || run.returning || run.on_trial.is_some();
+    let begins = matches!(operation.command, Command::Backup | Command::Download);
+    if begins && !is_ours && durable.boot.trial.is_some() && is_known(run, operation, before) {
+        let what = format!("{:?} by {}, on what is on trial", operation.command, operation.id);
+        return broken("nothing_begins_on_what_others_try", what);
+    }
+    Ok(())
+}
+
+/// Under its version others may have loaded something else since: what a device showed before it was commanded, the run knows.
+fn what_was_loaded_is_what_is_made_to_run(
+    run: &Run,
+    operation: &Record,
+    before: &Record,
+    unit: &Unit,
+) -> Checked {
+    let Goal::Upgrade { image } = &run.goal else { return Ok(()) };
+    let activates = match operation.command {
+        Command::Activate => true,
+        Command::Reset => operation.parameters.version == image.manifest.version,
+        _ => false,
+    };
+    let durable = unit.device.durable();
+    let held = durable.standby().filter(|standby| standby.version == image.manifest.version);
+    let is_other = held.and_then(|held| held.sha256).is_some_and(|held| digest(held) != image.digest);
+    if activates && is_other && is_known(run, operation, before) {
+        let what = format!("{} makes another {} run than it loaded", operation.id, image.manifest.version);
+        return broken("what_was_loaded_is_what_is_made_to_run", what);
+    }
+    Ok(())
+}
+
+/// The look at a device that led to this command, as the run remembers it.
+fn looked_at<'a>(run: &'a Run, operation: &Record) -> Option<&'a Before> {
+    match &run.state {
+        State::Working { operation: own, .. } if own.id == operation.id => own.before.as_ref(),
+        _ => None,
+    }
+}
+
+/// Whether that look showed what the device had done last before this command.
+fn is_known(run: &Run, operation: &Record, before: &Record) -> bool {
+    looked_at(run, operation).is_some_and(|seen| seen.operation.as_ref() == Some(&before.id))
+}
+
+/// Whether a device has not restarted since the look that led to a command.
+fn is_of_last_look(run: &Run, operation: &Record, unit: &Unit) -> bool {
+    let boots = Some(unit.device.durable().boot.boots);
+    looked_at(run, operation).is_some_and(|before| before.pulse.boots == boots)
 }
 
 /// An upgrade that begins without a backup bets the subscribers' configuration on its success.

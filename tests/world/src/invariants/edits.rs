@@ -94,6 +94,13 @@ impl Checks {
         }
     }
 
+    /// Another manager loads over what is left in the other buffer: whose copy nobody could take is gone.
+    pub(crate) fn loaded_over_by_others(&mut self, place: usize) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.history.retain(|digest| known.left_behind != Some(*digest));
+        }
+    }
+
     /// A person changed settings at the device. From now on these are owed, and what they replace is given up; or, while
     /// the device is brought back to what it was before, they are written over, and must be somewhere.
     pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
-use iad_sim::device::{CallAdmission, ConfigurationKind, Document, Durable, conversion};
-use upgrade::run::{AnswerKind, Ending, Goal, Outcome, State, Story};
+use iad_sim::device::{
+    CallAdmission, Command, ConfigurationKind, Document, Durable, OperationState, conversion,
+};
+use upgrade::run::{AnswerKind, Ending, Goal, LeftWith, Old, Outcome, State, Story};
 use upgrade::{Profile, Protocol, Run, RunId};
 
 use super::device::{in_force, is_running};
 use super::{Checked, Checks, Known, Violation, broken};
 use crate::images::{digest, digest_of, kind, runs_well};
-use crate::store::Store;
 use crate::rival::RIVAL;
+use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
 
@@ -82,7 +84,7 @@ impl Checks {
         run: &Run,
         durable: &Durable,
     ) -> Checked {
-        if is_tried_by_others(durable) {
+        if is_left_to_others(durable) {
             return Ok(());
         }
         self.is_as_before(place, run, durable).map_err(|what| Violation {
@@ -180,7 +182,11 @@ impl Checks {
         durable: &Durable,
         store: &Store,
     ) -> Checked {
+        let LeftWith { version, buffer, .. } = &ending.left_with;
+        let seen = version.as_ref().is_some_and(|version| is_running(durable, version, *buffer));
         let judged = match ending.outcome {
+            // That began since the device was looked at, or is no matter of this run.
+            _ if is_left_to_others(durable) && !(seen && changes_software(run)) => Ok(()),
             Outcome::Succeeded => self
                 .is_as_wanted(place, run, durable, store)
                 .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
@@ -189,10 +195,13 @@ impl Checks {
                     // Where it fell back first, what another manager has done to it hides that.
                     let others = durable.operation.id.starts_with(RIVAL);
                     let said = others && ending.reason.contains("which this run leaves as it is");
-                    // Nor is what a person has changed there anybody's to take back.
+                    // Nor is what a person has changed there anybody's to take back, or what others try.
+                    let tried = is_left_to_others(durable);
+                    let is_there = |old: &Old| is_running(durable, &old.version, old.buffer);
+                    let is_there = run.old.as_ref().is_some_and(is_there);
                     let holds_work = |known: &Known| known.holds_work_of_a_person(durable);
-                    let is_work = is_tried_by_others(durable) || self.devices.get(place).is_some_and(holds_work);
-                    match said {
+                    let is_work = tried || self.devices.get(place).is_some_and(holds_work);
+                    match said || (tried && is_there) {
                         true if is_work => Ok(()),
                         true => self.is_as_wanted(place, run, durable, store),
                         false => Err(what),
@@ -448,9 +457,16 @@ pub(super) fn no_device_is_flooded(run: &Run, datagrams: u64, lasted_s: u64) -> 
     broken("no_device_is_flooded", what)
 }
 
-/// Somebody else has it try software: nobody ends that for them, and by itself it goes back.
-fn is_tried_by_others(durable: &Durable) -> bool {
-    durable.boot.trial.is_some() && durable.operation.id.starts_with(RIVAL)
+const fn changes_software(run: &Run) -> bool {
+    matches!(run.goal, Goal::Upgrade { .. } | Goal::RollBack)
+}
+
+/// Somebody else has it try software, and nobody ends that for them; or has loaded what was left alone in the other buffer, and where
+/// that runs nobody can tell that it took it by itself.
+pub(super) fn is_left_to_others(durable: &Durable) -> bool {
+    let operation = &durable.operation;
+    let loaded = operation.command == Command::Download && operation.state == OperationState::Done;
+    (durable.boot.trial.is_some() || loaded) && operation.id.starts_with(RIVAL)
 }
 
 fn runs(durable: &Durable, version: &str, buffer: Option<u32>) -> Result<(), String> {

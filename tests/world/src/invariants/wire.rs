@@ -6,12 +6,19 @@ use iad_sim::device::Command;
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
+use upgrade::profile::Limits;
+use upgrade::run::State;
+use upgrade::{Profile, Run, Time};
 
-use super::{Checked, Checks, broken};
+use super::{Checked, Checks, Known, broken};
+use crate::store::Store;
 use crate::unit::Unit;
 
 /// A command is sent so often, as long as nothing comes of it.
 const MOST_COPIES: u32 = 5;
+
+/// After the time that others are waited for, a device is seen at their work so often at most, until that is committed.
+const MOST_LATE_LOOKS: u32 = 20;
 
 impl Checks {
     /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
@@ -49,6 +56,35 @@ impl Checks {
             _ => Ok(()),
         }
     }
+}
+
+/// Somebody else's work may never end, and whoever waits for that is told so: the profile says how long is long enough.
+pub(super) fn nobody_is_waited_for_for_ever(
+    known: &mut Known,
+    run: &Run,
+    store: &Store,
+    profile: &Profile,
+    now: Time,
+) -> Checked {
+    // What was commanded has a time limit of its own.
+    let waits = matches!(&run.state, State::Working { operation, .. } if !operation.commanded);
+    let told = store.runs.get(&run.id).map_or(0, |stored| stored.stories.len());
+    let Some(busy) = known.shown_busy.clone().filter(|_| waits) else {
+        known.waited_for = None;
+        return Ok(());
+    };
+    let waits = (busy, known.looked_in, told);
+    let waited = known.waited_for.get_or_insert_with(|| (waits.clone(), now, 0));
+    if waited.0 != waits {
+        *waited = (waits, now, 0);
+    }
+    let ((busy, ..), since, late) = waited;
+    *late += u32::from(now >= *since + Limits::span(profile.limits.busy_s));
+    if *late > MOST_LATE_LOOKS {
+        let what = format!("run {} waits for {busy} since {since:?}", run.id);
+        return broken("nobody_is_waited_for_for_ever", what);
+    }
+    Ok(())
 }
 
 /// What a ticket names goes to its device, and to nobody else who has heard the name.
