@@ -229,6 +229,8 @@ pub enum Trouble {
         at: Duration,
         /// So long after it began.
         after: Duration,
+        /// The device's power is cut right after that, for so long: it goes back before anybody has a copy.
+        cut: Option<Duration>,
     },
     /// Right after a backup of a run is whole, somebody changes the configuration at the device.
     EditBackedUp {
@@ -348,6 +350,7 @@ impl Trouble {
             | Self::LateCommand { device, .. }
             | Self::Rival { device, .. }
             | Self::Replaced { device, .. }
+            | Self::EditOnTrial { device, cut: Some(_), .. }
             | Self::Slide { device, .. } => *device == place,
             Self::Kill { .. }
             | Self::Deaf(_)
@@ -360,7 +363,7 @@ impl Trouble {
             | Self::Forgetful(_)
             | Self::DiskFull { .. }
             | Self::Edit { .. }
-            | Self::EditOnTrial { .. }
+            | Self::EditOnTrial { cut: None, .. }
             | Self::EditBackedUp { .. }
             | Self::Cancel { .. }
             | Self::Stranger { .. }

@@ -172,9 +172,17 @@ impl World {
                 self.plug_in_another(device, number, lasts);
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
-            Some(Trouble::EditOnTrial { device, .. } | Trouble::EditBackedUp { device, .. }) => {
+            Some(Trouble::EditBackedUp { device, .. }) => {
                 let device = *device;
                 self.edit(device);
+            }
+            Some(Trouble::EditOnTrial { device, cut, .. }) => {
+                let (device, cut) = (*device, *cut);
+                self.edit(device);
+                if let Some(lasts) = cut.filter(|_| !self.is_quiet()) {
+                    self.power_off(device);
+                    self.put(lasts, Item::PowerOn(device));
+                }
             }
             _ => {}
         }

@@ -74,6 +74,8 @@ pub(crate) enum Item {
     Over(usize),
     /// A person changes the configuration at a device.
     Edit(usize),
+    /// A device has power again.
+    PowerOn(usize),
     /// All trouble is over.
     Quiet,
     /// The manager is started.
@@ -374,6 +376,7 @@ impl World {
             Item::Begins(number) => self.begins(number),
             Item::Over(number) => self.over(number),
             Item::Edit(place) => self.edit(place),
+            Item::PowerOn(place) => self.power_on(place),
             Item::Quiet => self.be_quiet(),
             Item::Start => self.start(),
             Item::Operator(place) => self.operate(place),

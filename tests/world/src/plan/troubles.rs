@@ -86,7 +86,7 @@ const OF_DEVICES: [(&str, u64); 28] = [
     ("replaced", 60),
     ("stranger", 80),
     ("slide", 60),
-    ("slide-unseen", 40),
+    ("slide-unseen", 65),
     ("clock-jump", 60),
     // Any fault of the device's own; which one is drawn by the weights of the faults.
     ("fault", 550),
@@ -196,7 +196,11 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "secured" => Trouble::Secured(device),
         "forgetful" => Trouble::Forgetful(device),
         "edit" => Trouble::Edit { device, at },
-        "edit-on-trial" => Trouble::EditOnTrial { device, at, after: random.upto(ON_TRIAL) },
+        "edit-on-trial" => {
+            let after = random.upto(ON_TRIAL);
+            let cut = random.permille(300).then(|| random.span(500, 30_000));
+            Trouble::EditOnTrial { device, at, after, cut }
+        }
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
         "cancel" => Trouble::Cancel { device, at },
         "late-command" => {
