@@ -353,6 +353,9 @@ fn garbage_and_answers_to_nothing_are_no_answers() {
 struct Secured {
     agent: Agent,
     authority: Authority,
+    at: EngineTime,
+    /// It starts anew after each message.
+    restless: bool,
     sent: usize,
 }
 
@@ -360,7 +363,8 @@ impl Secured {
     fn new(user: &User) -> Self {
         let settings = agent::Settings { read_write_users: vec![user.clone()], ..agent::Settings::default() };
         let id = EngineId::of_text(32473, "device");
-        Self { agent: Agent::new(settings, 1), authority: Authority::new(id), sent: 0 }
+        let at = EngineTime { boots: 3, time: 100 };
+        Self { agent: Agent::new(settings, 1), authority: Authority::new(id), at, restless: false, sent: 0 }
     }
 
     fn exchange(&mut self, commander: &mut Commander) -> Vec<Answer> {
@@ -368,10 +372,11 @@ impl Secured {
         while commander.poll_transmit(Duration::ZERO, &mut buffer).is_some() {
             self.sent += 1;
             response.clear();
-            let engine = Engine { authority: &mut self.authority, at: EngineTime { boots: 3, time: 100 } };
+            let engine = Engine { authority: &mut self.authority, at: self.at };
             self.agent.respond(&buffer, Some(engine), &mut Five, &mut response);
             let datagram = Datagram { peer: agent(), local: None, bytes: &response };
             commander.handle(&[datagram], Duration::ZERO);
+            self.at.boots += u32::from(self.restless);
         }
         std::iter::from_fn(|| commander.poll_answer(Duration::ZERO)).collect()
     }
@@ -448,6 +453,43 @@ fn a_device_is_asked_by_the_secrets_that_it_knows() {
     commander.ask(get(2));
     let answers = Secured::new(&new).exchange(&mut commander);
     assert!(matches!(&answers[0].outcome, Outcome::Refused(why) if why.contains("\"north\"")), "{answers:?}");
+}
+
+/// Its notifications would be taken for old ones.
+#[test]
+fn an_engine_that_counts_its_starts_anew_is_told() {
+    let secrets = user(b"new secrets");
+    let access = Access { credential: Some("north".into()), ..access(Version::V3) };
+    let mut commander = Commander::new(7);
+    commander.know([("north".into(), [Arc::clone(&secrets)].into())].into());
+    let mut agent = Secured::new(&secrets);
+    for (asked, boots) in [(1, 3), (2, 1)] {
+        agent.at.boots = boots;
+        let what = What::Get(objects(1).into());
+        commander.ask(Ask { asker: asker(1, asked), access: access.clone(), what });
+        assert!(matches!(agent.exchange(&mut commander)[0].outcome, Outcome::Values(_)));
+        let told = commander.poll_regression().map(|told| (told.known, told.told.boots));
+        assert_eq!(told, (asked == 2).then_some((3, 1)));
+    }
+}
+
+/// It knows the secrets: nobody asks it by those of before.
+#[test]
+fn a_device_whose_clock_never_rests_is_not_asked_as_another() {
+    let (new, former) = (user(b"new secrets"), user(b"of before"));
+    let access = Access { credential: Some("north".into()), ..access(Version::V3) };
+    let mut sent = Vec::new();
+    for users in [vec![Arc::clone(&new)], vec![Arc::clone(&new), former]] {
+        let mut commander = Commander::new(7);
+        commander.know([("north".into(), users.into())].into());
+        let mut agent = Secured { restless: true, ..Secured::new(&new) };
+        let what = What::Get(objects(1).into());
+        commander.ask(Ask { asker: asker(1, 1), access: access.clone(), what });
+        let answers = agent.exchange(&mut commander);
+        assert!(!matches!(answers[0].outcome, Outcome::Values(_)), "{answers:?}");
+        sent.push(agent.sent);
+    }
+    assert_eq!(sent[0], sent[1]);
 }
 
 /// Found by the deterministic world: a Report answers one copy of a SET, and says nothing of another that is still on its way.
