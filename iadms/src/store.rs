@@ -16,6 +16,7 @@ mod named;
 mod northbound;
 mod notification;
 mod open;
+mod pieces;
 mod place;
 mod read_only;
 mod row;

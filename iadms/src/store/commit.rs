@@ -3,11 +3,12 @@
 //! `(run, seq)` is the optimistic lock: a run is changed only from the state that its change was computed from.
 
 use engine::director::Write;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, SqliteConnection};
 use upgrade::run::{Run, State};
 use upgrade::{ConfigurationSet, RunId, Time};
 
 use super::notification::KEPT;
+use super::pieces::pieces;
 use super::row::{integer, millis, number, write};
 use super::{Store, StoreError};
 use crate::daemon::Trap;
@@ -39,12 +40,16 @@ impl Store {
         let told = |error| self.told(error);
         let mut open = self.begin().await?;
         let mut kept = Vec::new();
+        let (begun, changed): (Vec<_>, Vec<_>) = runs.iter().partition(|write| write.seq == 1);
+        for write in begun {
+            self.insert(&mut open, at, write, profiles).await?;
+        }
+        for piece in pieces(&changed) {
+            self.update(&mut open, at, piece).await?;
+        }
+        self.log(&mut open, runs).await?;
         for write in runs {
-            match write.seq {
-                1 => self.insert(&mut open, at, write, profiles).await?,
-                _ => self.update(&mut open, at, write).await?,
-            }
-            self.log(&mut open, at, write, &mut kept).await?;
+            self.learn(&mut open, at, write, &mut kept).await?;
         }
         self.note(&mut open, notifications).await?;
         sqlx::query(
@@ -70,40 +75,56 @@ impl Store {
         Ok(RunId(number(last.unwrap_or(0)) + 1))
     }
 
-    /// What happened, what is told, what is kept.
-    async fn log(
+    /// What happened, and what is told.
+    async fn log(&self, open: &mut SqliteConnection, changes: &[Write]) -> Result<(), StoreError> {
+        let told = |error| self.told(error);
+        let (mut events, mut stories) = (Vec::new(), Vec::new());
+        for Write { run, seq, events: happened, stories: said, .. } in changes {
+            for (part, (at, event)) in (0_i64..).zip(happened) {
+                events.push((integer(run.id.0), integer(*seq), part, millis(*at), write("an event", event)?));
+            }
+            for story in said {
+                let text = write("a story", &story.story)?;
+                let owed = engine::northbound::is_told(&story.story);
+                stories.push((integer(run.id.0), integer(story.n), millis(story.at), text, owed));
+            }
+        }
+        for piece in pieces(&events) {
+            let mut insert = QueryBuilder::new("INSERT INTO run_event (run, seq, part, at, event) ");
+            insert.push_values(piece, |mut row, (run, seq, part, at, event)| {
+                row.push_bind(*run).push_bind(*seq).push_bind(*part).push_bind(*at).push_bind(event);
+            });
+            insert.build().execute(&mut *open).await.map_err(told)?;
+        }
+        for piece in pieces(&stories) {
+            let mut insert = QueryBuilder::new("INSERT INTO story (run, n, at, story) ");
+            insert.push_values(piece, |mut row, (run, n, at, story, _)| {
+                row.push_bind(*run).push_bind(*n).push_bind(*at).push_bind(story);
+            });
+            insert.build().execute(&mut *open).await.map_err(told)?;
+        }
+        stories.retain(|(.., owed)| *owed);
+        for piece in pieces(&stories) {
+            let mut insert = QueryBuilder::new(
+                "INSERT INTO northbound_owed (run, n, target) SELECT column1, column2, name FROM (",
+            );
+            insert.push_values(piece, |mut row, (run, n, ..)| {
+                row.push_bind(*run).push_bind(*n);
+            });
+            insert.push("), northbound_target");
+            insert.build().execute(&mut *open).await.map_err(told)?;
+        }
+        Ok(())
+    }
+
+    /// What is kept, and known of the device from now on.
+    async fn learn(
         &self,
         open: &mut SqliteConnection,
         at: Time,
         change: &Write,
         kept: &mut Vec<Kept>,
     ) -> Result<(), StoreError> {
-        let told = |error| self.told(error);
-        let run = integer(change.run.id.0);
-        for (part, (at, event)) in (0_i64..).zip(&change.events) {
-            let logged =
-                sqlx::query("INSERT INTO run_event (run, seq, part, at, event) VALUES (?, ?, ?, ?, ?)")
-                    .bind(run)
-                    .bind(integer(change.seq))
-                    .bind(part)
-                    .bind(millis(*at))
-                    .bind(write("an event", event)?);
-            logged.execute(&mut *open).await.map_err(told)?;
-        }
-        for story in &change.stories {
-            let logged = sqlx::query("INSERT INTO story (run, n, at, story) VALUES (?, ?, ?, ?)")
-                .bind(run)
-                .bind(integer(story.n))
-                .bind(millis(story.at))
-                .bind(write("a story", &story.story)?);
-            logged.execute(&mut *open).await.map_err(told)?;
-            if engine::northbound::is_told(&story.story) {
-                let owed =
-                    "INSERT INTO northbound_owed (run, n, target) SELECT ?, ?, name FROM northbound_target";
-                let owed = sqlx::query(owed).bind(run).bind(integer(story.n));
-                owed.execute(&mut *open).await.map_err(told)?;
-            }
-        }
         for set in &change.backups {
             let backup = self.keep(open, at, &change.run, set).await?;
             kept.push(Kept { run: change.run.id, backup });
@@ -111,7 +132,7 @@ impl Store {
         if let Some(unique_id) = &change.unique_id {
             let learnt = sqlx::query("UPDATE device SET unique_id = ? WHERE id = ?").bind(unique_id);
             let learnt = learnt.bind(integer(change.run.device.id.0));
-            learnt.execute(&mut *open).await.map_err(told)?;
+            learnt.execute(&mut *open).await.map_err(|error| self.told(error))?;
         }
         Ok(())
     }
@@ -165,22 +186,37 @@ impl Store {
         })
     }
 
-    async fn update(&self, open: &mut SqliteConnection, at: Time, change: &Write) -> Result<(), StoreError> {
-        let run = &change.run;
-        let changed = sqlx::query(
-            "UPDATE run SET seq = ?, changed = ?, over = ?, asking = ?, state = ? WHERE id = ? AND seq = ? AND over = 0",
-        )
-        .bind(integer(change.seq))
-        .bind(millis(at))
-        .bind(run.is_over())
-        .bind(matches!(run.state, State::Asking(_)))
-        .bind(write("a run", run)?)
-        .bind(integer(run.id.0))
-        .bind(integer(change.seq.saturating_sub(1)))
-        .execute(&mut *open)
-        .await
-        .map_err(|error| self.told(error))?;
-        if changed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict(run.id)) }
+    async fn update(
+        &self,
+        open: &mut SqliteConnection,
+        at: Time,
+        changes: &[&Write],
+    ) -> Result<(), StoreError> {
+        let told = |error| self.told(error);
+        let states: Result<Vec<_>, _> = changes.iter().map(|change| write("a run", &change.run)).collect();
+        let mut update = QueryBuilder::new("UPDATE run SET changed = ");
+        update.push_bind(millis(at));
+        update.push(
+            ", seq = new.column2, over = new.column3, asking = new.column4, state = new.column5 FROM (",
+        );
+        update.push_values(changes.iter().zip(states?), |mut row, (Write { run, seq, .. }, state)| {
+            row.push_bind(integer(run.id.0)).push_bind(integer(*seq)).push_bind(run.is_over());
+            row.push_bind(matches!(run.state, State::Asking(_))).push_bind(state);
+        });
+        update.push(") AS new WHERE run.id = new.column1 AND run.seq = new.column2 - 1 AND run.over = 0");
+        let changed = update.build().execute(&mut *open).await.map_err(told)?.rows_affected();
+        if u64::try_from(changes.len()) == Ok(changed) {
+            return Ok(());
+        }
+        for Write { run, seq, .. } in changes {
+            let now =
+                sqlx::query_scalar::<_, i64>("SELECT seq FROM run WHERE id = ?").bind(integer(run.id.0));
+            let now = now.fetch_optional(&mut *open).await.map_err(told)?;
+            if now != Some(integer(*seq)) {
+                return Err(StoreError::Conflict(run.id));
+            }
+        }
+        Err(StoreError::Conflict(changes.first().map_or(RunId(0), |change| change.run.id)))
     }
 
     async fn keep(

@@ -333,11 +333,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Whether a device may be beyond help because of it. What is only a bother is no excuse: a person who changes settings or cancels, a manager
+    /// Whether a device may be beyond help because of it. What is only a bother is no excuse: what is lost on its way is sent
+    /// again as long as it is little, and nobody is lost by a person who changes settings or cancels, a manager
     /// that dies or cannot store, notifications that nobody hears.
     pub(crate) const fn may_cost(&self, place: usize) -> bool {
         match self {
-            Self::Network { .. } | Self::Loss(_) => true,
+            Self::Network { damaged, .. } => *damaged > 0,
             Self::Device(device, _)
             | Self::PowerCut { device, .. }
             | Self::PowerCutAfter { device, .. }
@@ -353,6 +354,7 @@ impl Trouble {
             | Self::EditOnTrial { device, cut: Some(_), .. }
             | Self::Slide { device, .. } => *device == place,
             Self::Kill { .. }
+            | Self::Loss(_)
             | Self::Deaf(_)
             | Self::Rebuilt(_)
             | Self::Misfit { .. }
@@ -375,9 +377,7 @@ impl Trouble {
     /// listens, forges or asks for what is not meant for him changes nothing.
     pub(crate) const fn may_hinder(&self, place: usize) -> bool {
         match self {
-            Self::Network { damaged, .. } => *damaged > 0,
-            Self::Loss(_)
-            | Self::Deaf(_)
+            Self::Deaf(_)
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)

@@ -272,11 +272,11 @@ impl World {
         }
         let profile = profile();
         let mut checks = Checks::new(&units, &profile);
-        let is_safe = |place: &usize| !plan.troubles.iter().any(|trouble| trouble.may_cost(*place));
+        let little = network.lost <= LITTLE;
+        let is_safe = |place: &usize| little && !plan.troubles.iter().any(|trouble| trouble.may_cost(*place));
         checks.safe = (0..units.len()).filter(is_safe).collect();
-        let is_unhindered = |place: &usize| {
-            network.lost <= LITTLE && !plan.troubles.iter().any(|trouble| trouble.may_hinder(*place))
-        };
+        let is_unhindered =
+            |place: &usize| little && !plan.troubles.iter().any(|trouble| trouble.may_hinder(*place));
         checks.unhindered = (0..units.len()).filter(is_unhindered).collect();
         let desks = plan.devices.iter().map(|_| Desk::default()).collect();
         Self {
