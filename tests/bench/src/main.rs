@@ -2,6 +2,7 @@
 //! because something is slow.
 
 mod agents;
+mod codec;
 mod files;
 mod fleet;
 mod limits;
@@ -138,6 +139,9 @@ fn bench(options: &Options) -> Result<(), Error> {
         cases.push((case.name, Box::new(move || fleet::measure(case, rounds, runtime))));
     }
     cases.push((agents::CASE, Box::new(move || agents::measure(rounds))));
+    for case in codec::Case::ALL {
+        cases.push((case.name(), Box::new(move || codec::measure(case, rounds))));
+    }
     cases.push((limits::CASE, Box::new(move || limits::measure(rounds))));
     if let Some(wanted) = &options.case {
         cases.retain(|(name, _)| name.contains(wanted.as_str()));

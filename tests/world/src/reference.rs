@@ -22,6 +22,8 @@ pub(crate) struct Reference {
     watched: bool,
     /// The roll-back that was begun last is the one that is the goal, and not a way back from a failure.
     forward: bool,
+    /// It may be that after all, although something had failed: the device had gone there by itself.
+    gone_perhaps: bool,
     /// An activation, a restore or a roll-back failed and was not undone. Then it was not even commanded, else what it may have
     /// changed would be taken back first; whether that is so, the device tells the invariants.
     in_doubt: bool,
@@ -66,6 +68,7 @@ impl Reference {
             changed: false,
             watched: false,
             forward: false,
+            gone_perhaps: false,
             in_doubt: false,
             failed_back: 0,
             tried_back: 0,
@@ -164,6 +167,10 @@ impl Reference {
             }
             Step::ConfiguringServer => must(self.has(Step::Preflight), "first it is looked at (B3)")?,
             Step::BackingUp => {
+                // Whatever failed before calls were let in: where that was once it is there, that was the goal, reached by itself.
+                if self.begun == Some(Step::RollingBack) && std::mem::take(&mut self.gone_perhaps) {
+                    (self.forward, self.watched, self.changed) = (true, true, true);
+                }
                 let ready = self.has(Step::ConfiguringServer) || self.spares();
                 must(ready, "the device knows its server first (H1)")?;
             }
@@ -207,6 +214,9 @@ impl Reference {
                 must(due, "software goes back after a failure, a cancel, or as wanted (H14)")?;
                 self.changed |= wanted;
                 self.forward = wanted;
+                self.gone_perhaps = self.goal == Aim::RollBack
+                    && self.begun == Some(Step::OpeningCalls)
+                    && self.closing.is_none();
                 if !wanted {
                     self.done.clear();
                     self.done.push(Step::Preflight);
