@@ -75,8 +75,8 @@ impl Checks {
         let shown = durable.operation.id.as_str();
         let restores = match &run.state {
             State::Working { step: Step::Restoring, operation } => {
-                let before = operation.before.as_ref().and_then(|before| before.operation.as_deref());
-                operation.commanded && before != Some(shown)
+                let counted = &unit.device.counters().operations;
+                counted.iter().any(|count| count.id == operation.id && count.started > 0)
             }
             _ => false,
         };
