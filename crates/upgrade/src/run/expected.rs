@@ -93,8 +93,11 @@ impl Run {
                 },
                 _ => unknown,
             },
-            // This run wrote there, and nobody knows what came of it.
-            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => unknown,
+            // This run wrote there, and nobody knows what came of it: what is found there and was not seen by it is in no backup.
+            Some(_) if *outcome == Outcome::DeviceLost && self.loaded.is_some() => {
+                let seen = self.on_trial.as_ref().or(self.left_there.as_ref());
+                Expected { other: Some(seen.cloned().unwrap_or_default()), ..unknown }
+            }
             // The other software was tried, and somebody may have changed its settings then: these are no later than what was gone
             // back to.
             Some(told) if !has_changed && self.loaded.is_some() && is_seen => Expected {

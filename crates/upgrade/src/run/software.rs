@@ -206,12 +206,15 @@ impl Turn<'_> {
         let Some(expected) = self.left_since(reading) else {
             let standby = reading.standby().filter(|_| self.has_changed_aside(reading))?;
             let other = &standby.version;
+            // Loaded already, it is not loaded over, and what is found there is backed up once it runs.
+            let is_wanted = other == wanted && standby.digest.is_some_and(|digest| digest == image.digest);
+            if is_wanted {
+                return None;
+            }
             let known = self.run.expected.as_ref().and_then(|expected| expected.other_version.as_ref());
             if known.is_some_and(|known| known != other) {
-                // What it holds now was loaded there, and what was there is gone. Loaded already, it is not loaded over.
-                let is_wanted =
-                    other == wanted && standby.digest.is_some_and(|digest| digest == image.digest);
-                return (!is_wanted && running != wanted).then(|| {
+                // What it holds now was loaded there, and what was there is gone.
+                return (running != wanted).then(|| {
                     format!(
                         "its other buffer holds {other}, which somebody else loaded there since the last run and which \
                          would be written over: begin again with --overwrite"

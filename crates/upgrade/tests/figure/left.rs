@@ -385,3 +385,23 @@ fn what_was_changed_on_a_trial_that_failed_is_no_later_than_what_was_gone_back_t
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!(world.device.running().files, todays);
 }
+
+/// Shown by an examiner: nobody knew what had become of the trial, and what had been changed there was loaded over.
+#[test]
+fn what_was_changed_on_a_device_that_was_lost_is_not_loaded_over_by_another_image() {
+    for changed in [true, false] {
+        let mut world = World::upgrade().begin().until_step(Step::Soaking);
+        if changed {
+            world.device.edit();
+        }
+        world.device.silent_until = Time::from_millis(u64::MAX);
+        let mut world = world.on().answer(Answer::End);
+        assert_eq!(world.outcome(), Outcome::DeviceLost);
+        world.device.lose_power(world.now);
+        let mut world = next(world, Goal::Upgrade { image: image("3.0", 1).into() });
+        world.device.image = ("3.0".into(), 1, image("3.0", 1).digest);
+        let world = world.play();
+        let outcome = if changed { Outcome::Refused } else { Outcome::Succeeded };
+        assert_eq!(world.outcome(), outcome, "{}", world.told());
+    }
+}
