@@ -41,11 +41,12 @@ impl Store {
         let mut open = self.begin().await?;
         let mut kept = Vec::new();
         let (begun, changed): (Vec<_>, Vec<_>) = runs.iter().partition(|write| write.seq == 1);
-        for write in begun {
-            self.insert(&mut open, at, write, profiles).await?;
-        }
+        // A run that ends makes room for the next one of its device.
         for piece in pieces(&changed) {
             self.update(&mut open, at, piece).await?;
+        }
+        for write in begun {
+            self.insert(&mut open, at, write, profiles).await?;
         }
         self.log(&mut open, runs).await?;
         for write in runs {
@@ -203,20 +204,14 @@ impl Store {
             row.push_bind(integer(run.id.0)).push_bind(integer(*seq)).push_bind(run.is_over());
             row.push_bind(matches!(run.state, State::Asking(_))).push_bind(state);
         });
-        update.push(") AS new WHERE run.id = new.column1 AND run.seq = new.column2 - 1 AND run.over = 0");
-        let changed = update.build().execute(&mut *open).await.map_err(told)?.rows_affected();
-        if u64::try_from(changes.len()) == Ok(changed) {
-            return Ok(());
+        update.push(") AS new WHERE run.id = new.column1 AND run.seq = new.column2 - 1 AND run.over = 0 ");
+        update.push("RETURNING id");
+        let changed: Vec<i64> = update.build_query_scalar().fetch_all(&mut *open).await.map_err(told)?;
+        let overtaken = |change: &&&Write| !changed.contains(&integer(change.run.id.0));
+        match changes.iter().find(overtaken) {
+            Some(change) => Err(StoreError::Conflict(change.run.id)),
+            None => Ok(()),
         }
-        for Write { run, seq, .. } in changes {
-            let now =
-                sqlx::query_scalar::<_, i64>("SELECT seq FROM run WHERE id = ?").bind(integer(run.id.0));
-            let now = now.fetch_optional(&mut *open).await.map_err(told)?;
-            if now != Some(integer(*seq)) {
-                return Err(StoreError::Conflict(run.id));
-            }
-        }
-        Err(StoreError::Conflict(changes.first().map_or(RunId(0), |change| change.run.id)))
     }
 
     async fn keep(

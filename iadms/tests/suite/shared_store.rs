@@ -108,6 +108,36 @@ pub(crate) async fn a_device_is_in_one_run_at_a_time(store: &Store) {
     assert_eq!(unknown.to_string(), "there is no device \"iad-99\"");
 }
 
+pub(crate) async fn one_commit_ends_a_run_and_begins_the_next_of_its_device(store: &Store) {
+    let device = add_device(store, "iad-1").await;
+    commit(store, &[write(run(1, device, "iad-1"), 1)]).await.unwrap();
+    let both = [write(ended(run(1, device, "iad-1")), 2), write(run(2, device, "iad-1"), 1)];
+    commit(store, &both).await.unwrap();
+    let listed = store.runs(&RunFilter { most: 10, ..RunFilter::default() }).await.unwrap();
+    assert_eq!(listed.iter().map(|listed| listed.id().0).collect::<Vec<_>>(), [2, 1]);
+    let open = store.runs(&RunFilter { most: 10, open: true, ..RunFilter::default() }).await.unwrap();
+    assert_eq!(open.iter().map(|listed| listed.id().0).collect::<Vec<_>>(), [2]);
+}
+
+pub(crate) async fn of_many_runs_in_one_commit_the_one_in_conflict_is_named_and_nothing_is_stored(
+    store: &Store,
+) {
+    let mut begun = Vec::new();
+    for id in 1..=75 {
+        let name = format!("iad-{id}");
+        begun.push(run(id, add_device(store, &name).await, &name));
+    }
+    let all = |seq| begun.iter().map(move |run| write(run.clone(), seq)).collect::<Vec<_>>();
+    commit(store, &all(1)).await.unwrap();
+    // Somebody else went on with one of them.
+    commit(store, &[write(begun[40].clone(), 2)]).await.unwrap();
+    let error = commit(store, &all(2)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict(RunId(41))), "{error}");
+    for (id, seq) in [(1, 1), (41, 2), (75, 1)] {
+        assert_eq!(store.run(RunId(id)).await.unwrap().seq, seq);
+    }
+}
+
 pub(crate) async fn runs_are_found_by_device_and_by_what_they_wait_for(store: &Store) {
     let device = add_device(store, "iad-1").await;
     let other = add_device(store, "iad-2").await;

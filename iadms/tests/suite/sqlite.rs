@@ -27,6 +27,8 @@ shared!(
     who_was_overtaken_writes_nothing,
     a_run_that_is_over_changes_no_more,
     a_device_is_in_one_run_at_a_time,
+    one_commit_ends_a_run_and_begins_the_next_of_its_device,
+    of_many_runs_in_one_commit_the_one_in_conflict_is_named_and_nothing_is_stored,
     runs_are_found_by_device_and_by_what_they_wait_for,
     backups_are_kept_and_numbered,
     a_device_is_expected_as_the_last_run_of_the_same_unit_left_it,
