@@ -20,13 +20,15 @@ use crate::world::{device_id, place_of};
 mod command;
 mod device;
 mod edits;
+mod ending;
 mod run;
 mod wire;
 
 use edits::{Away, edited_part, may_lose_a_trial};
 
 pub(crate) use edits::Fate;
-pub(crate) use run::{one_run_at_a_time, what_has_ended_opens_nothing, when_faults_stop_every_run_ends};
+pub(crate) use ending::what_has_ended_opens_nothing;
+pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
 pub(crate) use wire::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
     what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
@@ -257,7 +259,7 @@ impl Checks {
             let left = store.expected(device_id(place));
             if !is_known && left.is_none() {
                 // What it was like before no manager has ever seen. What others only try is not what it is like now.
-                if !run::is_left_to_others(durable) {
+                if !ending::is_left_to_others(durable) {
                     known.history.clear();
                     known.owe(place, device::in_force(durable), &mut self.owners);
                 }
@@ -375,7 +377,7 @@ impl Checks {
             |told: &Told| matches!(told.story, Story::StepBegun { step: Step::ClosingCalls, .. });
         known.calls_given_up &= !write.stories.iter().any(stops_calls);
         known.calls_given_up |=
-            matches!(&run.state, State::Ended(ending) if run::is_told_to_take_none(ending));
+            matches!(&run.state, State::Ended(ending) if ending::is_told_to_take_none(ending));
         let given_up = known.calls_given_up;
         let datagrams = known.sent - known.sent_before;
         let durable = unit.device.durable();
@@ -396,7 +398,7 @@ impl Checks {
                     self.what_is_called_lost_is_not_in_service(place, run, unit, calm)?;
                 }
                 if !given_up {
-                    run::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
+                    ending::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 }
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 if left {
@@ -447,7 +449,7 @@ impl Checks {
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             device::no_device_is_left_dead(place, unit)?;
             if !self.devices.get(place).is_some_and(|known| known.calls_given_up) {
-                run::in_the_end_every_device_takes_calls(place, unit, store)?;
+                ending::in_the_end_every_device_takes_calls(place, unit, store)?;
             }
         }
         Ok(())

@@ -74,12 +74,14 @@ impl World {
                 changes.trial_time_s = Some(u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX));
             }
             Rivalry::Load(quality) => {
-                self.checks.loaded_over_by_others(place);
                 changes.file_names = Some(vec![format!("{quality:?}")]);
                 (changes.protocol, changes.address, changes.port) = from(ServerProtocol::Ftp);
             }
         }
         let taken = unit.device.set(&changes, clock).is_ok();
+        if taken && work.command() == Command::Download {
+            self.checks.loaded_over_by_others(place);
+        }
         self.note(|| format!("device {}: the other manager's {work:?} is taken: {taken}", place + 1));
         self.settle(place);
     }

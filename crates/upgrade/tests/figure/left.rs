@@ -405,3 +405,22 @@ fn what_was_changed_on_a_device_that_was_lost_is_not_loaded_over_by_another_imag
         assert_eq!(world.outcome(), outcome, "{}", world.told());
     }
 }
+
+/// It is not loaded once more, and what is found there is backed up before anything is restored over it.
+#[test]
+fn what_could_not_be_backed_up_on_trial_is_once_the_same_image_runs_again() {
+    let mut world = World::upgrade().begin().until_step(Step::Soaking);
+    world.device.edit();
+    world.device.healthy = false;
+    let changed = world.device.running().files.clone();
+    let world = world.fault(Command::Backup, vec![Fault::Fail("flash"); 5]).on();
+    let mut world = world.answer(Answer::End);
+    assert_eq!(world.outcome(), Outcome::EndedByOperator, "{}", world.told());
+    assert!(world.kept.iter().all(|kept| kept.files != changed), "{:?}", world.kept);
+    world.device.healthy = true;
+    world.device.faults.clear();
+    let world = next(world, upgrade()).play();
+    world.assert_upgraded(&world.before.1);
+    assert_eq!(world.count(Command::Download), 0, "{}", world.told());
+    assert!(world.kept.iter().any(|kept| kept.files == changed), "{:?}", world.kept);
+}
