@@ -78,8 +78,8 @@ pub struct Run {
     /// back.
     #[serde(default)]
     pub replaced: Option<ConfigurationSet>,
-    /// The operation that the device shows if it never began the restore that failed; only while the device is brought
-    /// back.
+    /// The operation that the device shows if it never began what failed: the restore, or what was to make other software run; only
+    /// while the device is brought back.
     #[serde(default)]
     pub untouched: Option<String>,
     /// What the device showed of the configuration of the old software while it ran other software that it took by itself:

@@ -106,6 +106,8 @@ struct Known {
     rotted: bool,
     /// The settings that a person changed last during its run.
     edited: Option<Digest>,
+    /// What was owed before a person changed settings while the command to run other software was on its way.
+    owed_before: Option<BTreeMap<ConfigurationKind, Document>>,
     /// A person changed settings while it was brought back.
     edited_meanwhile: Option<Digest>,
     /// A person changed settings on software on trial.
@@ -129,8 +131,8 @@ struct Known {
     asked_as_lost: bool,
     /// How many datagrams the manager had sent to it when it was to be brought back once more.
     to_be_brought_back: Option<u64>,
-    /// Until when calls are waited for before it restarts.
-    calls_until: Option<Time>,
+    /// Until when calls are waited for before it restarts, and how often it had started by then.
+    calls_until: Option<(Time, u32)>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -169,6 +171,7 @@ impl Checks {
                 rotted: false,
                 edited: None,
                 edited_meanwhile: None,
+                owed_before: None,
                 edited_on_trial: None,
                 left_behind: None,
                 calls_given_up: false,
@@ -202,6 +205,7 @@ impl Checks {
         if let Some(known) = self.devices.get_mut(place) {
             known.sent_before = known.sent;
             known.edited = None;
+            known.owed_before = None;
             known.calls_until = None;
         }
     }
@@ -310,6 +314,7 @@ impl Checks {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else {
             return Ok(());
         };
+        write.stories.iter().for_each(|told| known.may_be_taken_back(told, run, unit.device.durable()));
         let restores = matches!(run.state, State::Working { step: Step::Restoring, .. });
         if known.edited_meanwhile.is_some() && (run.is_over() || !(run.returning || restores)) {
             let now = device::in_force(unit.device.durable());
@@ -339,7 +344,7 @@ impl Checks {
             known.edited_on_trial = None;
         }
         if let State::Draining { limit, .. } = &run.state {
-            known.calls_until = Some(*limit);
+            known.calls_until = Some((*limit, unit.device.durable().boot.boots));
         }
         run::again_is_tried(known, run, &write.stories)?;
         run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;

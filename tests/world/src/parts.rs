@@ -193,7 +193,7 @@ impl World {
                 self.judge(checked);
                 let checked = said.nothing_is_loaded_over_the_only_software(place, self.units.get(place));
                 self.judge(checked);
-                let checked = self.checks.a_command_is_not_sent_for_ever(place, &said);
+                let checked = self.checks.a_command_is_not_sent_for_ever(place, &said, self.units.get(place));
                 self.judge(checked);
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &said);
                 self.judge(checked);

@@ -100,6 +100,8 @@ pub enum Meanwhile {
     Rival(Rivalry),
     /// The device's power fails for so long.
     PowerCut(Duration),
+    /// A person changes settings at the device.
+    Edit,
 }
 
 /// Something that goes wrong.

@@ -304,6 +304,7 @@ impl World {
             Meanwhile::Nothing => {}
             Meanwhile::Cancel => self.cancel(place),
             Meanwhile::Rival(work) => self.rival(place, work),
+            Meanwhile::Edit => self.edit(place),
             Meanwhile::PowerCut(lasts) => {
                 self.power_off(place);
                 self.put(lasts, Item::Over(number));

@@ -34,10 +34,15 @@ impl Turn<'_> {
         }
     }
 
-    /// By what the device shows it is known that it never began a restore which was the goal: its SET may have been lost.
+    /// By what the device shows it is known that it never began a restore which was the goal, or what was to make it run other
+    /// software: the SET may have been lost.
     pub(super) fn note_untouched(&mut self, step: Step, operation: &Operation) {
-        if step == Step::Restoring && matches!(self.run.goal, Goal::Restore { .. }) && !operation.is_repeat()
-        {
+        let first = match step {
+            Step::Restoring => matches!(self.run.goal, Goal::Restore { .. }) && !operation.is_repeat(),
+            Step::Activating | Step::RollingBack => !self.run.returning,
+            _ => false,
+        };
+        if first {
             self.run.untouched = operation.before.as_ref().and_then(|before| before.operation.clone());
         }
     }

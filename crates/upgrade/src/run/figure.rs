@@ -51,6 +51,14 @@ impl Turn<'_> {
         {
             return self.fail(step, cause);
         }
+        if step == Step::Activating && self.left_what_is_not_kept(reading) {
+            // Others made it run, or it came there by itself: the command would have been refused. What it left is later than
+            // the backup, and is what it goes back to.
+            self.run.activated = None;
+            self.note_aside(reading);
+            self.note_failure(Failure { step, cause: Cause::RevisionMoved });
+            return self.go_back();
+        }
         // It may have come up with its other software, which nobody asked for.
         if step == Step::Resetting
             && let Some(cause) = self.left_the_old_software(reading)
@@ -146,6 +154,7 @@ impl Turn<'_> {
     pub(super) fn drift(&mut self, step: Step) -> Result<(), Rejected> {
         self.run.drifts += 1;
         self.run.activated = None;
+        self.run.untouched = None;
         if step == Step::Draining {
             self.tell(Story::StepFailed(Failure { step, cause: Cause::RevisionMoved }));
         }

@@ -85,24 +85,23 @@ impl Turn<'_> {
     }
 
     /// By itself the device took its other software, with settings or without. What others did to it meanwhile stays, unless what
-    /// they left has settings that are in no backup, or what runs has none that matter; and what is on trial somebody tries by
-    /// hand.
+    /// they left has settings that are in no backup, or what runs has none that matter, or it was to be brought back from there
+    /// before they did anything; and what is on trial somebody tries by hand.
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
+        let left = self.left_the_old_software(reading);
+        let seen = self.run.failure.as_ref().map(|failure| &failure.cause);
+        let was_there = self.run.returning && left.is_some() && seen == left.as_ref();
         let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.
             true => on_trial && self.run.backup.is_some(),
             false => {
                 let is_work = !self.left_what_is_not_kept(reading) && !self.is_bare(reading);
-                !on_trial && (self.shows_nothing_of_others(reading) || !is_work)
+                !on_trial && (self.shows_nothing_of_others(reading) || was_there || !is_work)
             }
         };
-        if taken && self.answers_for_software() && self.is_of_other_buffer(running) {
-            self.left_the_old_software(reading)
-        } else {
-            None
-        }
+        left.filter(|_| taken && self.answers_for_software() && self.is_of_other_buffer(running))
     }
 
     /// The same while nothing is under way but a wait of this run's own: an upgrade goes back from whatever runs then.
@@ -112,7 +111,7 @@ impl Turn<'_> {
     }
 
     /// Whether the software of before has other settings than were backed up. What would be loaded next goes over them.
-    fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
+    pub(super) fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
         if !self.changes_software() {
             return false;
         }

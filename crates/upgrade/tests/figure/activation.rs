@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upgrade::Time;
 use upgrade::profile::Command;
-use upgrade::reading::Capability;
+use upgrade::reading::{Capability, OperationState};
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
 
 use crate::device::Fault;
@@ -21,21 +21,55 @@ fn a_device_that_needs_no_reset_is_not_reset() {
     assert_eq!(world.count(Command::CloseCalls), 0, "no call was in danger");
 }
 
-#[test]
-fn settings_changed_while_the_device_was_out_of_reach_are_backed_up_before_they_are_replaced() {
+/// An activation was commanded, which is lost, and for longer than anybody looks for the device it is out of reach.
+fn out_of_reach() -> World {
     let mut world = World::upgrade().begin().until_step(Step::Activating);
     world.until(|world| world.run.is_commanding());
-    // The command is lost, and for longer than anybody looks for the device.
     world.device.silent_until = world.now + Duration::from_secs(3600);
     let mut world = world.on();
     assert!(world.question().lost, "{}", world.told());
     world.device.silent_until = Time::default();
+    world
+}
+
+#[test]
+fn settings_changed_while_the_device_was_out_of_reach_stay_where_it_began_nothing() {
+    let mut world = out_of_reach();
+    world.edit();
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "activating failed");
+    assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1, "as a person left it");
+}
+
+#[test]
+fn settings_changed_while_the_device_was_out_of_reach_are_backed_up_before_they_are_replaced() {
+    let mut world = out_of_reach();
+    // What it began before that, nobody can tell any more.
+    world.device.show_ended("of another", OperationState::Done, world.now);
     world.device.edit();
     let edited = world.device.running().files.clone();
     let world = world.answer(Answer::Again);
     world.assert_asks(&ALL, "activating failed");
     assert!(world.kept.iter().any(|kept| kept.files == edited), "{}", world.told());
     assert_eq!(world.device.running().files, world.before.1, "as it was before");
+}
+
+/// The command that would have been refused never arrives, and others make run what was loaded.
+#[test]
+fn settings_changed_before_others_activate_are_not_left_behind() {
+    let mut world =
+        World::upgrade().fault(Command::Reset, [Fault::SetLost]).begin().until_step(Step::Activating);
+    world.until(|world| world.run.is_commanding());
+    world.edit();
+    world.device.slide();
+    world.device.show_ended("of another", OperationState::Done, world.now);
+    let world = world.on();
+    world.assert_asks(&ALL, "the configuration was changed in between");
+    assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+    assert_eq!(world.device.running().files, world.before.1, "what a person left");
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
 }
 
 #[test]

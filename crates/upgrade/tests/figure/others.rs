@@ -97,6 +97,19 @@ fn what_others_made_of_the_device_while_a_question_was_open_stays_and_the_end_sa
     assert_eq!(world.ending().reason, reason);
 }
 
+/// Found by the deterministic world: another manager's reset made what a device had slid to before it look like somebody's work.
+#[test]
+fn what_others_did_to_a_device_that_was_to_be_brought_back_does_not_keep_it_there() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).play();
+    world.device.slide();
+    let mut world = world.fault(Command::RollBack, vec![Fault::Refuse; 4]).answer(Answer::Again);
+    assert!(world.question().lost, "{}", world.told());
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.answer(Answer::Again);
+    world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+}
+
 /// Found by the deterministic world: another manager's reset hid why it ran what it had slid to, without anybody's settings.
 #[test]
 fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::director::Told;
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable};
-use upgrade::operation::Cause;
+use upgrade::operation::{Cause, Task};
 use upgrade::run::{Goal, State, Step, Story};
 use upgrade::{Digest, Run};
 
 use super::{Checks, Known, device, digest_of_document, is_at_work};
+use crate::rival::RIVAL;
 use crate::store::Store;
 use crate::unit::Unit;
 use crate::world::device_id;
@@ -18,6 +19,8 @@ use crate::world::device_id;
 pub(crate) enum Fate {
     /// They are what the subscribers are owed from now on.
     Owed,
+    /// The same before the device begins what it was commanded, as far as can be seen that it did not.
+    BeforeItBegins,
     /// They are written over, and backed up before that.
     Kept,
     /// They stay where the software on trial is confirmed; else they are backed up before it is left.
@@ -71,19 +74,26 @@ impl Checks {
         if is_elsewhere || is_busy {
             return None;
         }
-        // A restore that the device never began leaves nothing to be undone, and finds the settings moved.
+        // What the device never began leaves nothing to be undone, and finds the settings moved.
+        let counted = &unit.device.counters().operations;
+        let begun = |id: &str| counted.iter().any(|count| count.id == id && count.started > 0);
         let shown = durable.operation.id.as_str();
-        let restores = match &run.state {
+        let (restores, leaves) = match &run.state {
             State::Working { step: Step::Restoring, operation } => {
-                let counted = &unit.device.counters().operations;
-                counted.iter().any(|count| count.id == operation.id && count.started > 0)
+                let repeats = matches!(operation.task, Task::Restore { repeats: true, .. });
+                (repeats || begun(&operation.id), false)
             }
-            _ => false,
+            State::Working { step: Step::Activating | Step::RollingBack, operation } => {
+                (false, !run.returning && !begun(&operation.id))
+            }
+            _ => (false, false),
         };
         let began = run.untouched.as_deref() != Some(shown);
         let is_restore = matches!(run.goal, Goal::Restore { .. });
         let undone = run.returning && began && is_restore;
-        match run.activated.is_some() || undone {
+        let stayed = run.returning && !began && !is_restore;
+        match (run.activated.is_some() && !(leaves || stayed)) || undone {
+            false if run.activated.is_some() => Some(Fate::BeforeItBegins),
             true => run.returning.then_some(Fate::Kept),
             // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
             false if restores => Some(Fate::Kept),
@@ -106,11 +116,11 @@ impl Checks {
     pub(crate) fn edited(&mut self, place: usize, units: &[Unit], fate: Fate) {
         let (Some(known), Some(unit)) = (self.devices.get_mut(place), units.get(place)) else { return };
         let now = device::in_force(unit.device.durable());
-        known.edited = edited_part(&now);
+        let last = std::mem::replace(&mut known.edited, edited_part(&now));
         let held = device::held(unit.device.durable());
         let replaced: Vec<_> = known.held.difference(&held).copied().collect();
         match fate {
-            Fate::Owed => {
+            Fate::Owed | Fate::BeforeItBegins => {
                 let before = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
                 let kept: BTreeSet<_> = known.owed.values().map(digest_of_document).collect();
@@ -118,12 +128,16 @@ impl Checks {
                 for digest in before.values().map(digest_of_document).chain(replaced).filter(given_up) {
                     known.history.remove(&digest);
                 }
+                if fate == Fate::BeforeItBegins {
+                    known.owed_before.get_or_insert(before);
+                }
             }
             Fate::Kept => {
                 let before = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
                 // What the person had changed just before is the person's to give up.
-                let earlier = known.edited_meanwhile.filter(|earlier| replaced.contains(earlier));
+                let last = last.filter(|_| known.owed_before.is_some());
+                let earlier = known.edited_meanwhile.or(last).filter(|earlier| replaced.contains(earlier));
                 known.history.retain(|digest| Some(*digest) != earlier);
                 known.edited_meanwhile = known.edited;
                 known.owed = before;
@@ -156,6 +170,26 @@ impl Known {
                 let owed = device::aside(durable);
                 self.away = Some(Away { version, owed, changed: false, to_and_fro: false });
             }
+        }
+    }
+
+    /// Today's settings are brought back: where it shows what others had it do, or had to be rolled back, nobody can tell whether what was
+    /// to make it run other software was ever begun, and what was changed before that is written over, and backed up before it is.
+    pub(super) fn may_be_taken_back(&mut self, told: &Told, run: &Run, durable: &Durable) {
+        match &told.story {
+            Story::StepBegun { step: Step::RestoringOriginal, .. }
+                if durable.operation.id.starts_with(RIVAL)
+                    || durable.operation.command == Command::Rollback =>
+            {
+                if let Some(before) = self.owed_before.take() {
+                    self.owed = before;
+                    self.edited_meanwhile = self.edited;
+                }
+            }
+            Story::StepBegun { step: Step::Activating | Step::RollingBack, .. } if !run.returning => {
+                self.owed_before = None;
+            }
+            _ => {}
         }
     }
 

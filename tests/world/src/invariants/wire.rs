@@ -31,14 +31,21 @@ impl Checks {
     }
 
     /// What is not heeded is sent again, and then given up: a device may have another community for commands, or be mute to them.
-    pub(crate) fn a_command_is_not_sent_for_ever(&mut self, place: usize, sent: &Sent) -> Checked {
+    /// One that speaks SNMPv3 may report its clock instead, and is then sent the same once more.
+    pub(crate) fn a_command_is_not_sent_for_ever(
+        &mut self,
+        place: usize,
+        sent: &Sent,
+        unit: Option<&Unit>,
+    ) -> Checked {
         let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
         let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
         if known.commanded.0 != *operation {
             known.commanded = (operation.clone(), 0);
         }
         known.commanded.1 += 1;
-        if known.commanded.1 > MOST_COPIES {
+        let reports = unit.is_some_and(|unit| unit.keys().is_some());
+        if known.commanded.1 > MOST_COPIES * (1 + u32::from(reports)) {
             let what =
                 format!("{operation} is sent to device {} the {}th time", place + 1, known.commanded.1);
             return broken("a_command_is_not_sent_for_ever", what);

@@ -205,10 +205,11 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "cancel" => Trouble::Cancel { device, at },
         "late-command" => {
             let by = random.span(1_000, 20_000);
-            let meanwhile = match random.below(4) {
+            let meanwhile = match random.below(6) {
                 0 => Meanwhile::Nothing,
                 1 => Meanwhile::Cancel,
                 2 => Meanwhile::Rival(Rivalry::Backup),
+                3 | 4 => Meanwhile::Edit,
                 _ => Meanwhile::PowerCut(random.span(100, 3_000)),
             };
             Trouble::LateCommand { device, at, by, doubled: random.permille(300), meanwhile }
