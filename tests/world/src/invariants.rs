@@ -96,6 +96,8 @@ struct Known {
     looked_in: u32,
     /// The operation that it was commanded last, and how often.
     commanded: (String, u32),
+    /// It had software on trial when that was sent last.
+    sent_on_trial: bool,
     /// The operation of somebody else that it was at by the last look at it.
     shown_busy: Option<String>,
     /// That, the life of the manager, how much its run had told by then, since when it was so, and how often it was seen too late.
@@ -165,6 +167,7 @@ impl Checks {
                 on_trial_since: None,
                 looked_in: 0,
                 commanded: (String::new(), 0),
+                sent_on_trial: false,
                 shown_busy: None,
                 waited_for: None,
                 before_trial: None,

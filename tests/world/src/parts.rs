@@ -199,8 +199,7 @@ impl World {
                 self.judge(checked);
                 let checked = self.checks.who_is_busy_is_commanded_nothing(place, &said);
                 self.judge(checked);
-                let unit = self.units.get_mut(place).filter(|_| said.is_set);
-                let late = unit.and_then(|unit| unit.late_command.take());
+                let late = self.takes_longer(place, &said);
                 if late.is_some_and(|number| !self.delay(number, place, from, &bytes)) {
                     continue;
                 }

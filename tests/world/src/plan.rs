@@ -260,6 +260,8 @@ pub enum Trouble {
         by: Duration,
         /// Whether it also arrives at once: then what is late is a copy.
         doubled: bool,
+        /// Whether only one that has it run other software is late.
+        switches: bool,
         /// What happens as it is sent.
         meanwhile: Meanwhile,
     },

@@ -11,7 +11,7 @@ use tftp::{Direction, Mode, OptionList, Packet, Request};
 use upgrade::Run;
 use upgrade::run::Goal;
 
-use crate::invariants::Fate;
+use crate::invariants::{Fate, Sent};
 use crate::network::Network;
 use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
 use crate::rival::RIVAL;
@@ -290,6 +290,16 @@ impl World {
         self.power_off(place);
         self.put(lasts, Item::Over(number));
         true
+    }
+
+    /// The trouble that makes what is sent to a device late, if it is a command that one waits for.
+    pub(crate) fn takes_longer(&mut self, place: usize, said: &Sent) -> Option<usize> {
+        let unit = self.units.get_mut(place).filter(|_| said.is_set)?;
+        let troubles = &self.plan.troubles;
+        unit.late_command.take_if(|number| match troubles.get(*number) {
+            Some(Trouble::LateCommand { switches: true, .. }) => said.switches(),
+            _ => true,
+        })
     }
 
     /// A command is sent that is late; whether it is sent as usual, too.

@@ -57,8 +57,8 @@ impl Turn<'_> {
             Step::Stopping if matches!(self.run.state, State::Verifying(_)) => {
                 return self.unverified(failure);
             }
-            // It may run by itself what was loaded.
-            Step::Stopping if matches!(cause, Cause::Unreachable(..)) && self.run.loaded.is_some() => {
+            // It may run by itself what was loaded, or what it is to be rolled back to.
+            Step::Stopping if matches!(cause, Cause::Unreachable(..)) && self.may_have_slid() => {
                 return self.verify();
             }
             Step::Stopping => {

@@ -44,6 +44,12 @@ impl Turn<'_> {
         elsewhere || matches!(cause, Cause::WrongVersion { .. })
     }
 
+    /// Whether a device that is not heard is looked for before anybody is asked about it: it may run its other software by now, and what
+    /// was backed up belongs to this.
+    pub(super) fn may_have_slid(&self) -> bool {
+        self.run.loaded.is_some() || (self.run.backup.is_some() && self.answers_for_software())
+    }
+
     /// It does not run the software of before.
     pub(super) fn left_the_old_software(&self, reading: &Reading) -> Option<Cause> {
         Cause::of_software(reading.running()?.software(), self.run.old.as_ref()?.software())

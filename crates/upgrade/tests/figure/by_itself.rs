@@ -184,6 +184,19 @@ fn a_device_that_is_not_heard_when_a_backup_is_stopped_is_looked_for_before_anyb
     }
 }
 
+/// Found by the deterministic world: nothing was loaded, and yet it ran what it was to be rolled back to.
+#[test]
+fn a_device_that_is_not_heard_when_a_backup_for_a_roll_back_is_stopped_is_asked_about_as_lost() {
+    let mut world = World::new(Goal::RollBack, choices()).begin().until_step(Step::Draining);
+    world.edit();
+    let mut world = world.fault(Command::Backup, [Fault::Hang]);
+    world = world.until_step(Step::BackingUp).until_step(Step::Stopping);
+    world.device.slide();
+    world.device.silent_until = world.now + Duration::from_secs(7 * 24 * 3600);
+    let world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+}
+
 /// Found by the deterministic world: nobody had looked yet.
 #[test]
 fn a_device_that_slid_before_a_repeat_is_brought_back_where_that_is_cancelled() {

@@ -50,9 +50,15 @@ impl Checks {
         nothing_restarts_before_its_time(run, operation, now)?;
         one_operation_at_a_time(&before, operation)?;
         new_software_is_on_trial(operation, self.trial_s)?;
-        only_healthy_software_is_confirmed(run, operation, unit, watched, self.soak)?;
+        let is_as_seen = is_of_last_look(run, operation, unit) && is_known(run, operation, &before);
+        only_healthy_software_is_confirmed(operation, unit, is_as_seen, watched, self.soak)?;
         what_is_done_is_not_done_again(&before, operation)?;
-        nothing_begins_on_what_others_try(run, operation, &before, unit)?;
+        nothing_begins_on_what_others_try(
+            run,
+            operation,
+            known.sent_on_trial && is_known(run, operation, &before),
+            unit,
+        )?;
         what_was_loaded_is_what_is_made_to_run(run, operation, &before, unit)?;
         nothing_is_loaded_without_a_whole_backup(place, run, operation, store, &known.ever)?;
         what_is_restored_fits_the_software(place, operation, durable, store)?;
@@ -213,11 +219,11 @@ fn calls_are_kept_out_before_a_restart(run: &Run, operation: &Record, unit: &Uni
 }
 
 /// Once it is confirmed, no way leads back: before that it was watched for its time, and was well. What it is like after a
-/// restart is not known yet to whoever sent a command that arrives late.
+/// restart, or what others did, is not known yet to whoever sent a command that arrives late.
 fn only_healthy_software_is_confirmed(
-    run: &Run,
     operation: &Record,
     unit: &Unit,
+    is_as_seen: bool,
     watched: Option<Duration>,
     soak: Duration,
 ) -> Checked {
@@ -227,7 +233,7 @@ fn only_healthy_software_is_confirmed(
     if watched.is_some_and(|watched| watched < soak) {
         return broken("only_healthy_software_is_confirmed", format!("{}: after {watched:?}", operation.id));
     }
-    if is_of_last_look(run, operation, unit) && unit.device.answers() && !unit.device.is_healthy() {
+    if is_as_seen && unit.device.answers() && !unit.device.is_healthy() {
         return broken("only_healthy_software_is_confirmed", format!("{}: it is not well", operation.id));
     }
     Ok(())
@@ -271,11 +277,11 @@ fn what_is_done_is_not_done_again(before: &Record, operation: &Record) -> Checke
 }
 
 /// What others have on trial is not what the device is meant to run, and the other buffer holds the only way back.
-fn nothing_begins_on_what_others_try(run: &Run, operation: &Record, before: &Record, unit: &Unit) -> Checked {
+fn nothing_begins_on_what_others_try(run: &Run, operation: &Record, is_known: bool, unit: &Unit) -> Checked {
     let durable = unit.device.durable();
     let is_ours = run.activated.is_some() || run.returning || run.on_trial.is_some();
     let begins = matches!(operation.command, Command::Backup | Command::Download);
-    if begins && !is_ours && durable.boot.trial.is_some() && is_known(run, operation, before) {
+    if begins && !is_ours && durable.boot.trial.is_some() && is_known {
         let what = format!("{:?} by {}, on what is on trial", operation.command, operation.id);
         return broken("nothing_begins_on_what_others_try", what);
     }

@@ -44,6 +44,7 @@ impl Checks {
             known.commanded = (operation.clone(), 0);
         }
         known.commanded.1 += 1;
+        known.sent_on_trial = unit.is_some_and(|unit| unit.device.durable().boot.trial.is_some());
         let reports = unit.is_some_and(|unit| unit.keys().is_some());
         if known.commanded.1 > MOST_COPIES * (1 + u32::from(reports)) {
             let what =
@@ -187,6 +188,11 @@ impl Sent {
     /// Whether it makes the device do something, other than to stop.
     fn begins(&self) -> bool {
         self.command.is_some_and(|command| command != Command::Abort.number())
+    }
+
+    /// Whether it makes the device run other software.
+    pub(crate) fn switches(&self) -> bool {
+        [Command::Activate, Command::Rollback].iter().any(|command| self.command == Some(command.number()))
     }
 
     /// A device that has one buffer has no way back from what is loaded into it, and not every device refuses that.

@@ -81,7 +81,7 @@ const OF_DEVICES: [(&str, u64); 28] = [
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
     ("cancel", 80),
-    ("late-command", 40),
+    ("late-command", 90),
     ("rival", 100),
     ("replaced", 60),
     ("stranger", 80),
@@ -205,14 +205,19 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "cancel" => Trouble::Cancel { device, at },
         "late-command" => {
             let by = random.span(1_000, 20_000);
-            let meanwhile = match random.below(6) {
+            let meanwhile = match random.below(8) {
                 0 => Meanwhile::Nothing,
                 1 => Meanwhile::Cancel,
-                2 => Meanwhile::Rival(Rivalry::Backup),
-                3 | 4 => Meanwhile::Edit,
+                2..=4 => Meanwhile::Rival(match random.below(4) {
+                    0 => Rivalry::Backup,
+                    1 => Rivalry::Reset,
+                    _ => Rivalry::Try(random.span(20_000, 200_000)),
+                }),
+                5 | 6 => Meanwhile::Edit,
                 _ => Meanwhile::PowerCut(random.span(100, 3_000)),
             };
-            Trouble::LateCommand { device, at, by, doubled: random.permille(300), meanwhile }
+            let (doubled, switches) = (random.permille(300), random.permille(500));
+            Trouble::LateCommand { device, at, by, doubled, switches, meanwhile }
         }
         "rival" => {
             let work = match random.below(5) {
