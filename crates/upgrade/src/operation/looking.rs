@@ -222,7 +222,7 @@ impl Operation {
 }
 
 /// A configuration belongs to one software: the device may have fallen back to the other one since the last step.
-fn wrong_software(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
+pub(super) fn wrong_software(reading: &Reading, around: Surroundings<'_>) -> Option<Cause> {
     let running = reading.running()?;
     let on_trial = around.confirmed && running.role == Some(Role::Trial);
     Cause::of_software(running.software(), around.software?)

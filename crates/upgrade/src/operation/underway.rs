@@ -2,6 +2,7 @@
 
 use super::commanding::order;
 use super::evidence::Finding;
+use super::looking::wrong_software;
 use super::step::{Rejected, Step, Surroundings};
 use super::{Cause, Effect, Notice, Operation, Seen, State, Task, Transfer};
 use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
@@ -45,7 +46,13 @@ impl Operation {
         around: Surroundings<'_>,
         now: Time,
     ) -> (Self, Vec<Effect>) {
-        let finding = self.finding(reading);
+        let finding = match self.finding(reading) {
+            // Of one version in both buffers, the other one may hold the very settings that were to be restored.
+            Finding::Proven if matches!(self.task, Task::Restore { .. }) => {
+                wrong_software(reading, around).map_or(Finding::Proven, Finding::Contradicted)
+            }
+            finding => finding,
+        };
         let State::Underway { progress, moved, next, again, whole, done_at, claimed, .. } = &mut self.state
         else {
             return (self, Vec::new());

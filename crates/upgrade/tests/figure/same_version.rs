@@ -3,7 +3,7 @@
 
 use upgrade::ConfigurationSet;
 use upgrade::profile::Command;
-use upgrade::run::{Answer, AnswerKind, Expected, Goal, Outcome};
+use upgrade::run::{Answer, AnswerKind, Expected, Goal, Outcome, Step};
 
 use crate::device::Fault;
 use crate::world::{ALL, World, choices};
@@ -63,6 +63,20 @@ fn the_other_buffer_is_rolled_back_to() {
     let failed = of_one_version(Goal::RollBack).fault(Command::Restore, [Fault::Fail("flash")]).play();
     failed.assert_asks(&[AnswerKind::Again, AnswerKind::End], "restoring failed");
     assert_eq!((failed.device.running, &failed.device.running().files), (0, &failed.before.1));
+}
+
+/// Found by the deterministic world: what was restored was found in the other buffer, where it had been all along.
+#[test]
+fn what_slides_back_while_it_restores_is_not_rolled_back() {
+    let mut world = of_one_version(Goal::RollBack).begin().until_underway(Step::Restoring);
+    world.until(|world| world.device.running().files == world.before.1);
+    world.device.slide();
+    let world = world.on();
+    world.assert_asks(
+        &[AnswerKind::Again, AnswerKind::End],
+        "the device runs 1.0 in buffer 1, not 1.0 in buffer 2",
+    );
+    assert_eq!((world.device.running, &world.device.running().files), (0, &world.before.1));
 }
 
 #[test]
