@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use iad_sim::device::Settings;
+use iad_sim::device::{Command, Settings};
 use iad_sim::fault::Fault;
 use upgrade::Protocol;
 use upgrade::run::Policy;
@@ -260,8 +260,8 @@ pub enum Trouble {
         by: Duration,
         /// Whether it also arrives at once: then what is late is a copy.
         doubled: bool,
-        /// Whether only one that has it run other software is late.
-        switches: bool,
+        /// Which one is late; any where none is named.
+        only: &'static [Command],
         /// What happens as it is sent.
         meanwhile: Meanwhile,
     },

@@ -297,7 +297,9 @@ impl World {
         let unit = self.units.get_mut(place).filter(|_| said.is_set)?;
         let troubles = &self.plan.troubles;
         unit.late_command.take_if(|number| match troubles.get(*number) {
-            Some(Trouble::LateCommand { switches: true, .. }) => said.switches(),
+            Some(Trouble::LateCommand { only, .. }) => {
+                only.is_empty() || only.iter().any(|command| said.commands(*command))
+            }
             _ => true,
         })
     }

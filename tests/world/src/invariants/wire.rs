@@ -190,9 +190,9 @@ impl Sent {
         self.command.is_some_and(|command| command != Command::Abort.number())
     }
 
-    /// Whether it makes the device run other software.
-    pub(crate) fn switches(&self) -> bool {
-        [Command::Activate, Command::Rollback].iter().any(|command| self.command == Some(command.number()))
+    /// Whether it makes the device do this.
+    pub(crate) fn commands(&self, command: Command) -> bool {
+        self.command == Some(command.number())
     }
 
     /// A device that has one buffer has no way back from what is loaded into it, and not every device refuses that.
@@ -202,7 +202,7 @@ impl Sent {
         unit: Option<&Unit>,
     ) -> Checked {
         let single = unit.is_some_and(|unit| unit.device.durable().buffers.len() < 2);
-        if single && self.command == Some(Command::Download.number()) {
+        if single && self.commands(Command::Download) {
             return broken("nothing_is_loaded_over_the_only_software", format!("device {}", place + 1));
         }
         Ok(())

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use iad_sim::device::NotificationKind;
+use iad_sim::device::{Command, NotificationKind};
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
 use super::{Cut, Meanwhile, TROUBLED, Trouble};
@@ -81,7 +81,7 @@ const OF_DEVICES: [(&str, u64); 28] = [
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
     ("cancel", 80),
-    ("late-command", 90),
+    ("late-command", 250),
     ("rival", 100),
     ("replaced", 60),
     ("stranger", 80),
@@ -216,8 +216,10 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
                 5 | 6 => Meanwhile::Edit,
                 _ => Meanwhile::PowerCut(random.span(100, 3_000)),
             };
-            let (doubled, switches) = (random.permille(300), random.permille(500));
-            Trouble::LateCommand { device, at, by, doubled, switches, meanwhile }
+            const WHICH: [&[Command]; 3] =
+                [&[], &[Command::Activate, Command::Rollback], &[Command::Rollback]];
+            let only = random.one_of(&WHICH).copied().unwrap_or_default();
+            Trouble::LateCommand { device, at, by, doubled: random.permille(300), only, meanwhile }
         }
         "rival" => {
             let work = match random.below(5) {
