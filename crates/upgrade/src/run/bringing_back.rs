@@ -43,7 +43,9 @@ impl Turn<'_> {
             _ => false,
         };
         if first {
-            self.run.untouched = operation.before.as_ref().and_then(|before| before.operation.clone());
+            let shown = operation.before.as_ref().and_then(|before| before.operation.clone());
+            // One that shows none may have forgotten those before.
+            self.run.untouched = shown.filter(|id| !id.is_empty());
         }
     }
 

@@ -51,7 +51,7 @@ impl Turn<'_> {
         {
             return self.fail(step, cause);
         }
-        if step == Step::Activating && self.left_what_is_not_kept(reading) {
+        if step == Step::Activating && self.left_later_settings(reading) {
             // Others made it run, or it came there by itself: the command would have been refused. What it left is later than
             // the backup, and is what it goes back to.
             self.run.activated = None;

@@ -117,7 +117,7 @@ impl Turn<'_> {
     }
 
     /// Whether the software of before has other settings than were backed up. What would be loaded next goes over them.
-    pub(super) fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
+    fn left_what_is_not_kept(&self, reading: &Reading) -> bool {
         if !self.changes_software() {
             return false;
         }
@@ -126,6 +126,13 @@ impl Turn<'_> {
             let kept = self.run.backup.as_ref().is_some_and(|backup| backup.same_files(&left));
             !kept && !left.files.is_empty()
         })
+    }
+
+    /// Whether a kind of the configuration that the software of before has is another one than was backed up.
+    pub(super) fn left_later_settings(&self, reading: &Reading) -> bool {
+        let (Some(old), Some(backup)) = (&self.run.old, &self.run.backup) else { return false };
+        let left = reading.configuration_of(old.software()).files;
+        backup.files.iter().any(|(kind, file)| left.get(kind).is_some_and(|held| held != file))
     }
 
     /// Whether what runs has the settings that it had when this run left it, and not the subscriber's.
