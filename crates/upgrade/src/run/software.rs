@@ -104,7 +104,7 @@ impl Turn<'_> {
             true => on_trial && self.run.backup.is_some(),
             false => {
                 let is_work = !self.left_what_is_not_kept(reading) && !self.is_bare(reading);
-                !on_trial && (self.shows_nothing_of_others(reading) || was_there || !is_work)
+                was_there || (!on_trial && (self.shows_nothing_of_others(reading) || !is_work))
             }
         };
         left.filter(|_| taken && self.answers_for_software() && self.is_of_other_buffer(running))

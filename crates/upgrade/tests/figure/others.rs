@@ -110,6 +110,20 @@ fn what_others_did_to_a_device_that_was_to_be_brought_back_does_not_keep_it_ther
     assert_eq!(world.device.running().version, "1.0", "{}", world.told());
 }
 
+/// Found by the deterministic world: a restart made run what others were about to try, and the way back from there was not heeded.
+#[test]
+fn what_a_reset_made_run_on_trial_is_left_once_it_can_be() {
+    let world = World::new(Goal::Reset, choices()).begin().until_underway(Step::Resetting);
+    let mut world = world.fault(Command::RollBack, vec![Fault::Refuse; 4]);
+    world.device.slide();
+    let mut world = world.on();
+    assert!(world.question().lost, "{}", world.told());
+    world.device.trial = Some(world.now + Duration::from_secs(600));
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.answer(Answer::Again);
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+}
+
 /// Found by the deterministic world: another manager's reset hid why it ran what it had slid to, without anybody's settings.
 #[test]
 fn what_runs_with_the_settings_that_it_came_with_is_nobodys_work() {
