@@ -25,6 +25,7 @@ mod run;
 mod wire;
 
 use edits::{Away, edited_part, may_lose_a_trial};
+use wire::Commanded;
 
 pub(crate) use edits::Fate;
 pub(crate) use ending::what_has_ended_opens_nothing;
@@ -94,10 +95,8 @@ struct Known {
     on_trial_since: Option<Time>,
     /// The life of the manager that it last answered.
     looked_in: u32,
-    /// The operation that it was commanded last, and how often.
-    commanded: (String, u32),
-    /// It had software on trial when that was sent last.
-    sent_on_trial: bool,
+    /// What it was commanded last.
+    commanded: Commanded,
     /// The operation of somebody else that it was at by the last look at it.
     shown_busy: Option<String>,
     /// That, the life of the manager, how much its run had told by then, since when it was so, and how often it was seen too late.
@@ -166,8 +165,7 @@ impl Checks {
                 operation: Record::idle(),
                 on_trial_since: None,
                 looked_in: 0,
-                commanded: (String::new(), 0),
-                sent_on_trial: false,
+                commanded: Commanded::default(),
                 shown_busy: None,
                 waited_for: None,
                 before_trial: None,

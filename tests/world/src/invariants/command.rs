@@ -56,7 +56,7 @@ impl Checks {
         nothing_begins_on_what_others_try(
             run,
             operation,
-            known.sent_on_trial && is_known(run, operation, &before),
+            known.commanded.on_trial && is_known(run, operation, &before),
             unit,
         )?;
         what_was_loaded_is_what_is_made_to_run(run, operation, &before, unit)?;

@@ -15,7 +15,10 @@ use crate::store::Store;
 use crate::unit::Unit;
 
 /// A command is sent so often, as long as nothing comes of it.
-const MOST_COPIES: u32 = 5;
+const MOST_SENDS: u32 = 5;
+
+/// How often a request is sent anew because its device reported where it is, or its clock.
+const MOST_CORRECTIONS: u32 = 4;
 
 /// After the time that others are waited for, a device is seen at their work so often at most, until that is committed.
 const MOST_LATE_LOOKS: u32 = 20;
@@ -40,15 +43,21 @@ impl Checks {
     ) -> Checked {
         let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
         let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
-        if known.commanded.0 != *operation {
-            known.commanded = (operation.clone(), 0);
+        let last = &mut known.commanded;
+        if last.operation != *operation {
+            *last = Commanded { operation: operation.clone(), ..Commanded::default() };
         }
-        known.commanded.1 += 1;
-        known.sent_on_trial = unit.is_some_and(|unit| unit.device.durable().boot.trial.is_some());
+        let is_same = last.sends > 0 && last.request == sent.request;
+        last.sends += u32::from(!is_same);
+        last.copies = if is_same { last.copies + 1 } else { 1 };
+        last.request = sent.request;
+        last.on_trial = unit.is_some_and(|unit| unit.device.durable().boot.trial.is_some());
         let reports = unit.is_some_and(|unit| unit.keys().is_some());
-        if known.commanded.1 > MOST_COPIES * (1 + u32::from(reports)) {
+        let most = if reports { 1 + MOST_CORRECTIONS } else { 1 };
+        if last.sends > MOST_SENDS || last.copies > most {
+            let Commanded { sends, copies, .. } = last;
             let what =
-                format!("{operation} is sent to device {} the {}th time", place + 1, known.commanded.1);
+                format!("{operation} is sent to device {} the {sends}th time, copy {copies}", place + 1);
             return broken("a_command_is_not_sent_for_ever", what);
         }
         Ok(())
@@ -149,6 +158,18 @@ fn is_set(message: &[u8]) -> bool {
     tag() == Some(SET)
 }
 
+/// The command that was sent to a device last.
+#[derive(Debug, Default)]
+pub(super) struct Commanded {
+    operation: String,
+    /// Of which request, how many requests there were by then, and how many copies of this one.
+    request: Option<i32>,
+    sends: u32,
+    copies: u32,
+    /// The device had software on trial then.
+    pub(super) on_trial: bool,
+}
+
 /// What is sent to a device, as far as it is judged on its way.
 pub(crate) struct Sent {
     pub(crate) is_set: bool,
@@ -156,6 +177,8 @@ pub(crate) struct Sent {
     command: Option<i32>,
     /// Which operation that is (IAD-MIB `iadOpId`).
     operation: Option<String>,
+    /// Of which request this is a copy.
+    request: Option<i32>,
     /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
     in_the_open: bool,
 }
@@ -163,7 +186,8 @@ pub(crate) struct Sent {
 impl Sent {
     /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
     pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        let nothing = Self { is_set: false, command: None, operation: None, in_the_open: false };
+        let nothing =
+            Self { is_set: false, command: None, operation: None, request: None, in_the_open: false };
         let Some(keys) = keys else {
             let body =
                 is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
@@ -171,6 +195,7 @@ impl Sent {
                 is_set: is_set(bytes),
                 command: body.as_ref().and_then(command_of),
                 operation: body.as_ref().and_then(operation_of),
+                request: body.as_ref().and_then(request_of),
                 ..nothing
             };
         };
@@ -181,6 +206,7 @@ impl Sent {
             is_set,
             command: body.as_ref().filter(|_| is_set).and_then(command_of),
             operation: body.as_ref().filter(|_| is_set).and_then(operation_of),
+            request: body.as_ref().filter(|_| is_set).and_then(request_of),
             in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
         }
     }
@@ -212,6 +238,13 @@ impl Sent {
     pub(crate) fn nothing_is_said_in_the_open(&self, place: usize) -> Checked {
         let what = || format!("device {} speaks SNMPv3", place + 1);
         if self.in_the_open { broken("nothing_is_said_in_the_open", what()) } else { Ok(()) }
+    }
+}
+
+const fn request_of(body: &Body<&[u8]>) -> Option<i32> {
+    match body {
+        Body::Pdu(pdu) => Some(pdu.request_id),
+        _ => None,
     }
 }
 
