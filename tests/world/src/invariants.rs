@@ -132,8 +132,8 @@ struct Known {
     asked_as_lost: bool,
     /// How many datagrams the manager had sent to it when it was to be brought back once more.
     to_be_brought_back: Option<u64>,
-    /// Until when calls are waited for before it restarts, and how often it had started by then.
-    calls_until: Option<(Time, u32)>,
+    /// Until when calls are waited for before it restarts.
+    calls_until: Option<Time>,
     /// How many datagrams the manager sent to it, and how many that were when its run began.
     sent: u64,
     sent_before: u64,
@@ -345,7 +345,7 @@ impl Checks {
             known.edited_on_trial = None;
         }
         if let State::Draining { limit, .. } = &run.state {
-            known.calls_until = Some((*limit, unit.device.durable().boot.boots));
+            known.calls_until = Some(*limit);
         }
         run::again_is_tried(known, run, &write.stories)?;
         run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;

@@ -187,12 +187,12 @@ fn calls_are_not_cut_off(
     run: &Run,
     operation: &Record,
     unit: &Unit,
-    until: Option<(Time, u32)>,
+    until: Option<Time>,
     now: Time,
 ) -> Checked {
     let restarts = matches!(operation.command, Command::Activate | Command::Reset);
     // One that has restarted by itself since it was looked at takes calls again, and a late command may keep them out once more.
-    let until = until.filter(|(_, boots)| *boots == unit.device.durable().boot.boots).map(|(until, _)| until);
+    let until = until.filter(|_| is_of_last_look(run, operation, unit));
     let closed = unit.device.calls().filter(|(_, admission)| *admission == CallAdmission::Closed);
     let calls = closed.map_or(0, |(calls, _)| calls);
     if restarts && !run.returning && calls > 0 && until.is_some_and(|until| now < until) {
