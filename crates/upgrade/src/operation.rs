@@ -56,6 +56,9 @@ pub struct Operation {
     /// Until when the device is looked at once it is as wanted: what undoes it may still arrive.
     #[serde(default)]
     pub watched: Option<Time>,
+    /// Whether the device told of something before the answer to its SET came: a look is due with that.
+    #[serde(default)]
+    pub heard: bool,
 }
 
 /// Where an operation stands.
@@ -217,6 +220,13 @@ pub struct Notice {
     pub progress: Option<u8>,
 }
 
+impl Notice {
+    /// Whether it tells of something that only a look can prove, so that one is due at once.
+    pub(crate) const fn hastens(&self) -> bool {
+        matches!(self.kind, NotificationKind::Done | NotificationKind::Failed | NotificationKind::Restarted)
+    }
+}
+
 /// What is to be done about an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -253,6 +263,7 @@ impl Operation {
             transfers,
             deadline: None,
             watched: None,
+            heard: false,
         }
     }
 
@@ -280,6 +291,7 @@ impl Operation {
             transfers,
             deadline,
             watched,
+            heard,
         } = self;
         state.lasts_as(&other.state)
             && *task == other.task
@@ -289,7 +301,7 @@ impl Operation {
             && *sent_at == other.sent_at
             && *before == other.before
             && *transfers == other.transfers
-            && (*deadline, *watched) == (other.deadline, other.watched)
+            && (*deadline, *watched, *heard) == (other.deadline, other.watched, other.heard)
     }
 
     /// Whether it, or the operation that it repeats, may have written to the device.

@@ -55,6 +55,7 @@ impl Operation {
             Ok(writes) => {
                 self.state = State::Commanding;
                 self.commanded = true;
+                self.heard = false;
                 self.sent += 1;
                 self.sent_at = Some(now);
                 self.deadline = Some(now + self.time_limit(around.profile));
@@ -68,6 +69,10 @@ impl Operation {
         if self.task.is_immediate() {
             self.answered = true;
             return self.look_again();
+        }
+        if self.heard {
+            // What was told before the answer to the SET came was perhaps all that the device had to tell.
+            return self.underway(now).ask(Scope::Whole);
         }
         self.underway(now).poll_later(around, now)
     }

@@ -63,6 +63,9 @@ impl Operation {
             (State::Commanding, Event::Accepted) => Ok(next.accepted(around, now)),
             (State::Commanding, Event::SetRefused(why)) => Ok(next.refused(why)),
             (State::Commanding, Event::Unanswered) => Ok(next.look_again()),
+            (State::Commanding, Event::Notified(notice)) if notice.hastens() && !self.heard => {
+                Ok((Self { heard: true, ..next }, Vec::new()))
+            }
 
             (State::Underway { .. }, Event::Read(reading)) => Ok(next.judge(reading, around, now)),
             (State::Underway { .. }, Event::Unread(_)) => Ok(next.poll_later(around, now)),

@@ -107,10 +107,7 @@ impl Operation {
             (*progress, *moved) = (told, now);
             effects.push(Effect::Progress(told));
         }
-        let hastens = matches!(
-            notice.kind,
-            NotificationKind::Done | NotificationKind::Failed | NotificationKind::Restarted
-        );
+        let hastens = notice.hastens();
         if hastens && next.is_some() {
             let (next, looks) = self.ask(Scope::Whole);
             return (next, [effects, looks].concat());

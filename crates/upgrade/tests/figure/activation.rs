@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use upgrade::Time;
-use upgrade::profile::Command;
+use upgrade::operation::{Notice, State as Stage};
+use upgrade::profile::{Command, NotificationKind};
 use upgrade::reading::{Capability, OperationState};
-use upgrade::run::{Answer, AnswerKind, Choices, Goal, Outcome, Step};
+use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, State, Step};
 
 use crate::device::Fault;
 use crate::world::{ALL, World, choices, image};
@@ -19,6 +20,26 @@ fn a_device_that_needs_no_reset_is_not_reset() {
     assert_eq!((world.count(Command::Activate), world.count(Command::Reset)), (1, 0));
     assert_eq!(world.device.boots, 7, "it never restarted");
     assert_eq!(world.count(Command::CloseCalls), 0, "no call was in danger");
+}
+
+/// What is heard and what is answered come by two ways, and the device may have nothing more to tell.
+#[test]
+fn what_a_device_tells_before_its_answer_to_the_command_comes_hastens_a_look() {
+    for told in [true, false] {
+        let mut world = World::upgrade().begin().until_step(Step::Activating);
+        world.until(|world| world.run.is_commanding());
+        let notice = Notice { kind: NotificationKind::Restarted, operation: None, progress: None };
+        if told {
+            assert!(world.give(&Event::Notified(notice.clone())));
+            assert!(!world.give(&Event::Notified(notice)), "once is enough");
+        }
+        world.until(|world| !world.run.is_commanding());
+        let State::Working { operation, .. } = &world.run.state else { panic!("{}", world.told()) };
+        let Stage::Underway { next, .. } = &operation.state else { panic!("{:?}", operation.state) };
+        assert_eq!(next.is_none(), told, "a look is awaited");
+        let world = world.on();
+        world.assert_upgraded(&world.before.1);
+    }
 }
 
 /// An activation was commanded, which is lost, and for longer than anybody looks for the device it is out of reach.

@@ -87,6 +87,7 @@ fn whatever_an_operation_has_come_to_lasts() {
         change(&run, |run| operation(run).transfers[0].seen = Seen::Begun),
         change(&run, |run| operation(run).deadline = later(operation(run).deadline)),
         change(&run, |run| operation(run).watched = later(None)),
+        change(&run, |run| operation(run).heard = true),
         change(&run, |run| operation(run).task = upgrade::operation::Task::Reset),
         change(&run, |run| operation(run).state = Stage::Commanding),
         change(&run, |run| {
