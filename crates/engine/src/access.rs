@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use snmp::manager::{Principal, Target};
-use snmp::usm::User;
+use snmp::usm::{EngineId, User};
 use snmp::{ObjectIdentifier, Octets, Security};
 use upgrade::{Oid, Value};
 
 /// How a device is spoken to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// Where its agent listens.
     pub address: SocketAddr,
@@ -23,8 +22,9 @@ pub struct Access {
     /// The community that may write.
     pub write_community: String,
     /// The name of the credential with the user of SNMPv3; the commander knows what is secret of it.
-    #[serde(default)]
     pub credential: Option<String>,
+    /// The engine that has proven to speak for it (RFC 3411 section 3.1.1.1).
+    pub engine: Option<EngineId>,
     /// For one answer, milliseconds.
     pub answer_ms: u32,
     /// Repeats of an unanswered read.
@@ -32,16 +32,13 @@ pub struct Access {
 }
 
 /// The version of SNMP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// SNMPv1 (RFC 1157).
-    #[serde(rename = "v1")]
     V1,
     /// SNMPv2c (RFC 1901).
-    #[serde(rename = "v2c")]
     V2c,
     /// SNMPv3 (RFC 3410).
-    #[serde(rename = "v3")]
     V3,
 }
 

@@ -22,9 +22,11 @@ use crate::datagram::{Datagram, Transmit};
 #[derive(Debug, Clone, Default)]
 pub struct DeviceIndex {
     /// By the engine that speaks for it in SNMPv3 (RFC 3411 section 3.1.1.1): what it proves, nobody else says.
-    pub by_engine: BTreeMap<EngineId, Speaker>,
+    pub by_engine: BTreeMap<EngineId, DeviceId>,
+    /// As whom the engine of each is believed: while their secrets are rotated, those with the new and those with the old.
+    pub users: BTreeMap<DeviceId, Arc<[Arc<User>]>>,
     /// The users of SNMPv3 that are believed where an engine is not known, and in INFORMs.
-    pub users: Vec<Arc<User>>,
+    pub believed: Vec<Arc<User>>,
     /// By unique id.
     pub by_unique_id: BTreeMap<String, DeviceId>,
     /// By address; devices behind one translated address are not told apart by it.
@@ -33,13 +35,13 @@ pub struct DeviceIndex {
     pub profiles: BTreeMap<DeviceId, Arc<Profile>>,
 }
 
-/// What speaks for a device.
-#[derive(Debug, Clone)]
-pub struct Speaker {
-    /// The device.
-    pub device: DeviceId,
-    /// The users that its engine is believed as: while their secrets are rotated, those with the new and those with the old.
-    pub users: Arc<[Arc<User>]>,
+/// What a device is known by from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Learnt {
+    /// By the engine that has proven to speak for it, and for no other.
+    Engine(EngineId, DeviceId),
+    /// By its unique id.
+    UniqueId(String, DeviceId),
 }
 
 /// A notification that was received.
@@ -94,12 +96,12 @@ const MOST_BYTES: usize = 32 << 20;
 /// Notifications of all devices.
 #[derive(Debug)]
 pub struct Listener {
-    index: Arc<DeviceIndex>,
+    index: DeviceIndex,
     receiver: Receiver,
-    /// Devices whose engine is known.
-    proving: BTreeSet<DeviceId>,
-    /// Devices whose unique id is known.
-    named: BTreeSet<DeviceId>,
+    /// The engines of devices.
+    engines: BTreeMap<DeviceId, EngineId>,
+    /// The unique ids of devices.
+    unique_ids: BTreeMap<DeviceId, String>,
     /// The objects by which the profiles say a device names itself.
     naming: BTreeSet<Oid>,
     /// Room to decrypt in.
@@ -125,14 +127,20 @@ struct Owed {
     response: Vec<u8>,
 }
 
+impl DeviceIndex {
+    fn users_of(&self, device: DeviceId) -> Arc<[Arc<User>]> {
+        self.users.get(&device).cloned().unwrap_or_default()
+    }
+}
+
 impl Listener {
     /// A listener whose SNMP engine has this id: INFORMs of SNMPv3 are sent to it. `salt` is random.
     pub fn new(engine: EngineId, salt: u64) -> Self {
         Self {
-            index: Arc::default(),
+            index: DeviceIndex::default(),
             receiver: Receiver::new(engine, salt),
-            proving: BTreeSet::new(),
-            named: BTreeSet::new(),
+            engines: BTreeMap::new(),
+            unique_ids: BTreeMap::new(),
             naming: BTreeSet::new(),
             scratch: Vec::new(),
             doubted: BTreeSet::new(),
@@ -148,12 +156,13 @@ impl Listener {
     }
 
     /// Takes a new snapshot of the inventory.
-    pub fn know(&mut self, index: Arc<DeviceIndex>) {
-        self.receiver.admit(index.users.iter().cloned());
-        let speaker = |(engine, speaker): (&EngineId, &Speaker)| (*engine, Arc::clone(&speaker.users));
+    pub fn know(&mut self, index: DeviceIndex) {
+        self.receiver.admit(index.believed.iter().cloned());
+        let speaker = |(engine, device): (&EngineId, &DeviceId)| (*engine, index.users_of(*device));
         self.receiver.know(index.by_engine.iter().map(speaker));
-        self.proving = index.by_engine.values().map(|speaker| speaker.device).collect();
-        self.named = index.by_unique_id.values().copied().collect();
+        self.engines = index.by_engine.iter().map(|(engine, device)| (*device, *engine)).collect();
+        let named = |(unique_id, device): (&String, &DeviceId)| (*device, unique_id.clone());
+        self.unique_ids = index.by_unique_id.iter().map(named).collect();
         self.naming.clear();
         let mut last = None;
         for profile in index.profiles.values() {
@@ -163,6 +172,29 @@ impl Listener {
             }
         }
         self.index = index;
+    }
+
+    /// Takes what is new in the inventory. What the device was known by before is nobody's any more.
+    pub fn learn(&mut self, learnt: Learnt) {
+        match learnt {
+            Learnt::Engine(engine, device) => {
+                if let Some(before) = self.engines.insert(device, engine).filter(|before| *before != engine) {
+                    self.index.by_engine.remove(&before);
+                    self.receiver.forget(&before);
+                }
+                let others = self.index.by_engine.insert(engine, device).filter(|others| *others != device);
+                others.map(|others| self.engines.remove(&others));
+                self.receiver.learn(engine, self.index.users_of(device));
+            }
+            Learnt::UniqueId(unique_id, device) => {
+                if let Some(before) = self.unique_ids.insert(device, unique_id.clone()) {
+                    self.index.by_unique_id.remove(&before);
+                }
+                let others = self.index.by_unique_id.insert(unique_id, device);
+                let others = others.filter(|others| *others != device);
+                others.map(|others| self.unique_ids.remove(&others));
+            }
+        }
     }
 
     /// An engine counts its starts anew: what it sends is judged by what its clock shows now.
@@ -180,7 +212,6 @@ impl Listener {
                 Err(NotTaken { why, engine, report }) => {
                     self.counters.unproven += 1;
                     let device = engine.and_then(|engine| self.index.by_engine.get(&engine));
-                    let device = device.map(|speaker| speaker.device);
                     self.doubted.extend(device.filter(|_| matches!(why, Why::Untimely(_))));
                     // A Report is no longer than what it answers by more than its counter and the id of this engine.
                     let room = self.due.len() < MOST_INFORMS;
@@ -290,8 +321,8 @@ impl Listener {
     /// address it came from; else by that address. An engine that nobody knows yet may be that of a device which has none.
     fn device(&self, peer: IpAddr, engine: Option<&EngineId>, varbinds: &[(Oid, Value)]) -> Option<DeviceId> {
         let Some(engine) = engine else { return self.claimed(peer, varbinds) };
-        let by_engine = self.index.by_engine.get(engine).map(|speaker| speaker.device);
-        by_engine.or_else(|| self.claimed(peer, varbinds).filter(|device| !self.proving.contains(device)))
+        let by_engine = self.index.by_engine.get(engine).copied();
+        by_engine.or_else(|| self.claimed(peer, varbinds).filter(|device| !self.engines.contains_key(device)))
     }
 
     /// Whom it says that it tells of, or who is at its address.
@@ -309,7 +340,7 @@ impl Listener {
             (None, Some(device)) => {
                 let profile = self.index.profiles.get(&device);
                 let names_one = profile.is_some_and(|profile| profile.unique_id_in(varbinds).is_some());
-                (!names_one || !self.named.contains(&device)).then_some(device)
+                (!names_one || !self.unique_ids.contains_key(&device)).then_some(device)
             }
             (None, None) => None,
         }

@@ -12,9 +12,8 @@ use core::time::Duration;
 use engine::Director;
 use engine::access::Credentials;
 use engine::commander::{Answer, Ask, Asker};
-use engine::director::{Convert, Effect, Input, Turn};
+use engine::director::{Convert, Effect, Input, Turn, Write};
 use engine::file_server::{Order, Report};
-use engine::listener::DeviceIndex;
 use tokio::sync::{mpsc, watch};
 use upgrade::{DeviceId, Kind, RunId, StoredFile};
 
@@ -24,7 +23,7 @@ use super::clock::Clock;
 use super::{Ports, Probed, Receiving, Refusal, Reply, Trap, converter};
 use crate::files::Files;
 use crate::net::file_server::TransferFigures;
-use crate::net::listener::{Figures, News};
+use crate::net::listener::{Figures, Known, News};
 use crate::net::northbound::Notification;
 use crate::profiles::Catalogue;
 use crate::seal::Key;
@@ -67,7 +66,7 @@ pub struct Connections {
     /// Receipts of notifications that are committed.
     pub committed: mpsc::UnboundedSender<u64>,
     /// What the listener knows devices by.
-    pub index: watch::Sender<Arc<DeviceIndex>>,
+    pub known: mpsc::UnboundedSender<Known>,
     /// As whom devices are asked by SNMPv3.
     pub credentials: watch::Sender<Credentials>,
     /// What opens the secrets of credentials.
@@ -101,8 +100,6 @@ struct Loop {
     names: BTreeMap<DeviceId, String>,
     /// The credentials as they were opened last, which takes milliseconds for each.
     opened: BTreeMap<String, Opened>,
-    /// The engine that speaks for each device, in hexadecimal digits.
-    engines: BTreeMap<DeviceId, String>,
     telling: Telling,
     /// Why nothing can be stored, where that is so.
     stuck: Option<Refusal>,
@@ -146,7 +143,6 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
         next_run,
         names: BTreeMap::new(),
         opened: BTreeMap::new(),
-        engines: BTreeMap::new(),
         telling: Telling::new(),
         stuck: None,
         stale: false,
@@ -232,18 +228,11 @@ impl Loop {
         while let (true, Ok(heard)) = (news.len() < MOST_AT_ONCE, hearing.try_recv()) {
             news.push(heard);
         }
-        let mut learnt = false;
         for answer in answers.drain(..) {
             match answer.asker {
-                Asker::Run { run, .. } => {
-                    learnt |= self.learn_engine(run, &answer).await;
-                    batch.inputs.push(Input::Answer(answer));
-                }
+                Asker::Run { .. } => batch.inputs.push(Input::Answer(answer)),
                 Asker::Probe(number) => self.probed(number, answer),
             }
-        }
-        if learnt {
-            batch.inputs.extend(self.refresh_inventory().await);
         }
         batch.inputs.extend(reports.drain(..).map(Input::Report));
         for told in news.drain(..) {
@@ -316,7 +305,9 @@ impl Loop {
             // Nobody may be watching.
             let _ = self.connections.receiving.traps.send(trap);
         }
-        let learnt = turn.transaction.writes.iter().any(|write| write.unique_id.is_some());
+        for learnt in turn.transaction.writes.iter().flat_map(Write::learnt) {
+            self.tell_listener(Known::Learnt(learnt));
+        }
         let mut told = Vec::new();
         for effect in turn.effects.iter().cloned() {
             // A part that ended has ended the daemon too; what it would have done is looked after at the next start.
@@ -329,10 +320,6 @@ impl Loop {
             }
         }
         self.tell(&turn, told).await;
-        if learnt {
-            // Only which device says that it is which is new: no run is moved by that.
-            self.refresh_inventory().await;
-        }
     }
 
     fn convert(&self, convert: Convert) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use datagram::BindError;
 use engine::access::Credentials;
-use engine::listener::DeviceIndex;
 use engine::{Commander, FileServer, Listener};
 use snmp::usm::EngineId;
 use tokio::sync::{mpsc, watch};
@@ -155,8 +154,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let (answering, answers) = mpsc::unbounded_channel();
     let (hearing, news) = mpsc::channel(WAITING_NEWS);
     let (committed, receipts) = mpsc::unbounded_channel();
-    let (index, indexed) = watch::channel(Arc::new(DeviceIndex::default()));
-    let (credentials, known) = watch::channel(Credentials::new());
+    let (knowing, known) = mpsc::unbounded_channel();
+    let (credentials, users) = watch::channel(Credentials::new());
     let (regressing, regressions) = mpsc::unbounded_channel();
     let (orders, ordered) = mpsc::unbounded_channel();
     let (reporting, reports) = mpsc::unbounded_channel();
@@ -168,13 +167,13 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
 
     let mut parts = Parts::default();
     let answered = move |answer| drop(answering.send(answer));
-    let run = net::commander::run(Commander::new(seed), commands, asked, known, regressing, answered, clock);
+    let run = net::commander::run(Commander::new(seed), commands, asked, users, regressing, answered, clock);
     parts.start(commander, run).map_err(no_thread)?;
     // INFORMs of SNMPv3 are sent to an engine of ours: a new one with each start, which nobody has heard of before.
     let (own, salt) = (random()?, random()?);
     let engine = EngineId::of_enterprise(ENTERPRISE, &[own, random()?].map(u64::to_be_bytes).concat());
     let listener = Listener::new(engine, salt);
-    let inlets = net::listener::Inlets { index: indexed, committed: receipts, regressions };
+    let inlets = net::listener::Inlets { known, committed: receipts, regressions };
     let run = net::listener::run(listener, notifications, inlets, hearing, Arc::clone(&figures), clock);
     parts.start(receiver, run).map_err(no_thread)?;
     let connections = net::file_server::Connections {
@@ -212,7 +211,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         answers,
         news,
         committed,
-        index,
+        known: knowing,
         credentials,
         key: key.clone(),
         orders,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::Listener;
-use engine::listener::{DeviceIndex, Heard};
+use engine::listener::{DeviceIndex, Heard, Learnt};
 use snmp::manager::Regression;
 use snmp::usm::EngineTime;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
 use upgrade::DeviceId;
 
 use super::sockets::{Batches, Outgoing, Sockets};
@@ -24,6 +24,15 @@ pub enum News {
     Gap,
     /// What a device sends is authentic and not of now: it is to be asked.
     Doubted(DeviceId),
+}
+
+/// What devices are known by.
+#[derive(Debug)]
+pub enum Known {
+    /// All of it.
+    Inventory(DeviceIndex),
+    /// What is new since.
+    Learnt(Learnt),
 }
 
 /// Figures for operators.
@@ -45,7 +54,7 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Inlets {
     /// What devices are known by.
-    pub index: watch::Receiver<Arc<DeviceIndex>>,
+    pub known: mpsc::UnboundedReceiver<Known>,
     /// Receipts whose INFORMs may be answered.
     pub committed: mpsc::UnboundedReceiver<u64>,
     /// Engines that count their starts anew: what they send is judged by what their clocks show now.
@@ -66,9 +75,8 @@ pub async fn run(
     figures: Arc<Figures>,
     clock: Clock,
 ) -> std::io::Result<()> {
-    let Inlets { mut index, mut committed, mut regressions } = inlets;
+    let Inlets { mut known, mut committed, mut regressions } = inlets;
     let started = clock.elapsed();
-    listener.know(index.borrow_and_update().clone());
     let mut batches = Batches::default();
     let mut buffer = Vec::new();
     let mut acknowledgements = Outgoing::default();
@@ -125,12 +133,11 @@ pub async fn run(
                 }
                 None => return Ok(()),
             },
-            changed = index.changed() => {
-                if changed.is_err() {
-                    return Ok(());
-                }
-                listener.know(index.borrow_and_update().clone());
-            }
+            told = known.recv() => match told {
+                Some(Known::Inventory(index)) => listener.know(index),
+                Some(Known::Learnt(learnt)) => listener.learn(learnt),
+                None => return Ok(()),
+            },
             // While the director is busy, the listener goes on taking datagrams from the system.
             permit = news.reserve(), if waiting.is_some() => match (permit, waiting.take()) {
                 (Ok(permit), Some(told)) => permit.send(told),

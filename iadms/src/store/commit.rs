@@ -135,6 +135,9 @@ impl Store {
             let learnt = learnt.bind(integer(change.run.device.id.0));
             learnt.execute(&mut *open).await.map_err(|error| self.told(error))?;
         }
+        if let Some(engine) = &change.engine {
+            self.speaks_for(open, change.run.device.id, &engine.to_string()).await?;
+        }
         Ok(())
     }
 

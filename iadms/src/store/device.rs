@@ -1,7 +1,7 @@
 //! The inventory of devices.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 use upgrade::DeviceId;
 
 use super::row::{integer, number, read, read_word, write};
@@ -147,6 +147,16 @@ impl Store {
     /// The database cannot be written.
     pub async fn note_engine_id(&self, device: DeviceId, engine_id: &str) -> Result<(), StoreError> {
         let mut open = self.begin().await?;
+        self.speaks_for(&mut open, device, engine_id).await?;
+        self.end(open).await
+    }
+
+    pub(super) async fn speaks_for(
+        &self,
+        open: &mut SqliteConnection,
+        device: DeviceId,
+        engine_id: &str,
+    ) -> Result<(), StoreError> {
         for (sql, device) in [
             ("UPDATE device SET engine_id = NULL WHERE engine_id = ?1 AND id <> ?2", device),
             ("UPDATE device SET engine_id = ?1 WHERE id = ?2", device),
@@ -154,7 +164,7 @@ impl Store {
             let noted = sqlx::query(sql).bind(engine_id).bind(integer(device.0));
             noted.execute(&mut *open).await.map_err(|error| self.told(error))?;
         }
-        self.end(open).await
+        Ok(())
     }
 
     pub(super) fn device_of(&self, row: &SqliteRow) -> Result<Device, StoreError> {

@@ -89,6 +89,7 @@ pub(crate) fn write(run: Run, seq: u64) -> Write {
         stories: vec![told],
         backups: Vec::new(),
         unique_id: None,
+        engine: None,
         run: run.into(),
     }
 }

@@ -5,7 +5,7 @@ use iadms::credential::{SealedUser, UserEntry};
 use iadms::inventory::{Community, SnmpVersion};
 use iadms::seal::{KeyId, Sealed};
 use iadms::store::{NorthboundTarget, Owed, RunFilter, Store, StoreError};
-use snmp::usm::{Authentication, Privacy};
+use snmp::usm::{Authentication, EngineId, Privacy};
 use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Expected, Story};
 use upgrade::{DeviceId, Digest, Image, RunId, Time};
@@ -174,6 +174,21 @@ pub(crate) async fn backups_are_kept_and_numbered(store: &Store) {
     assert_eq!((backup.set, backup.device.as_str(), backup.run), (configuration(), "iad-1", RunId(1)));
     assert_eq!(store.backups(Some(device), 10).await.unwrap().len(), 2);
     assert!(matches!(store.backup(3).await, Err(StoreError::Unknown { .. })));
+}
+
+pub(crate) async fn what_a_device_is_known_by_is_kept_with_its_run_and_is_nobody_else_s(store: &Store) {
+    let devices = [add_device(store, "iad-1").await, add_device(store, "iad-2").await];
+    let engine = EngineId::of_text(32473, "one");
+    for (number, device) in (1..).zip(devices) {
+        let mut change = write(run(number, device, "iad"), 1);
+        (change.unique_id, change.engine) = (Some(format!("unit {number}")), Some(engine));
+        commit(store, &[change]).await.unwrap();
+    }
+    let known = store.devices().await.unwrap();
+    let known: Vec<_> =
+        known.iter().map(|known| (known.unique_id.as_deref(), known.engine_id.as_deref())).collect();
+    let engine = engine.to_string();
+    assert_eq!(known, [(Some("unit 1"), None), (Some("unit 2"), Some(&*engine))]);
 }
 
 pub(crate) async fn a_device_is_expected_as_the_last_run_of_the_same_unit_left_it(store: &Store) {

@@ -31,6 +31,7 @@ shared!(
     of_many_runs_in_one_commit_the_one_in_conflict_is_named_and_nothing_is_stored,
     runs_are_found_by_device_and_by_what_they_wait_for,
     backups_are_kept_and_numbered,
+    what_a_device_is_known_by_is_kept_with_its_run_and_is_nobody_else_s,
     a_device_is_expected_as_the_last_run_of_the_same_unit_left_it,
     notifications_are_kept_with_what_they_brought_about_and_bounded,
     the_last_time_stored_never_goes_back,

@@ -140,6 +140,7 @@ fn access(device: u32, port: u16, v3: bool) -> Access {
         read_community: "public".into(),
         write_community: "private".into(),
         credential: v3.then(|| NAME.to_owned()),
+        engine: None,
         answer_ms: 2000,
         repeats: 3,
     }

@@ -11,14 +11,14 @@ use std::time::Instant;
 
 use datagram::{Socket, SocketOptions, Transmit};
 use engine::Listener;
-use engine::listener::{DeviceIndex, Speaker};
+use engine::listener::DeviceIndex;
 use iadms::daemon::clock::Clock;
-use iadms::net::listener::{Figures, Inlets, News, run};
+use iadms::net::listener::{Figures, Inlets, Known, News, run};
 use iadms::net::sockets::Sockets;
 use snmp::notification::Event;
 use snmp::usm::{Authentication, EngineId, EngineTime, InvalidUser, Privacy, User};
 use snmp::{ObjectIdentifier, Security, Value, VarBind};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use upgrade::{DeviceId, Profile, Time};
 
 use crate::Error;
@@ -62,15 +62,17 @@ pub(crate) async fn serve(address: SocketAddr, devices: u32) -> Result<(), Error
     let iad = include_str!("../../../crates/upgrade/profiles/iad.toml");
     let profile: Arc<Profile> = Arc::new(upgrade::profile::load("iad.toml", iad, |_| None)?);
     let user = Arc::new(user()?);
-    let mut index = DeviceIndex { users: vec![Arc::clone(&user)], ..DeviceIndex::default() };
+    let mut index = DeviceIndex { believed: vec![Arc::clone(&user)], ..DeviceIndex::default() };
     for number in 0..devices {
         let device = DeviceId(number.into());
         index.by_unique_id.insert(unique_id(number), device);
         index.by_address.insert(IpAddr::V4(source(number)), device);
-        index.by_engine.insert(engine(number), Speaker { device, users: [Arc::clone(&user)].into() });
+        index.by_engine.insert(engine(number), device);
+        index.users.insert(device, [Arc::clone(&user)].into());
         index.profiles.insert(device, Arc::clone(&profile));
     }
-    let (_index, index) = watch::channel(Arc::new(index));
+    let (knowing, known) = mpsc::unbounded_channel();
+    knowing.send(Known::Inventory(index))?;
     let (_committed, committed) = mpsc::unbounded_channel();
     let (_regressions, regressions) = mpsc::unbounded_channel();
     let (news, mut told) = mpsc::channel(1024);
@@ -95,7 +97,7 @@ pub(crate) async fn serve(address: SocketAddr, devices: u32) -> Result<(), Error
         }
     });
     let listener = Listener::new(EngineId::of_text(ENGINE, "manager"), 1);
-    let inlets = Inlets { index, committed, regressions };
+    let inlets = Inlets { known, committed, regressions };
     let clock = Clock::after(Time::default());
     run(listener, Sockets::bind(address)?, inlets, news, figures, clock).await?;
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use engine::commander::{Ask, Commander};
 use engine::director::{Director, Input, Turn};
 use engine::file_server::{FileServer, FromStorage, Order, Settings, StorageFailure, ToStorage, TransferId};
-use engine::listener::{DeviceIndex, Listener};
+use engine::listener::{Learnt, Listener};
 use snmp::manager::Regression;
 use snmp::usm::EngineId;
 use upgrade::{Kind, Profile, RunId, StoredFile};
@@ -78,7 +78,7 @@ pub(crate) enum Message {
     Stored(FromStorage),
     Input(Input),
     Receipt(u64),
-    Index(Arc<DeviceIndex>),
+    Learnt(Learnt),
     /// An engine counts its starts anew.
     Regression(Regression),
     /// The disk has taken the commit, or refuses it.

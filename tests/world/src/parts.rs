@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use engine::Access;
 use engine::access::Version;
-use engine::commander::{Answer, Asker, Outcome};
+use engine::commander::Outcome;
 use engine::director::{Entry, Input};
 use engine::file_server::{Port, Report};
-use engine::listener::{DeviceIndex, Speaker};
+use engine::listener::DeviceIndex;
 use upgrade::Time;
 
 use crate::invariants::{Sent, a_ticket_serves_its_device_alone};
@@ -65,18 +65,18 @@ impl World {
         }
     }
 
-    pub(crate) fn index(&self) -> Arc<DeviceIndex> {
+    pub(crate) fn index(&self) -> DeviceIndex {
         let mut index = DeviceIndex::default();
         for place in 0..self.units.len() {
             let id = device_id(place);
             index.by_address.insert(address(place), id);
             index.profiles.insert(id, Arc::clone(&self.profile));
             index.by_unique_id.extend(self.store.unique_ids.get(&id).map(|unique| (unique.clone(), id)));
-            let speaker = || Speaker { device: id, users: [user()].into() };
-            index.by_engine.extend(self.store.engines.get(&id).map(|engine| (*engine, speaker())));
+            index.by_engine.extend(self.store.engines.get(&id).map(|engine| (*engine, id)));
+            index.users.insert(id, [user()].into());
         }
-        index.users = vec![user()];
-        Arc::new(index)
+        index.believed = vec![user()];
+        index
     }
 
     pub(crate) fn access(&self, place: usize) -> Access {
@@ -87,6 +87,7 @@ impl World {
             read_community: "public".into(),
             write_community: "private".into(),
             credential: is_secured.then(|| CREDENTIAL.to_owned()),
+            engine: self.store.engines.get(&device_id(place)).copied(),
             answer_ms: self.profile.limits.answer_ms,
             repeats: self.profile.limits.repeats,
         }
@@ -136,7 +137,7 @@ impl World {
                 manager.listener.committed(receipt);
                 self.pump_listener();
             }
-            Message::Index(index) => manager.listener.know(index),
+            Message::Learnt(learnt) => manager.listener.learn(learnt),
             Message::Regression(regression) => {
                 manager.listener.restarted_anew(&regression.engine, regression.told, now);
             }
@@ -214,7 +215,6 @@ impl World {
             believed += usize::from(matches!(answer.outcome, Outcome::Values(_)));
             let checked = self.checks.shown(&answer, &self.store, &self.profile, Time::from(now));
             self.judge(checked);
-            self.learn_engine(&answer);
             self.send_input(Channel::Answers, Input::Answer(answer));
         }
         while let Some(told) = self.manager.as_mut().and_then(|manager| manager.commander.poll_regression()) {
@@ -223,27 +223,6 @@ impl World {
         let deadline = self.manager.as_ref().and_then(|manager| manager.commander.next_deadline());
         self.due(Part::Commander, deadline);
         believed
-    }
-
-    /// What has proven to be the engine of the device that it is asked about speaks for that from now on.
-    fn learn_engine(&mut self, answer: &Answer) {
-        let (Asker::Run { run, .. }, Some(proof), Outcome::Values(values)) =
-            (answer.asker, answer.proof, &answer.outcome)
-        else {
-            return;
-        };
-        let Some(stored) = self.store.runs.get(&run).filter(|_| !self.store.full) else { return };
-        let device = &stored.run.device;
-        let says = self.profile.unique_id_in(values);
-        if says.is_none()
-            || says != device.unique_id
-            || self.store.engines.get(&device.id) == Some(&proof.engine)
-        {
-            return;
-        }
-        self.store.engines.insert(device.id, proof.engine);
-        let index = self.index();
-        self.message(Channel::Index, Message::Index(index));
     }
 
     /// Lets the listener do what it has to, and tells how many notifications it has heard.

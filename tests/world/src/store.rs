@@ -90,6 +90,10 @@ impl Store {
         if let Some(unique_id) = &write.unique_id {
             self.unique_ids.insert(device, unique_id.clone());
         }
+        if let Some(engine) = write.engine {
+            self.engines.retain(|_, others| *others != engine);
+            self.engines.insert(device, engine);
+        }
     }
 
     /// The number for the next new run.

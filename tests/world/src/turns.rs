@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use engine::director::{Effect, Input, Turn};
+use engine::director::{Effect, Input, Turn, Write};
 use upgrade::Time;
 use upgrade::run::{Step, Story};
 
@@ -76,12 +76,7 @@ impl World {
         if self.step() {
             return;
         }
-        let learnt = turn.transaction.writes.iter().any(|write| write.unique_id.is_some());
         self.perform(turn);
-        if learnt {
-            let index = self.index();
-            self.message(Channel::Index, Message::Index(index));
-        }
         self.run_director();
     }
 
@@ -89,6 +84,9 @@ impl World {
     fn perform(&mut self, turn: Turn) {
         let Some(manager) = &mut self.manager else { return };
         manager.director.apply(&turn);
+        for learnt in turn.transaction.writes.iter().flat_map(Write::learnt) {
+            self.message(Channel::Index, Message::Learnt(learnt));
+        }
         for effect in turn.effects {
             if self.step() {
                 return;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use snmp::usm::EngineId;
 use upgrade::image::Converter;
 use upgrade::run::{Answer, Event, Story};
 use upgrade::{ConfigurationSet, DeviceId, Kind, Run, RunId, StoredFile, Time};
@@ -12,7 +13,7 @@ use super::Entry;
 use crate::access::Access;
 use crate::commander::{self, Ask};
 use crate::file_server::{Order, Report};
-use crate::listener::Heard;
+use crate::listener::{Heard, Learnt};
 
 /// What the director is told.
 #[derive(Debug, Clone)]
@@ -109,6 +110,18 @@ pub struct Write {
     pub backups: Vec<ConfigurationSet>,
     /// The unique id by which its device is known from now on.
     pub unique_id: Option<String>,
+    /// The engine that speaks for its device from now on, and for no other.
+    pub engine: Option<EngineId>,
+}
+
+impl Write {
+    /// What its device is known by from now on, once it is committed.
+    pub fn learnt(&self) -> impl Iterator<Item = Learnt> {
+        let device = self.run.device.id;
+        let unique_id = self.unique_id.clone().map(|unique_id| Learnt::UniqueId(unique_id, device));
+        let engine = self.engine.map(|engine| Learnt::Engine(engine, device));
+        unique_id.into_iter().chain(engine)
+    }
 }
 
 /// Something told of a run.

@@ -106,6 +106,22 @@ impl<'a> Working<'a> {
             Outcome::Unanswered => Event::Unread { asked, why: "no answer".into() },
         };
         self.give(run, &event);
+        self.learn_engine(run, answer);
+    }
+
+    /// An engine has proven to be that of the device which a run is about: from now on it speaks for that, and nobody else
+    /// does. The device must say who it is; at its address may be another one.
+    fn learn_engine(&mut self, run: RunId, answer: &Answer) {
+        let (Some(proof), Outcome::Values(values)) = (answer.proof, &answer.outcome) else { return };
+        let Some(entry) = self.entry(run) else { return };
+        let says = entry.profile.unique_id_in(values);
+        if says.is_none() || says != entry.run.device.unique_id || entry.access.engine == Some(proof.engine) {
+            return;
+        }
+        entry.access.engine = Some(proof.engine);
+        if let Some(write) = self.write(run) {
+            write.engine = Some(proof.engine);
+        }
     }
 
     fn heard(&mut self, heard: &Heard) {
@@ -183,8 +199,11 @@ impl<'a> Working<'a> {
         let Ok((next, effects)) = entry.run.step(event, &entry.profile, now) else { return false };
         let lasting = entry.seq == 0 || !next.lasts_as(&entry.run) || effects.iter().any(is_lasting);
         entry.run = Arc::new(next);
-        if lasting {
-            self.write(id, event);
+        if lasting
+            && let Some(write) = self.write(id)
+            && event.is_lasting()
+        {
+            write.events.push((now, event.clone()));
         }
         for effect in effects {
             self.perform(id, effect);
@@ -192,9 +211,9 @@ impl<'a> Working<'a> {
         true
     }
 
-    fn write(&mut self, id: RunId, event: &Event) {
-        let now = self.now;
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+    /// What is committed of a run, as it is now.
+    fn write(&mut self, id: RunId) -> Option<&mut Write> {
+        let entry = self.entries.get_mut(&id)?;
         let write = self.writes.entry(id).or_insert_with(|| {
             entry.seq += 1;
             Write {
@@ -204,12 +223,11 @@ impl<'a> Working<'a> {
                 stories: Vec::new(),
                 backups: Vec::new(),
                 unique_id: None,
+                engine: None,
             }
         });
         write.run = Arc::clone(&entry.run);
-        if event.is_lasting() {
-            write.events.push((now, event.clone()));
-        }
+        Some(write)
     }
 
     fn perform(&mut self, id: RunId, effect: run::Effect) {

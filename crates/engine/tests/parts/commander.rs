@@ -47,6 +47,7 @@ fn access(version: Version) -> Access {
         read_community: "readers".into(),
         write_community: "writers".into(),
         credential: None,
+        engine: None,
         answer_ms: 1000,
         repeats: 3,
     }

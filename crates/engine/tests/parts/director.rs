@@ -7,13 +7,15 @@ mod world;
 use std::time::Duration;
 
 use engine::Director;
-use engine::commander::{Answer, Asker, Outcome, What};
-use engine::director::{Effect, Input};
+use engine::commander::{Answer, Asker, Outcome, Proof, What};
+use engine::director::{Effect, Input, Turn, Write};
 use engine::file_server::News;
+use engine::listener::Learnt;
+use snmp::usm::EngineId;
 use upgrade::operation::State as Stage;
 use upgrade::profile::NotificationKind;
 use upgrade::run::{Event, Goal, Outcome as End, State, Step, Story};
-use upgrade::{DeviceId, RunId, Time};
+use upgrade::{DeviceId, RunId, Time, Value};
 
 use crate::run;
 
@@ -120,6 +122,39 @@ fn a_gap_makes_every_device_under_way_be_looked_at() {
     let before = asks(&world);
     world.give(vec![Input::Gap]);
     assert_eq!(asks(&world), before + 1);
+}
+
+#[test]
+fn an_engine_that_proves_to_be_the_device_s_is_committed_once() {
+    let mut run = run(7, Goal::Backup);
+    run.device.unique_id = None;
+    let mut world = World::of(run);
+    let proven = |world: &World, engine: &str| {
+        let Input::Answer(answer) = world.answer() else { panic!() };
+        let engine = EngineId::of_text(32473, engine);
+        Input::Answer(Answer { proof: Some(Proof { engine, superseded: false }), ..answer })
+    };
+    let learnt = |turn: &Turn| turn.transaction.writes.iter().flat_map(Write::learnt).collect::<Vec<_>>();
+    // Who the device is, and what speaks for it, is learnt with the same look.
+    let answer = proven(&world, "one");
+    let turn = world.give(vec![answer]);
+    let one = EngineId::of_text(32473, "one");
+    assert_eq!(learnt(&turn), [Learnt::UniqueId("IAD-7".into(), DEVICE), Learnt::Engine(one, DEVICE)]);
+    assert_eq!(world.director.entry(RUN).unwrap().access.engine, Some(one));
+    // It is known by now.
+    let answer = proven(&world, "one");
+    assert_eq!(learnt(&world.give(vec![answer])), []);
+}
+
+#[test]
+fn an_engine_at_the_address_of_the_device_that_is_another_unit_is_not_that_of_the_device() {
+    let mut world = World::new();
+    world.give(vec![world.answer()]);
+    world.set("unique-id", Value::Octets(b"IAD-9".to_vec()));
+    let Input::Answer(answer) = world.answer() else { panic!() };
+    let proof = Some(Proof { engine: EngineId::of_text(32473, "other"), superseded: false });
+    let turn = world.give(vec![Input::Answer(Answer { proof, ..answer })]);
+    assert!(turn.transaction.writes.iter().all(|write| write.engine.is_none()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::Listener;
 use engine::datagram::Datagram;
-use engine::listener::{DeviceIndex, Heard, Speaker};
+use engine::listener::{DeviceIndex, Heard, Learnt};
 use snmp::notification::Event;
 use snmp::usm::{Authentication, EngineId, EngineTime, Privacy, User};
 use snmp::{Body, Message, Operation, Pdu, Security, Value, VarBind};
@@ -41,13 +41,14 @@ fn address(last: u8) -> IpAddr {
 fn listener() -> Listener {
     let profile = Arc::new(profile());
     let mut listener = Listener::new(EngineId::of_text(32473, "manager"), 1);
-    listener.know(Arc::new(DeviceIndex {
+    listener.know(DeviceIndex {
         by_unique_id: [("IAD-1".into(), KITCHEN), ("IAD-2".into(), CELLAR)].into(),
         by_address: [(address(1), KITCHEN), (address(2), CELLAR), (address(3), ATTIC)].into(),
-        by_engine: [(engine("IAD-1"), Speaker { device: KITCHEN, users: [anna()].into() })].into(),
-        users: vec![anna()],
+        by_engine: [(engine("IAD-1"), KITCHEN)].into(),
+        users: [(KITCHEN, [anna()].into()), (CELLAR, [anna()].into())].into(),
+        believed: vec![anna()],
         profiles: [KITCHEN, CELLAR, ATTIC].into_iter().map(|device| (device, Arc::clone(&profile))).collect(),
-    }));
+    });
     listener
 }
 
@@ -314,4 +315,33 @@ fn an_inform_of_version_3_is_told_whom_it_is_for_and_answered_after_its_commit()
     let answer = listener.poll_transmit(&mut buffer).unwrap();
     manager.handle(to, &buffer[..answer.length], NOW);
     assert!(matches!(manager.poll_event(), Some((answered, Ok(_))) if answered == key));
+}
+
+#[test]
+fn what_is_learnt_of_a_device_takes_the_place_of_what_it_was_known_by() {
+    let mut listener = listener();
+    let hear = |listener: &mut Listener, from: u8, bytes: Vec<u8>| {
+        give(listener, address(from), &bytes);
+        listener.poll_heard().map(|heard| heard.device)
+    };
+    // Another engine speaks for the kitchen by now; the one of before is that of nobody known.
+    listener.learn(Learnt::Engine(engine("IAD-9"), KITCHEN));
+    assert_eq!(hear(&mut listener, 77, proven("IAD-9", at(1, 5), None, 1)), Some(Some(KITCHEN)));
+    assert_eq!(hear(&mut listener, 1, proven("IAD-1", at(1, 5), None, 2)), Some(None));
+    // It speaks for the cellar since, and no longer for the kitchen, which may prove another one.
+    listener.learn(Learnt::Engine(engine("IAD-9"), CELLAR));
+    assert_eq!(hear(&mut listener, 1, proven("IAD-9", at(1, 6), Some("IAD-1"), 3)), Some(Some(CELLAR)));
+    assert_eq!(hear(&mut listener, 1, proven("IAD-7", at(1, 5), None, 4)), Some(Some(KITCHEN)));
+    // What it is remembered to have sent is remembered still.
+    assert_eq!(hear(&mut listener, 1, proven("IAD-9", at(1, 6), Some("IAD-1"), 3)), None);
+    // The attic tells who it is for the first time, and then that it is another unit.
+    listener.learn(Learnt::UniqueId("IAD-3".into(), ATTIC));
+    assert_eq!(hear(&mut listener, 77, trap(Some("IAD-3"))), Some(Some(ATTIC)));
+    listener.learn(Learnt::UniqueId("IAD-4".into(), ATTIC));
+    assert_eq!(hear(&mut listener, 77, trap(Some("IAD-3"))), Some(None));
+    assert_eq!(hear(&mut listener, 77, trap(Some("IAD-4"))), Some(Some(ATTIC)));
+    // The unit of the cellar was carried there: nobody else is it any more.
+    listener.learn(Learnt::UniqueId("IAD-2".into(), ATTIC));
+    assert_eq!(hear(&mut listener, 77, trap(Some("IAD-2"))), Some(Some(ATTIC)));
+    assert_eq!(hear(&mut listener, 2, trap(Some("IAD-5"))), Some(Some(CELLAR)), "it may be named anew");
 }

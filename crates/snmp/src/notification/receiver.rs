@@ -46,6 +46,14 @@ struct Sender {
     next: usize,
 }
 
+impl Sender {
+    fn admit(&mut self, users: Arc<[Arc<User>]>) {
+        if self.users != users {
+            (self.users, self.keys) = (users, None);
+        }
+    }
+}
+
 /// A notification whose sender is known as far as its version allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<'a> {
@@ -124,12 +132,20 @@ impl Receiver {
         let mut known = std::mem::take(&mut self.engines);
         let sender = |(engine, users): (EngineId, Arc<[Arc<User>]>)| {
             let mut sender = known.remove(&engine).unwrap_or_default();
-            if sender.users != users {
-                (sender.users, sender.keys) = (users, None);
-            }
+            sender.admit(users);
             (engine, sender)
         };
         self.engines = engines.into_iter().map(sender).collect();
+    }
+
+    /// The same for one more, or for one that has other users from now on.
+    pub fn learn(&mut self, engine: EngineId, users: Arc<[Arc<User>]>) {
+        self.engines.entry(engine).or_default().admit(users);
+    }
+
+    /// It is no longer remembered what this engine sends.
+    pub fn forget(&mut self, engine: &EngineId) {
+        self.engines.remove(engine);
     }
 
     /// An engine has told its time otherwise, in an answer to a fresh question: what it sends is judged by that.

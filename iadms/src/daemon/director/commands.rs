@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use engine::commander::{Answer, Ask, Asker, Outcome, What};
 use engine::director::{Entry, Input};
+use snmp::usm::EngineId;
 use upgrade::profile::{Scope, Server};
 use upgrade::run::{Beginning, Choices, Goal, State, Subject};
 use upgrade::{DeviceId, Protocol, Run, RunId};
@@ -263,7 +264,12 @@ impl Loop {
 }
 
 pub(super) fn access(device: &Device, profile: &upgrade::Profile) -> engine::Access {
-    engine_access(&device.entry.access, profile)
+    engine::Access { engine: engine_of(device), ..engine_access(&device.entry.access, profile) }
+}
+
+/// The engine that speaks for it, where one has proven to.
+pub(super) fn engine_of(device: &Device) -> Option<EngineId> {
+    device.engine_id.as_ref().and_then(|engine| engine.parse().ok())
 }
 
 fn engine_access(access: &crate::inventory::Access, profile: &upgrade::Profile) -> engine::Access {
@@ -277,6 +283,7 @@ fn engine_access(access: &crate::inventory::Access, profile: &upgrade::Profile) 
         read_community: access.read_community.0.clone(),
         write_community: access.write_community.0.clone(),
         credential: access.credential.clone(),
+        engine: None,
         answer_ms: profile.limits.answer_ms,
         repeats: profile.limits.repeats,
     }

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::access::Credentials;
-use engine::commander::{Answer, Outcome};
 use engine::director::{Entry, Input};
-use engine::listener::{DeviceIndex, Heard, Speaker};
+use engine::listener::{DeviceIndex, Heard};
 use snmp::usm::User;
-use upgrade::{Oid, Run, RunId, Value};
+use upgrade::{Oid, Run, Value};
 
-use super::commands::access;
+use super::commands::{access, engine_of};
 use super::{Batch, Loop};
 use crate::credential::SealedCredential;
 use crate::daemon::Trap;
 use crate::inventory::Device;
+use crate::net::listener::Known;
 use crate::profiles::restored;
 use crate::seal::{Key, NotOpened};
 use crate::store::{OpenRuns, StoreError};
@@ -40,30 +40,23 @@ impl Loop {
         self.open_credentials().await?;
         let devices = self.connections.store.devices().await?;
         let mut index = DeviceIndex::default();
-        index.users.extend(self.opened.values().flat_map(|opened| opened.users.iter().cloned()));
+        index.believed.extend(self.opened.values().flat_map(|opened| opened.users.iter().cloned()));
         let mut moved = Vec::new();
         self.names.clear();
-        self.engines.clear();
         for device in devices {
             let run = self.director.run_of(device.id).and_then(|run| self.director.entry(run));
             moved.extend(run.and_then(|run| self.moved(run, &device)));
             if let Some(known) = self.connections.catalogue.get(&device.entry.profile) {
                 index.profiles.insert(device.id, Arc::clone(&known.profile));
             }
-            if let Some(engine) = &device.engine_id {
-                let users = device.entry.access.credential.as_ref().and_then(|name| self.opened.get(name));
-                let users = users.map(|opened| Arc::clone(&opened.users)).unwrap_or_default();
-                let engine_id = engine.parse().ok();
-                index
-                    .by_engine
-                    .extend(engine_id.map(|engine| (engine, Speaker { device: device.id, users })));
-                self.engines.insert(device.id, engine.clone());
-            }
+            index.by_engine.extend(engine_of(&device).map(|engine| (engine, device.id)));
+            let users = device.entry.access.credential.as_ref().and_then(|name| self.opened.get(name));
+            index.users.extend(users.map(|opened| (device.id, Arc::clone(&opened.users))));
             index.by_unique_id.extend(device.unique_id.map(|unique_id| (unique_id, device.id)));
             index.by_address.insert(device.entry.access.address.to_canonical(), device.id);
             self.names.insert(device.id, device.entry.name);
         }
-        self.connections.index.send_replace(Arc::new(index));
+        self.tell_listener(Known::Inventory(index));
         Ok(moved)
     }
 
@@ -89,28 +82,10 @@ impl Loop {
         Ok(())
     }
 
-    /// An engine has proven to be that of the device which a run is about: from now on it speaks for that, and nobody else
-    /// does. The device must say who it is; at its address may be another one.
-    /// Whether that is new: then the inventory is to be read anew.
-    pub(super) async fn learn_engine(&mut self, run: RunId, answer: &Answer) -> bool {
-        let (Some(proof), Outcome::Values(values)) = (answer.proof, &answer.outcome) else {
-            return false;
-        };
-        let Some(entry) = self.director.entry(run) else { return false };
-        let device = &entry.run.device;
-        let engine = proof.engine.to_string();
-        let says = entry.profile.unique_id_in(values);
-        if says.is_none() || says != device.unique_id || self.engines.get(&device.id) == Some(&engine) {
-            return false;
-        }
-        let device = device.id;
-        if let Err(error) = self.connections.store.note_engine_id(device, &engine).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, engine, "the engine of a device cannot be stored");
-            return false;
-        }
-        self.engines.insert(device, engine);
-        true
+    /// The listener knows of a change only here, after it was committed.
+    pub(super) fn tell_listener(&self, known: Known) {
+        // A listener that ended has ended the daemon too.
+        let _ = self.connections.known.send(known);
     }
 
     /// The same where nobody waits for an answer: what cannot be read is told in the log.

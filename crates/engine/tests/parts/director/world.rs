@@ -55,6 +55,7 @@ impl World {
             read_community: "readers".into(),
             write_community: "writers".into(),
             credential: None,
+            engine: None,
             answer_ms: 1000,
             repeats: 3,
         };
