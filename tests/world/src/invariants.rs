@@ -93,6 +93,8 @@ struct Known {
     operation: Record,
     /// Since when its software is on trial.
     on_trial_since: Option<Time>,
+    /// Others have it try that software.
+    tried_by_others: bool,
     /// The life of the manager that it last answered.
     looked_in: u32,
     /// What it was commanded last.
@@ -164,6 +166,7 @@ impl Checks {
                 seen: Vec::new(),
                 operation: Record::idle(),
                 on_trial_since: None,
+                tried_by_others: false,
                 looked_in: 0,
                 commanded: Commanded::default(),
                 shown_busy: None,
@@ -264,7 +267,7 @@ impl Checks {
             let left = store.expected(device_id(place));
             if !is_known && left.is_none() {
                 // What it was like before no manager has ever seen. What others only try is not what it is like now.
-                if !ending::is_left_to_others(durable) {
+                if !ending::is_left_to_others(known, durable) {
                     known.history.clear();
                     known.owe(place, device::in_force(durable), &mut self.owners);
                 }
@@ -292,6 +295,11 @@ impl Checks {
             if left && durable.operation.command != Command::Rollback && !known.holds_edit_of_trial(durable) {
                 known.left_behind = known.edited_on_trial.take().or(known.left_behind);
             }
+            let tried_since = known.on_trial_since.filter(|_| !other_runs);
+            known.tried_by_others = match tried_since {
+                Some(_) => known.tried_by_others && durable.boot.trial.is_some(),
+                None => durable.boot.trial.is_some() && durable.operation.id.starts_with(RIVAL),
+            };
             known.on_trial_since = durable.boot.trial.as_ref().map(|_| known.on_trial_since.unwrap_or(now));
         }
         let asking = self.devices.get(place).and_then(|known| known.asking);

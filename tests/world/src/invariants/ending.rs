@@ -28,24 +28,24 @@ impl Checks {
     ) -> Checked {
         let LeftWith { version, buffer, .. } = &ending.left_with;
         let seen = version.as_ref().is_some_and(|version| is_running(durable, version, *buffer));
+        let others = self.devices.get(place).is_some_and(|known| is_left_to_others(known, durable));
         let judged = match ending.outcome {
             // That began since the device was looked at, or is no matter of this run.
-            _ if is_left_to_others(durable) && !(seen && changes_software(run)) => Ok(()),
+            _ if others && !(seen && changes_software(run)) => Ok(()),
             Outcome::Succeeded => self
                 .is_as_wanted(place, run, durable, store)
                 .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
                 self.is_as_before(place, run, durable).or_else(|what| {
                     // Where it fell back first, what another manager has done to it hides that.
-                    let others = durable.operation.id.starts_with(RIVAL);
-                    let said = others && ending.reason.contains("which this run leaves as it is");
+                    let theirs = durable.operation.id.starts_with(RIVAL);
+                    let said = theirs && ending.reason.contains("which this run leaves as it is");
                     // Nor is what a person has changed there anybody's to take back, or what others try.
-                    let tried = is_left_to_others(durable);
                     let is_there = |old: &Old| is_running(durable, &old.version, old.buffer);
                     let is_there = run.old.as_ref().is_some_and(is_there);
                     let holds_work = |known: &Known| known.holds_work_of_a_person(durable);
-                    let is_work = tried || self.devices.get(place).is_some_and(holds_work);
-                    match said || (tried && is_there) {
+                    let is_work = others || self.devices.get(place).is_some_and(holds_work);
+                    match said || (others && is_there) {
                         true if is_work => Ok(()),
                         true => self.is_as_wanted(place, run, durable, store),
                         false => Err(what),
@@ -207,11 +207,14 @@ const fn changes_software(run: &Run) -> bool {
 }
 
 /// Somebody else has it try software, and nobody ends that for them; or has loaded what was left alone in the other buffer, and where
-/// that runs nobody can tell that it took it by itself.
-pub(super) fn is_left_to_others(durable: &Durable) -> bool {
+/// that runs nobody can tell that it took it by itself. What came to nothing since has not ended their trial.
+pub(super) fn is_left_to_others(known: &Known, durable: &Durable) -> bool {
     let operation = &durable.operation;
+    let on_trial = durable.boot.trial.is_some();
     let loaded = operation.command == Command::Download && operation.state == OperationState::Done;
-    (durable.boot.trial.is_some() || loaded) && operation.id.starts_with(RIVAL)
+    let came_to_nothing = matches!(operation.state, OperationState::Failed | OperationState::Aborted);
+    ((on_trial || loaded) && operation.id.starts_with(RIVAL))
+        || (on_trial && known.tried_by_others && came_to_nothing)
 }
 
 fn runs(durable: &Durable, version: &str, buffer: Option<u32>) -> Result<(), String> {

@@ -79,7 +79,7 @@ impl Checks {
         run: &Run,
         durable: &Durable,
     ) -> Checked {
-        if is_left_to_others(durable) {
+        if self.devices.get(place).is_some_and(|known| is_left_to_others(known, durable)) {
             return Ok(());
         }
         self.is_as_before(place, run, durable).map_err(|what| Violation {
