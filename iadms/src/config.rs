@@ -10,6 +10,8 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use engine::file_server::{Link, Rates, Settings};
 
+use crate::net::ftp::Tls;
+
 /// Where the data is, unless told otherwise.
 pub const DATA: &str = "/var/lib/iadms";
 /// The name of the command socket in the data folder.
@@ -46,6 +48,10 @@ pub struct ServeOptions {
     #[arg(long, value_name = "FIRST-LAST", default_value = "0-0", hide_default_value = true)]
     pub ftp_passive_ports: PortRange,
 
+    /// How it is secured
+    #[command(flatten)]
+    pub ftp_tls: FtpTls,
+
     /// Address by which devices reach the file server, one each of IPv4 and IPv6; default: the address from which
     /// this machine reaches the device
     #[arg(long, value_name = "ADDRESS")]
@@ -72,6 +78,30 @@ pub struct ServeOptions {
     /// Print one line of JSON with the ports once all of them listen
     #[arg(long)]
     pub ready: bool,
+}
+
+/// How FTP is secured by TLS (RFC 4217).
+#[derive(Debug, Clone, Default, Args)]
+pub struct FtpTls {
+    /// File with the certificate chain of the FTP server (PEM): devices that ask for TLS get it; default: no TLS
+    #[arg(id = "ftp_certificate", long = "ftp-certificate", value_name = "FILE", requires = "ftp_key")]
+    pub certificate: Option<PathBuf>,
+
+    /// File with the private key of that certificate (PEM)
+    #[arg(id = "ftp_key", long = "ftp-key", value_name = "FILE", requires = "ftp_certificate")]
+    pub key: Option<PathBuf>,
+
+    /// Take neither logins nor files by FTP without TLS
+    #[arg(id = "ftp_tls_only", long = "ftp-tls-only", requires = "ftp_certificate")]
+    pub only: bool,
+}
+
+impl FtpTls {
+    /// As the FTP server takes it.
+    pub fn settings(&self) -> Option<Tls> {
+        let (certificate, key) = self.certificate.clone().zip(self.key.clone())?;
+        Some(Tls { certificate, key, required: self.only })
+    }
 }
 
 /// How fast files go over by TFTP, and how many at once.

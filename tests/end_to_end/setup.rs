@@ -7,7 +7,7 @@ use std::path::Path;
 use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{Settings, Timing};
 use iad_sim::net::SimulatorSettings;
-use iadms::config::{FtpListen, PortRange, ServeOptions, TftpLimits};
+use iadms::config::{FtpListen, FtpTls, PortRange, ServeOptions, TftpLimits};
 use iadms::credential::{NewCredential, Secrets, UserEntry};
 use iadms::seal::Key;
 use snmp::usm::{Authentication, Privacy, User};
@@ -194,6 +194,7 @@ impl Setup {
             tftp,
             ftp: FtpListen::At(ftp),
             tftp_limits: self.tftp_limits.clone(),
+            ftp_tls: FtpTls::default(),
             ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),

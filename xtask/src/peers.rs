@@ -116,13 +116,22 @@ pub const PEERS: [Peer; 9] = [
 ];
 
 /// Foreign programs that only `cargo xtask bench` runs.
-pub const MEASURED: [Peer; 1] = [Peer {
-    package: "dnsmasq-base",
-    program: "dnsmasq",
-    delivery: Delivery::Unpacked,
-    only_as_root: true,
-    mark: "needs_dnsmasq::",
-}];
+pub const MEASURED: [Peer; 2] = [
+    Peer {
+        package: "dnsmasq-base",
+        program: "dnsmasq",
+        delivery: Delivery::Unpacked,
+        only_as_root: true,
+        mark: "needs_dnsmasq::",
+    },
+    Peer {
+        package: "vsftpd",
+        program: "vsftpd",
+        delivery: Delivery::Unpacked,
+        only_as_root: true,
+        mark: "needs_vsftpd::",
+    },
+];
 
 /// The program of rs-tftpd in the registry of crates, and the version that is measured.
 pub const TFTPD_CRATE: (&str, &str) = ("tftpd", "1.0.0");

@@ -9,6 +9,7 @@ use engine::access::Credentials;
 use engine::{Commander, FileServer, Listener};
 use snmp::usm::EngineId;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::clock::Clock;
 use super::director::{Addresses, Connections};
@@ -129,6 +130,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         None => Sockets::unbound(),
     })?;
     let (calls, ftp) = mpsc::channel(WAITING_FTP);
+    let ftp_part = Part::new("FTP server").map_err(no_thread)?;
     let ftp_servers = match options.ftp {
         FtpListen::At(address) => {
             let settings = FtpSettings {
@@ -137,9 +139,10 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
                     IpAddr::V4(address) => Some(*address),
                     IpAddr::V6(_) => None,
                 }),
+                tls: options.ftp_tls.settings(),
                 ..FtpSettings::default()
             };
-            ftp_servers(address, &calls, &files, &settings)?
+            ftp_part.open(|| ftp_servers(address, &calls, &files, &settings))?
         }
         FtpListen::Off => Vec::new(),
     };
@@ -193,11 +196,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     parts
         .start(northbound, net::northbound::run(seed.rotate_left(32), sockets, told, clock))
         .map_err(no_thread)?;
-    for server in ftp_servers {
-        parts.spawn(async move {
-            server.run(std::future::pending()).await;
-            Err(PartError::Ended)
-        });
+    if !ftp_servers.is_empty() {
+        parts.start(ftp_part, serve_ftp(ftp_servers)).map_err(no_thread)?;
     }
     let connections = Connections {
         store: store.clone(),
@@ -275,6 +275,16 @@ fn ftp_servers(
         Err(error @ ftp::BindError::InUse { .. }) => Err(error),
         Err(_) => Ok(vec![v4]),
     }
+}
+
+/// Serves until one of them ends, which none does.
+async fn serve_ftp(servers: Vec<FtpServer>) -> std::io::Result<()> {
+    let mut serving = JoinSet::new();
+    for server in servers {
+        serving.spawn(server.run(std::future::pending()));
+    }
+    let ended = serving.join_next().await.unwrap_or(Ok(()));
+    ended.map_err(std::io::Error::other)
 }
 
 fn random() -> Result<u64, StartError> {

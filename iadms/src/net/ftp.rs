@@ -17,6 +17,7 @@ mod guests;
 mod listen;
 mod login;
 mod passive_ports;
+mod secured;
 mod serve;
 mod tickets;
 mod transfer;
@@ -35,6 +36,7 @@ use tokio::task::JoinSet;
 
 pub use desk::FtpCall;
 pub use listen::BindError;
+pub use secured::Tls;
 
 use self::disk::Disk;
 use self::guests::Guests;
@@ -57,6 +59,8 @@ pub struct FtpSettings {
     /// How long a transfer may stand still. Some devices write their flash memory meanwhile, for minutes; whoever
     /// waits for the file may withdraw its ticket long before.
     pub stall_limit: Duration,
+    /// What secures it by TLS (RFC 4217), for devices that ask for that.
+    pub tls: Option<Tls>,
     /// How long a wrong user or password waits for its answer. It slows guessing and keeps nobody else waiting.
     pub refusal_delay: Duration,
 }
@@ -70,6 +74,7 @@ impl Default for FtpSettings {
             login_limit: Duration::from_secs(10),
             idle_limit: Duration::from_secs(300),
             stall_limit: Duration::from_secs(300),
+            tls: None,
             refusal_delay: Duration::from_secs(1),
         }
     }
@@ -100,7 +105,7 @@ impl FtpServer {
     ///
     /// # Errors
     ///
-    /// The address cannot be had.
+    /// The address cannot be had, or the certificate or its key cannot be used.
     pub fn bind(
         address: SocketAddr,
         desk: mpsc::Sender<FtpCall>,
@@ -116,6 +121,7 @@ impl FtpServer {
             settings,
             transfers: watch::Sender::new(0),
         });
+        serve::try_settings(&service).map_err(BindError::Tls)?;
         Ok(Self { listener, address, service })
     }
 

@@ -9,6 +9,8 @@ mod many;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod secured;
+#[cfg(test)]
 mod transfers;
 #[cfg(test)]
 mod world;

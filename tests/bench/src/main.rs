@@ -5,6 +5,7 @@ mod agents;
 mod codec;
 mod files;
 mod fleet;
+mod ftp;
 mod limits;
 mod notifications;
 mod process;
@@ -55,6 +56,8 @@ enum Command {
 enum Server {
     /// The manager's file server
     Files(files::Ours),
+    /// The manager's FTP server
+    Ftp(ftp::Ours),
     /// The crate async-tftp
     AsyncTftp {
         #[arg(long)]
@@ -104,16 +107,17 @@ fn main() -> ExitCode {
 
 /// Serves until the process is killed.
 fn serve(server: &Server) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     match server {
-        Server::Files(ours) => runtime.block_on(files::serve_ours(ours)),
+        Server::Files(ours) => runtime()?.block_on(files::serve_ours(ours)),
+        Server::Ftp(ours) => ftp::serve(ours),
         Server::AsyncTftp { address, folder } => {
             futures_lite::future::block_on(files::serve_async_tftp(*address, folder))
         }
-        Server::Agent { address } => runtime.block_on(agents::serve(*address)),
-        Server::Fleet { address, devices } => runtime.block_on(fleet::serve(address.port(), *devices)),
+        Server::Agent { address } => runtime()?.block_on(agents::serve(*address)),
+        Server::Fleet { address, devices } => runtime()?.block_on(fleet::serve(address.port(), *devices)),
         Server::Notifications { address, devices } => {
-            runtime.block_on(notifications::serve(*address, *devices))
+            runtime()?.block_on(notifications::serve(*address, *devices))
         }
     }
 }
@@ -129,6 +133,10 @@ fn bench(options: &Options) -> Result<(), Error> {
     for case in &files::CASES {
         let runtime = &runtime;
         cases.push((case.name, Box::new(move || files::measure(case, rounds, runtime))));
+    }
+    for case in &ftp::CASES {
+        let runtime = &runtime;
+        cases.push((case.name, Box::new(move || ftp::measure(case, rounds, runtime))));
     }
     for case in &notifications::CASES {
         let runtime = &runtime;

@@ -49,11 +49,20 @@ pub(crate) struct Queue {
 impl Running {
     /// Starts a server that is to listen at `address`, and returns when it does.
     pub(crate) fn start(command: &mut Command, address: SocketAddr) -> Result<Self, NotStarted> {
+        Self::start_when(command, address, || queue(address).is_some())
+    }
+
+    /// The same, where it can be told otherwise that it listens.
+    pub(crate) fn start_when(
+        command: &mut Command,
+        address: SocketAddr,
+        listens: impl Fn() -> bool,
+    ) -> Result<Self, NotStarted> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut running = Self { child: command.spawn()?, address };
         let begun = Instant::now();
         while begun.elapsed() < START {
-            if queue(address).is_some() {
+            if listens() {
                 return Ok(running);
             }
             if running.child.try_wait()?.is_some() {

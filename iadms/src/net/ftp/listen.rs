@@ -35,6 +35,9 @@ pub enum BindError {
         #[source]
         cause: io::Error,
     },
+    /// What is to secure it cannot be used.
+    #[error("the certificate of the FTP server, or its key, cannot be used")]
+    Tls(#[source] Box<libunftp::ServerError>),
 }
 
 /// Listens, and tells where: port 0 has become the system's choice.

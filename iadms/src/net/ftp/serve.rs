@@ -1,6 +1,6 @@
 //! One control connection, from its first byte to its end.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::connection::{Connection, Line};
 use super::guests::Guest;
 use super::login::{Device, Door};
 use super::tickets::Tickets;
-use super::{FtpSettings, Service};
+use super::{FtpSettings, Service, secured};
 
 /// Serves one control connection to its end.
 pub(super) async fn serve(
@@ -75,10 +75,10 @@ fn doubled(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
 
 fn libunftp(connection: &Arc<Connection>) -> Result<Server<Tickets, Device>, ServerError> {
     let Service { settings, ports, .. } = connection.service();
-    let FtpSettings { passive_ports, passive_host, idle_limit, .. } = settings;
+    let FtpSettings { passive_ports, passive_host, idle_limit, tls, .. } = settings;
     let door = Arc::new(Door(Arc::clone(connection)));
     let tickets = Arc::clone(connection);
-    ServerBuilder::<Tickets, Device>::with_user_detail_provider(
+    let server = ServerBuilder::<Tickets, Device>::with_user_detail_provider(
         Box::new(move || Tickets(Arc::clone(&tickets))),
         Arc::clone(&door) as _,
     )
@@ -89,6 +89,13 @@ fn libunftp(connection: &Arc<Connection>) -> Result<Server<Tickets, Device>, Ser
     .passive_ports(passive_ports.clone())
     .binder(ports.clone())
     .idle_session_timeout(idle_limit.as_secs().max(1))
-    .sitemd5(SiteMd5::None)
-    .build()
+    .sitemd5(SiteMd5::None);
+    secured::secured(server, tls.as_ref()).build()
+}
+
+/// Whether connections can be served as is set, before the first is there.
+pub(super) fn try_settings(service: &Arc<Service>) -> Result<(), Box<ServerError>> {
+    let Some((guest, _)) = service.guests.admit() else { return Ok(()) };
+    let connection = Connection::new(Arc::clone(service), Ipv4Addr::UNSPECIFIED.into(), guest);
+    libunftp(&Arc::new(connection)).map(drop).map_err(Box::new)
 }
