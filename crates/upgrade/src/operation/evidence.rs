@@ -77,7 +77,9 @@ impl Operation {
         if self.is_fulfilled(reading) {
             return Finding::Proven;
         }
-        if !restarted {
+        // One that it is at still began after the restart that is seen: that was another one.
+        let at_it = matches!(state, Some(OperationState::Waiting | OperationState::Running));
+        if !restarted || at_it {
             return Finding::Working;
         }
         let nothing = Software { version: "", buffer: None };

@@ -219,8 +219,10 @@ impl Turn<'_> {
             Event::Tick => Told::Tick,
             Event::Stalled => Told::Stalled,
             Event::Resumed | Event::Hindered => Told::Resumed,
-            // Nothing is gained by a device that takes no calls.
-            Event::StopOperation if step == Step::OpeningCalls => return Err(Rejected),
+            // Nothing is gained by a device that takes no calls, nor by one that nobody knows to have stopped.
+            Event::StopOperation if matches!(step, Step::OpeningCalls | Step::Stopping) => {
+                return Err(Rejected);
+            }
             Event::StopOperation => Told::Stop,
             Event::Begin
             | Event::Moved { .. }

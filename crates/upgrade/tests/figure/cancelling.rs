@@ -353,3 +353,24 @@ fn a_run_that_looks_before_it_asks_takes_a_cancel() {
     world.until(|world| world.run.current_step() == Some(Step::Stopping));
     assert_eq!(world.cancel().outcome(), Outcome::Cancelled);
 }
+
+/// Shown by a reviewer: who stopped that look ended the run without it, with a download that went on, or on other software.
+#[test]
+fn what_stops_a_device_is_not_stopped_itself() {
+    let stopped = |mut world: World| {
+        world.before_counts = false;
+        assert!(world.give(&Event::Cancelled));
+        assert_eq!(world.run.current_step(), Some(Step::Stopping));
+        assert!(!world.give(&Event::StopOperation), "it is being stopped");
+        let world = world.on();
+        assert_eq!((world.outcome(), world.device.running().version.as_str()), (Outcome::Cancelled, "1.0"));
+        let over = world.device.work.as_ref().is_none_or(|work| work.state.is_over());
+        assert!(over, "{}", world.told());
+    };
+    stopped(World::upgrade().begin().until_underway(Step::Downloading));
+    let mut slides = World::upgrade();
+    slides.device.cannot(Capability::NeedsReset);
+    let mut slides = slides.begin().until_step(Step::Draining);
+    slides.device.slide();
+    stopped(slides);
+}

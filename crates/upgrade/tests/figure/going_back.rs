@@ -193,3 +193,16 @@ fn settings_of_before_that_cannot_be_restored_at_once_are_restored_after_a_slide
     world.assert_asks(&ALL, "the device runs 2.0, not 1.0");
     assert_eq!(world.count(Command::Restore), 3, "{}", world.told());
 }
+
+/// Found by the deterministic world: another manager had reset the device before the command came, which was taken for the restart that
+/// was commanded; the roll-back was stopped as something that was under way when it had failed.
+#[test]
+fn a_restart_before_a_command_is_not_the_one_that_it_commands() {
+    let world = World::upgrade().fault(Command::Restore, [Fault::Fail("no"), Fault::Fail("no")]).begin();
+    let mut world = world.until_underway(Step::RollingBack);
+    world.device.boots += 1;
+    world.device.booted = world.now;
+    let world = world.on();
+    assert_eq!((world.question().lost, world.device.running().version.as_str()), (false, "1.0"));
+    assert_eq!((world.count(Command::RollBack), world.count(Command::Abort)), (1, 0), "{}", world.told());
+}
