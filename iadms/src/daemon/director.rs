@@ -202,32 +202,41 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
             }
             Some(told) = this.telling.settled.recv() => this.telling.note(told, clock),
             () = clock.sleep_until(settling), if settling.is_some() => this.settle_owed().await,
-            () = clock.sleep_until(due) => batch.inputs.push(Input::Clock),
+            () = clock.sleep_until(due) => {}
         }
         // What else is there already goes into the same commit.
-        this.take_more(&mut batch, &mut answers, &mut reports, &mut news).await;
+        let caught_up = this.take_more(&mut batch, &mut answers, &mut reports, &mut news).await;
+        // Nothing is too late that has come and was only not taken yet.
+        let now = this.clock.now();
+        if caught_up && this.director.next_deadline().is_some_and(|due| due <= now) {
+            batch.inputs.push(Input::Clock);
+        }
         pending = Some(batch);
     }
 }
 
+/// Takes what waits in a channel, up to [`MOST_AT_ONCE`] together with what was taken already; whether that was all.
+fn take<T>(taken: &mut Vec<T>, mut next: impl FnMut() -> Option<T>) -> bool {
+    while taken.len() < MOST_AT_ONCE {
+        let Some(next) = next() else { return true };
+        taken.push(next);
+    }
+    false
+}
+
 impl Loop {
+    /// Whether that was all that had come.
     async fn take_more(
         &mut self,
         batch: &mut Batch,
         answers: &mut Vec<Answer>,
         reports: &mut Vec<Report>,
         news: &mut Vec<News>,
-    ) {
+    ) -> bool {
         let Connections { answers: answering, reports: reporting, news: hearing, .. } = &mut self.connections;
-        while let (true, Ok(answer)) = (answers.len() < MOST_AT_ONCE, answering.try_recv()) {
-            answers.push(answer);
-        }
-        while let (true, Ok(report)) = (reports.len() < MOST_AT_ONCE, reporting.try_recv()) {
-            reports.push(report);
-        }
-        while let (true, Ok(heard)) = (news.len() < MOST_AT_ONCE, hearing.try_recv()) {
-            news.push(heard);
-        }
+        let caught_up = take(answers, || answering.try_recv().ok())
+            & take(reports, || reporting.try_recv().ok())
+            & take(news, || hearing.try_recv().ok());
         for answer in answers.drain(..) {
             match answer.asker {
                 Asker::Run { .. } => batch.inputs.push(Input::Answer(answer)),
@@ -249,6 +258,7 @@ impl Loop {
             let Ok(command) = self.connections.receiving.commands.try_recv() else { break };
             self.command(command, batch).await;
         }
+        caught_up
     }
 
     /// Commits and performs a batch. What cannot be stored is given back, to be tried again: nothing of it is
@@ -335,4 +345,28 @@ impl Loop {
 
 const fn is_of_operator(input: &Input) -> bool {
     matches!(input, Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_a_flood_is_taken_in_its_order_and_none_of_it_is_lost() {
+        let mut waiting = 0..(3 * MOST_AT_ONCE + 5);
+        let mut all = Vec::new();
+        let mut turns = 0;
+        let mut caught_up = false;
+        while !caught_up {
+            turns += 1;
+            // As many as are waited for at once may be there already.
+            let mut taken: Vec<_> =
+                waiting.by_ref().take(if turns == 2 { MOST_AT_ONCE } else { 1 }).collect();
+            caught_up = take(&mut taken, || waiting.next());
+            assert!(taken.len() <= MOST_AT_ONCE);
+            all.extend(taken);
+        }
+        assert_eq!(turns, 4);
+        assert!(all.into_iter().eq(0..3 * MOST_AT_ONCE + 5));
+    }
 }
