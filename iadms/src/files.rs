@@ -87,16 +87,8 @@ impl Files {
     }
 
     /// Begins a file of bytes that are yet to come.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be made.
-    pub fn begin(&self) -> Result<Incoming, FileError> {
-        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
-        let path = self.0.incoming.join(number.to_string());
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|source| system("make", &path, source))?;
-        Ok(Incoming { files: self.clone(), path, file, sum: Sha256::new(), size: 0 })
+    pub fn begin(&self) -> Incoming {
+        Incoming { files: self.clone(), held: Vec::new(), beside: None, sum: Sha256::new(), size: 0 }
     }
 
     /// Stores all that `source` gives.
@@ -105,7 +97,7 @@ impl Files {
     ///
     /// The source cannot be read or the file not be written.
     pub fn add(&self, source: &mut impl Read) -> Result<StoredFile, FileError> {
-        let mut incoming = self.begin()?;
+        let mut incoming = self.begin();
         let mut piece = vec![0; PIECE];
         loop {
             match source.read(&mut piece) {
@@ -124,7 +116,7 @@ impl Files {
     /// It is not here, is damaged, or cannot be written there.
     pub fn copy(&self, digest: Digest, to: &Self) -> Result<u64, FileError> {
         let mut file = self.file(digest)?;
-        let mut incoming = to.begin()?;
+        let mut incoming = to.begin();
         let mut piece = vec![0; PIECE];
         loop {
             match file.read(&mut piece) {
@@ -232,11 +224,23 @@ impl Files {
 #[derive(Debug)]
 pub struct Incoming {
     files: Files,
-    path: PathBuf,
-    file: File,
+    /// What is not written beside yet.
+    held: Vec<u8>,
+    beside: Option<Beside>,
     sum: Sha256,
     size: u64,
 }
+
+/// What is written of it. Dropped, nothing is left of that.
+#[derive(Debug)]
+struct Beside {
+    path: PathBuf,
+    file: File,
+}
+
+/// So many bytes are held in memory before anything is written: most configurations are smaller, and a file that is there already is
+/// not made only to be removed again.
+const MOST_HELD: usize = 16 * 1024;
 
 impl Incoming {
     /// Writes more bytes behind those that came.
@@ -245,10 +249,27 @@ impl Incoming {
     ///
     /// They cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(|source| system("write", &self.path, source))?;
+        if self.beside.is_none() && self.held.len() + bytes.len() <= MOST_HELD {
+            self.held.extend_from_slice(bytes);
+        } else {
+            self.beside()?.write(bytes)?;
+        }
         self.sum.update(bytes);
         self.size += bytes.len() as u64;
         Ok(())
+    }
+
+    /// All that came is written beside.
+    fn beside(&mut self) -> Result<&mut Beside, FileError> {
+        let beside = match self.beside.take() {
+            Some(beside) => beside,
+            None => {
+                let mut beside = Beside::make(&self.files)?;
+                beside.write(&std::mem::take(&mut self.held))?;
+                beside
+            }
+        };
+        Ok(self.beside.insert(beside))
     }
 
     /// Bytes that came so far.
@@ -265,7 +286,7 @@ impl Incoming {
     /// # Errors
     ///
     /// It cannot be made durable; then it is not there.
-    pub fn keep(self) -> Result<StoredFile, FileError> {
+    pub fn keep(mut self) -> Result<StoredFile, FileError> {
         let digest = self.digest();
         let stored = StoredFile { digest, size: self.size };
         // A file that is there already and whole stays as it is; one that is damaged is replaced.
@@ -275,16 +296,30 @@ impl Incoming {
             Err(FileError::Missing(_) | FileError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
-        self.file.sync_all().map_err(|source| system("write", &self.path, source))?;
         let path = self.files.path(digest);
-        let folder = path.parent().unwrap_or(&self.files.0.kept);
-        make_folder(folder)?;
-        fs::rename(&self.path, &path).map_err(|source| system("rename", &self.path, source))?;
+        make_folder(path.parent().unwrap_or(&self.files.0.kept))?;
+        let Beside { path: beside, file } = self.beside()?;
+        file.sync_all().map_err(|source| system("write", beside, source))?;
+        fs::rename(&*beside, &path).map_err(|source| system("rename", beside, source))?;
         self.files.make_name_durable(digest).map(|()| stored)
     }
 }
 
-impl Drop for Incoming {
+impl Beside {
+    fn make(files: &Files) -> Result<Self, FileError> {
+        let Folders { incoming, begun, .. } = &*files.0;
+        let path = incoming.join(begun.fetch_add(1, Ordering::Relaxed).to_string());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| system("make", &path, source))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(|source| system("write", &self.path, source))
+    }
+}
+
+impl Drop for Beside {
     fn drop(&mut self) {
         // Renamed away or not: what is left under this name is nobody's. What cannot be removed now is at the next start.
         let _ = fs::remove_file(&self.path);

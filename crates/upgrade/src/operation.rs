@@ -107,6 +107,9 @@ pub enum State {
         /// Whether the device said that it was done before it was asked what is awaited now.
         #[serde(default)]
         claimed: bool,
+        /// An operator wants it stopped: that is sent after the next look, which tells that it is this device that is told.
+        #[serde(default)]
+        stop: bool,
     },
     /// Done, by evidence.
     Done {
@@ -345,9 +348,19 @@ impl State {
                 Self::Looking { silent: others_silent, busy: others_busy, refused: others, next: _ },
             ) => (silent, busy, refused) == (others_silent, others_busy, others),
             (
-                Self::Underway { stopping, done_at, claimed, .. },
-                Self::Underway { stopping: others, done_at: others_done_at, claimed: others_claimed, .. },
-            ) => (stopping, done_at, claimed) == (others, others_done_at, others_claimed),
+                Self::Underway {
+                    stopping,
+                    done_at,
+                    claimed,
+                    stop,
+                    progress: _,
+                    moved: _,
+                    next: _,
+                    again: _,
+                    whole: _,
+                },
+                Self::Underway { stopping: others, done_at: at, claimed: also, stop: too, .. },
+            ) => (stopping, done_at, claimed, stop) == (others, at, also, too),
             (one, other) => one == other,
         }
     }

@@ -21,7 +21,7 @@ pub(super) async fn store(State(api): State<Api>, bytes: Bytes) -> Result<Body<S
 
 async fn keep(api: &Api, pieces: &mut BodyDataStream) -> Result<StoredFile, Refused> {
     let files = api.files.clone();
-    let mut incoming = blocking(move || files.begin()).await?;
+    let mut incoming = files.begin();
     while let Some(piece) = pieces.next().await {
         let broken = |error| Refused::invalid(format!("the upload broke off: {error}"), "try again");
         let piece: Piece = piece.map_err(broken)?;

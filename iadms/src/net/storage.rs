@@ -104,7 +104,7 @@ fn append(
     bytes: &[u8],
 ) -> Result<FromStorage, StorageFailure> {
     if offset == 0 {
-        incoming.insert(transfer, files.begin().map_err(|error| failure(&error))?);
+        incoming.insert(transfer, files.begin());
     }
     let out_of_order = || StorageFailure::Other("bytes out of order".into());
     let file = incoming.get_mut(&transfer).filter(|file| file.size() == offset).ok_or_else(out_of_order)?;
@@ -120,7 +120,7 @@ fn finish(
 ) -> Result<FromStorage, StorageFailure> {
     let file = match incoming.remove(&transfer) {
         Some(file) => file,
-        None if size == 0 => files.begin().map_err(|error| failure(&error))?,
+        None if size == 0 => files.begin(),
         None => return Err(StorageFailure::Other("nothing was written".into())),
     };
     let stored = file.keep().map_err(|error| failure(&error))?;

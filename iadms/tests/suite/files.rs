@@ -65,9 +65,11 @@ fn what_does_not_come_to_its_end_was_never_there() {
     let folder = tempfile::tempdir().unwrap();
     let files = Files::open(folder.path()).unwrap();
     assert!(matches!(files.add(&mut Breaks(0)), Err(FileError::Source(_))));
-    let mut given_up = files.begin().unwrap();
-    given_up.write(b"half").unwrap();
-    drop(given_up);
+    for bytes in [4, 100_000] {
+        let mut given_up = files.begin();
+        given_up.write(&vec![7; bytes]).unwrap();
+        drop(given_up);
+    }
     assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(folder.path().join("files")).unwrap().count(), 0);
 }
@@ -77,14 +79,31 @@ fn what_a_crash_left_half_written_is_removed_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let files = Files::open(folder.path()).unwrap();
     let whole = files.add(&mut &b"abc"[..]).unwrap();
-    let mut half = files.begin().unwrap();
-    half.write(b"half").unwrap();
+    let mut half = files.begin();
+    half.write(&[7; 100_000]).unwrap();
     // The process ends here: nothing is dropped.
     std::mem::forget(half);
     assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 1);
     let files = Files::open(folder.path()).unwrap();
     assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
     assert_eq!(files.read(whole.digest).unwrap(), b"abc");
+}
+
+#[test]
+fn files_of_all_sizes_are_kept_however_they_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::open(folder.path()).unwrap();
+    let bytes: Vec<u8> = (0_u32..70_000).flat_map(u32::to_be_bytes).collect();
+    for size in [0, 1, 16_383, 16_384, 16_385, 32_769, 280_000] {
+        for piece in [1000, 16_384, 100_000] {
+            let mut incoming = files.begin();
+            bytes[..size].chunks(piece).for_each(|piece| incoming.write(piece).unwrap());
+            assert_eq!(incoming.size(), size as u64);
+            let stored = incoming.keep().unwrap();
+            assert!(files.read(stored.digest).unwrap() == bytes[..size], "{size} bytes, {piece} at once");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
 }
 
 #[test]

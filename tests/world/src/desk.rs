@@ -278,4 +278,12 @@ impl World {
             self.send_input(Channel::Operator, Input::Cancel(run));
         }
     }
+
+    /// The operator has whatever is under way there stopped.
+    pub(crate) fn stop(&mut self, place: usize) {
+        if let Some(run) = self.run_of(place).map(|run| run.id) {
+            self.note(|| format!("operator: the operation of run {run} is stopped"));
+            self.send_input(Channel::Operator, Input::StopOperation(run));
+        }
+    }
 }

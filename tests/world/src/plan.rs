@@ -250,6 +250,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// An operator has the operation under way stopped.
+    Stop {
+        /// At which device.
+        device: usize,
+        /// When.
+        at: Duration,
+    },
+    /// Notifications were lost on their way to who is to take them: all devices are looked at.
+    Gap(Duration),
     /// The next command to the device takes longer than anybody waits for it, and more happens meanwhile.
     LateCommand {
         /// The device.
@@ -354,6 +363,7 @@ impl Trouble {
             | Self::Heedless { device, .. }
             | Self::LateCommand { device, .. }
             | Self::Rival { device, .. }
+            | Self::Stop { device, .. }
             | Self::Replaced { device, .. }
             | Self::EditOnTrial { device, cut: Some(_), .. }
             | Self::Slide { device, .. } => *device == place,
@@ -367,6 +377,7 @@ impl Trouble {
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
+            | Self::Gap(_)
             | Self::DiskFull { .. }
             | Self::Edit { .. }
             | Self::EditOnTrial { cut: None, .. }
@@ -382,6 +393,7 @@ impl Trouble {
     pub(crate) const fn may_hinder(&self, place: usize) -> bool {
         match self {
             Self::Deaf(_)
+            | Self::Gap(_)
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)

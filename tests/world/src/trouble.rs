@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use engine::datagram::Datagram;
+use engine::director::Input;
 use engine::file_server::Port;
 use iad_sim::device::{ConfigurationKind, Power, Settings};
 use iad_sim::fault::{Fault, FaultKind};
@@ -12,6 +13,7 @@ use upgrade::Run;
 use upgrade::run::Goal;
 
 use crate::invariants::{Fate, Sent};
+use crate::manager::Channel;
 use crate::network::Network;
 use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
 use crate::rival::RIVAL;
@@ -91,6 +93,8 @@ impl World {
                 }
             }
             Trouble::Cancel { device, .. } => self.cancel(device),
+            Trouble::Stop { device, .. } => self.stop(device),
+            Trouble::Gap(_) => self.send_input(Channel::News, Input::Gap),
             Trouble::LateCommand { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.late_command = Some(number);

@@ -255,6 +255,8 @@ impl World {
                 | Trouble::EditOnTrial { at, .. }
                 | Trouble::EditBackedUp { at, .. }
                 | Trouble::Cancel { at, .. }
+                | Trouble::Stop { at, .. }
+                | Trouble::Gap(at)
                 | Trouble::Slide { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }

@@ -90,7 +90,7 @@ impl Operation {
             (State::Looking { .. } | State::Opening { .. }, Event::Stop) if !self.commanded => {
                 Ok(next.fail(Cause::Stopped))
             }
-            (State::Underway { .. }, Event::Stop) => Ok(next.stop(around)),
+            (State::Underway { .. }, Event::Stop) => Ok(next.stop()),
             // The answer to that abort.
             (
                 State::Underway { stopping: true, .. },

@@ -20,6 +20,7 @@ impl Operation {
             stopping: false,
             done_at: None,
             claimed: false,
+            stop: false,
         };
         self
     }
@@ -53,7 +54,8 @@ impl Operation {
             }
             finding => finding,
         };
-        let State::Underway { progress, moved, next, again, whole, done_at, claimed, .. } = &mut self.state
+        let State::Underway { progress, moved, next, again, whole, done_at, claimed, stop, .. } =
+            &mut self.state
         else {
             return (self, Vec::new());
         };
@@ -86,6 +88,10 @@ impl Operation {
                     effects.push(Effect::Progress(told));
                 }
             }
+        }
+        if std::mem::take(stop) {
+            let (next, aborts) = self.abort(around);
+            return (next, [effects, aborts].concat());
         }
         if !*again {
             return (self, effects);
@@ -180,7 +186,18 @@ impl Operation {
         open.map(named).collect::<Vec<_>>().join(", ")
     }
 
-    pub(super) fn stop(mut self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
+    /// It is to be stopped, once the device is seen: at its address may be another one by now.
+    pub(super) fn stop(mut self) -> (Self, Vec<Effect>) {
+        if let State::Underway { next, stop, .. } = &mut self.state {
+            *stop = true;
+            if next.is_some() {
+                return self.ask(Scope::Whole);
+            }
+        }
+        (self, Vec::new())
+    }
+
+    fn abort(mut self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
         match around.profile.writes(Command::Abort, &order(&self.id, around.server)) {
             Ok(writes) => {
                 if let State::Underway { next, stopping, .. } = &mut self.state {

@@ -374,3 +374,17 @@ fn what_stops_a_device_is_not_stopped_itself() {
     slides.device.slide();
     stopped(slides);
 }
+
+/// Found by the deterministic world: what stops an operation was sent without a look, to whatever answers there by now.
+#[test]
+fn what_an_operator_has_stopped_is_looked_at_first() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    let own = std::mem::replace(&mut world.device.unique_id, "another unit".into());
+    world.before_counts = false;
+    assert!(world.give(&Event::StopOperation));
+    let looks_again = world.now + Duration::from_secs(60);
+    world.until(|world| world.now >= looks_again || !matches!(world.run.state, State::Working { .. }));
+    assert_eq!(world.count(Command::Abort), 0, "{}", world.told());
+    world.device.unique_id = own;
+    world.until(|world| world.count(Command::Abort) == 1);
+}

@@ -33,7 +33,7 @@ async fn whole_file(
         return Err(Cause::Storage("the ticket is for no new file".to_owned()));
     }
     let limit = transfer.grant().size;
-    let mut file = disk.work(|files| files.begin()).await?;
+    let mut file = disk.work(|files| Ok(files.begin())).await?;
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     loop {
         let is_last = fill(transfer, input, &mut piece).await?;

@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 28] = [
+const OF_DEVICES: [(&str, u64); 29] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -81,6 +81,7 @@ const OF_DEVICES: [(&str, u64); 28] = [
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
     ("cancel", 80),
+    ("stop", 80),
     ("late-command", 250),
     ("rival", 100),
     ("replaced", 60),
@@ -93,7 +94,8 @@ const OF_DEVICES: [(&str, u64); 28] = [
 ];
 
 /// What happens to all, or to the manager.
-const OF_WORLDS: [(&str, u64); 4] = [("network", 600), ("loss", 500), ("kill", 600), ("disk-full", 130)];
+const OF_WORLDS: [(&str, u64); 5] =
+    [("network", 600), ("loss", 500), ("kill", 600), ("gap", 200), ("disk-full", 130)];
 
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
@@ -203,6 +205,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         }
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
         "cancel" => Trouble::Cancel { device, at },
+        "stop" => Trouble::Stop { device, at },
         "late-command" => {
             let by = random.span(1_000, 20_000);
             let meanwhile = match random.below(8) {
@@ -250,6 +253,7 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
         "loss" => Trouble::Loss(random.between(5, 20)),
+        "gap" => Trouble::Gap(moment(random)),
         "kill" => {
             // A device takes some sixty steps until it is backed up, and some hundreds until it is confirmed.
             let most = u64::try_from(devices).unwrap_or(1) * (10 << random.below(6));
