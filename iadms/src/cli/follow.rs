@@ -17,6 +17,8 @@ use crate::store::RunRecord;
 const AWAY_LIMIT: Duration = Duration::from_secs(60);
 /// Between two attempts to reach it.
 const AWAY_PAUSE: Duration = Duration::from_millis(500);
+/// More runs than these nobody names one by one.
+const MOST_NAMED: usize = 20;
 
 /// Begins runs; with `wait`, follows them to their ends.
 ///
@@ -40,8 +42,13 @@ pub(super) async fn begin(context: &Context, request: &StartRuns, wait: bool) ->
             Output::Table => {
                 let row = |device: &Begun| Some([device.device.clone(), device.run?.to_string()]);
                 output::table(["DEVICE", "RUN"], begun.iter().filter_map(row).collect(), "")?;
-                let numbers = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-                output::note(&format!("to see how it goes: iadms run watch {numbers}"));
+                let how = if runs.len() > MOST_NAMED {
+                    "list --open".to_owned()
+                } else {
+                    let numbers: Vec<_> = runs.iter().map(ToString::to_string).collect();
+                    format!("watch {}", numbers.join(" "))
+                };
+                output::note(&format!("to see how it goes: iadms run {how}"));
             }
         }
         return Ok(exit);

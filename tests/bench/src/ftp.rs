@@ -125,7 +125,8 @@ fn vsftpd_at(address: SocketAddr, folder: &TempDir) -> Result<Command, NotStarte
         ("background", "NO".to_owned()),
         ("anonymous_enable", "YES".to_owned()),
         ("anon_root", path("root")),
-        ("ftp_username", "nobody".to_owned()),
+        // Its home, where it goes first, is there on every system.
+        ("ftp_username", "daemon".to_owned()),
         ("secure_chroot_dir", path("empty")),
         ("seccomp_sandbox", "NO".to_owned()),
         ("xferlog_enable", "NO".to_owned()),

@@ -59,6 +59,10 @@ pub(crate) struct Checks {
     devices: Vec<Known>,
     /// Whose a configuration is, by its digest. What comes with the software is everybody's.
     owners: BTreeMap<Digest, usize>,
+    /// What kind of configuration each is that a device ever held.
+    kinds: BTreeMap<Digest, ConfigurationKind>,
+    /// The shortest time before a run is repeated by itself, milliseconds.
+    backoff_ms: f64,
     /// Runs as their logs have led to so far, and how much of each that was.
     replayed: BTreeMap<RunId, (Run, usize)>,
     /// The same runs, as the requirements have it.
@@ -148,6 +152,8 @@ impl Checks {
             soak: Duration::ZERO,
             devices: Vec::new(),
             owners: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            backoff_ms: 0.0,
             replayed: BTreeMap::new(),
             references: BTreeMap::new(),
             used: BTreeSet::new(),
@@ -200,6 +206,7 @@ impl Checks {
     pub(crate) fn know(&mut self, profile: &Profile) {
         self.trial_s = profile.limits.trial_s;
         self.soak = Duration::from_secs_f64(profile.limits.soak_s);
+        self.backoff_ms = profile.limits.backoff_s.min(profile.limits.backoff_cap_s) * 1000.0;
     }
 
     /// A run begins.
@@ -281,6 +288,7 @@ impl Checks {
         known.selected = durable.boot.selected;
         if known.seen != durable.configurations {
             known.seen.clone_from(&durable.configurations);
+            self.kinds.extend(device::kinds(durable));
             known.held = device::held(durable);
             known.ever.extend(&known.held);
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
@@ -397,6 +405,10 @@ impl Checks {
         let durable = unit.device.durable();
         self.the_figure_is_that_of_the_requirements(write)?;
         run::a_run_is_bounded(run, store)?;
+        run::a_device_that_was_looked_at_is_known(run, store)?;
+        run::nobody_is_given_up_unasked(run, store)?;
+        run::what_failed_is_left_in_peace_for_a_time(write, self.backoff_ms)?;
+        self.a_backup_has_each_file_under_its_kind(write)?;
         self.nothing_is_lost_for_no_reason(place, run)?;
         self.what_is_lost_on_its_way_is_sent_again(place, write, unit)?;
         match &run.state {

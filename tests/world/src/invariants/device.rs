@@ -127,6 +127,12 @@ pub(super) fn aside(durable: &Durable) -> BTreeMap<ConfigurationKind, Document> 
     ConfigurationKind::ALL.into_iter().filter_map(document).collect()
 }
 
+/// What kind of configuration each is that a device holds.
+pub(super) fn kinds(durable: &Durable) -> impl Iterator<Item = (Digest, ConfigurationKind)> {
+    let all = durable.configurations.iter().flatten();
+    all.map(|configuration| (digest(configuration.sha256()), configuration.document().kind))
+}
+
 /// The digests of all that a device holds.
 pub(super) fn held(durable: &Durable) -> BTreeSet<Digest> {
     durable.configurations.iter().flatten().map(|configuration| digest(configuration.sha256())).collect()

@@ -5,12 +5,12 @@ use std::fmt::{self, Write as _};
 
 use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, Durable};
-use upgrade::run::{AnswerKind, Ending, Goal, Outcome, State, Story};
-use upgrade::{Profile, Protocol, Run, RunId};
+use upgrade::run::{AnswerKind, Ending, Goal, Outcome, Policy, State, Story};
+use upgrade::{Kind, Profile, Protocol, Run, RunId, StoredFile};
 
 use super::ending::is_left_to_others;
 use super::{Checked, Checks, Known, Violation, broken};
-use crate::images::runs_well;
+use crate::images::{kind, runs_well};
 use crate::store::Store;
 use crate::unit::Unit;
 
@@ -71,7 +71,59 @@ pub(super) fn a_question_waits_as_long_as_was_said(run: &Run, told: &[Told], sto
     }
 }
 
+/// Which unit is at an address is known from the first look on: another one that is put there later is not taken for it (row B13).
+pub(super) fn a_device_that_was_looked_at_is_known(run: &Run, store: &Store) -> Checked {
+    if run.old.is_none() || store.unique_ids.contains_key(&run.device.id) {
+        return Ok(());
+    }
+    broken("a_device_that_was_looked_at_is_known", format!("run {}: nobody knows which unit it is", run.id))
+}
+
+/// Who drives to a device has been asked before, unless the policy is never to ask (rows H8, H16).
+pub(super) fn nobody_is_given_up_unasked(run: &Run, store: &Store) -> Checked {
+    let is_lost = matches!(&run.state, State::Ended(ending) if ending.outcome == Outcome::DeviceLost);
+    let spoken = |told: &Told| matches!(told.story, Story::Asked { .. } | Story::Cancelled);
+    let asked = store.runs.get(&run.id).is_some_and(|stored| stored.stories.iter().any(spoken));
+    if !is_lost || asked || run.choices.policy == Policy::Never {
+        return Ok(());
+    }
+    broken("nobody_is_given_up_unasked", format!("run {} ended, and the device is called lost", run.id))
+}
+
+/// What failed is tried again later, and later each time, not at once: the reason may take time to go away (row H8).
+pub(super) fn what_failed_is_left_in_peace_for_a_time(write: &Write, least_ms: f64) -> Checked {
+    let too_soon = |told: &&Told| {
+        let after = match told.story {
+            Story::Repeating { after_ms, .. } => after_ms,
+            _ => 0,
+        };
+        after > 0 && (after as f64) < least_ms
+    };
+    match write.stories.iter().find(too_soon) {
+        Some(told) => broken(
+            "what_failed_is_left_in_peace_for_a_time",
+            format!("run {}: {:?}", write.run.id, told.story),
+        ),
+        None => Ok(()),
+    }
+}
+
 impl Checks {
+    /// What was backed up as one kind of configuration is restored as that: under another one it is lost.
+    pub(super) fn a_backup_has_each_file_under_its_kind(&self, write: &Write) -> Checked {
+        let files = write.backups.iter().flat_map(|set| &set.files);
+        let is_other = |(name, file): &(&Kind, &StoredFile)| {
+            self.kinds.get(&file.digest).is_some_and(|known| kind(*known) != **name)
+        };
+        match { files }.find(is_other) {
+            Some((name, _)) => broken(
+                "a_backup_has_each_file_under_its_kind",
+                format!("run {}: what is kept as {name} is not that", write.run.id),
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// A question may stay open for days. Until it is answered the device serves its subscribers as before.
     pub(super) fn a_question_finds_the_device_as_it_was(
         &self,
