@@ -110,20 +110,5 @@ fn one_round(server: Server, load: &Load, runtime: &tokio::runtime::Runtime) -> 
     let watch = Watch::begin();
     let names = |client| server.file_name(client, load.writes);
     let moved = runtime.block_on(load::run(load, running.address(), names))?;
-    let usage = watch.end();
-    let gigabytes = moved.bytes as f64 / 1e9;
-    let mut notes = Vec::new();
-    if moved.failed > 0 {
-        notes.push(format!("{} failed: {}", moved.failed, moved.why.unwrap_or_default()));
-    }
-    if moved.dropped > 0 {
-        notes.push(format!("{} datagrams dropped at the clients", moved.dropped));
-    }
-    Ok(Round {
-        figure: moved.bytes as f64 / 1e6 / moved.took.as_secs_f64().max(1e-9),
-        failed: moved.failed,
-        cpu: (gigabytes > 0.0 && server.is_told_its_time()).then(|| usage.cpu.as_secs_f64() / gigabytes),
-        memory: Some(usage.memory),
-        notes,
-    })
+    Ok(moved.round(watch.end(), server.is_told_its_time()))
 }

@@ -85,19 +85,7 @@ fn one_round(
         limit: LIMIT,
     };
     let moved = runtime.block_on(load::run(&load, running.address()));
-    let usage = watch.end();
-    let bytes = moved.bytes as f64;
-    let mut notes = Vec::new();
-    if moved.failed > 0 {
-        notes.push(format!("{} failed: {}", moved.failed, moved.why.unwrap_or_default()));
-    }
-    Ok(Round {
-        figure: bytes / 1e6 / moved.took.as_secs_f64().max(1e-9),
-        failed: moved.failed,
-        cpu: (moved.bytes > 0).then(|| usage.cpu.as_secs_f64() / (bytes / 1e9)),
-        memory: Some(usage.memory),
-        notes,
-    })
+    Ok(moved.round(watch.end(), true))
 }
 
 fn free_port() -> std::io::Result<SocketAddr> {

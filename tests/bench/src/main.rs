@@ -7,6 +7,7 @@ mod files;
 mod fleet;
 mod ftp;
 mod limits;
+mod moved;
 mod notifications;
 mod process;
 mod random;

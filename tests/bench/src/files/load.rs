@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datagram::{Batch, Socket, SocketOptions};
-use tftp::{Chunk, Failure, Mode, Options, Outcome, Packet, Receiver, Sender, Timing, Transmit};
+use tftp::{Chunk, Mode, Options, Outcome, Packet, Receiver, Sender, Timing, Transmit};
 
+use crate::moved::Moved;
 use crate::random::Random;
 
 /// The first client's address.
@@ -36,20 +37,6 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     /// No transfer is waited for longer.
     pub(crate) limit: Duration,
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub(crate) struct Moved {
-    /// From the first request to the end of the last transfer.
-    pub(crate) took: Duration,
-    /// Bytes of files that went over whole and right.
-    pub(crate) bytes: u64,
-    /// Transfers that failed, and why the first did.
-    pub(crate) failed: u32,
-    pub(crate) why: Option<String>,
-    /// Datagrams that the kernel dropped at the clients.
-    pub(crate) dropped: u64,
 }
 
 /// The address of a client.
@@ -258,7 +245,7 @@ impl<'a> Crowd<'a> {
         if let Some(outcome) = outcome.filter(|_| !client.over) {
             client.over = true;
             self.left -= 1;
-            self.moved.count(outcome, client.wrong, file.len() as u64);
+            self.moved.count(ended(outcome, client.wrong, file.len() as u64));
         }
         if let Some(deadline) = deadline
             && client.scheduled.is_none_or(|scheduled| deadline < scheduled)
@@ -282,26 +269,19 @@ impl<'a> Crowd<'a> {
     }
 
     fn finish(mut self) -> Moved {
-        let late = Failure::Cancelled("it took too long".to_owned());
         for _ in 0..self.left {
-            self.moved.count(&Err(late.clone()), false, 0);
+            self.moved.count(Err("it took too long".to_owned()));
         }
         self.moved
     }
 }
 
-impl Moved {
-    fn count(&mut self, outcome: &Outcome, wrong: bool, bytes: u64) {
-        let why = match outcome {
-            Ok(_) if wrong => "the bytes are other ones".to_owned(),
-            Ok(size) if *size != bytes => format!("{size} bytes went over, not {bytes}"),
-            Ok(_) => {
-                self.bytes += bytes;
-                return;
-            }
-            Err(failure) => failure.to_string(),
-        };
-        self.failed += 1;
-        self.why.get_or_insert(why);
+/// What is counted of a transfer that ended.
+fn ended(outcome: &Outcome, wrong: bool, bytes: u64) -> Result<u64, String> {
+    match outcome {
+        Ok(_) if wrong => Err("the bytes are other ones".to_owned()),
+        Ok(size) if *size != bytes => Err(format!("{size} bytes went over, not {bytes}")),
+        Ok(_) => Ok(bytes),
+        Err(failure) => Err(failure.to_string()),
     }
 }

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::HOST;
 use crate::Error;
+use crate::moved::Moved;
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 * 1024;
@@ -29,17 +30,6 @@ pub(crate) struct Load {
     pub(crate) login: fn(u32) -> (String, String, String),
     /// No transfer is waited for longer.
     pub(crate) limit: Duration,
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub(crate) struct Moved {
-    pub(crate) took: Duration,
-    /// Bytes of files that came whole and right.
-    pub(crate) bytes: u64,
-    pub(crate) failed: u32,
-    /// Why the first failed.
-    pub(crate) why: Option<String>,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -68,13 +58,7 @@ pub(crate) async fn run(load: &Load, server: SocketAddr) -> Moved {
     }
     let mut moved = Moved::default();
     for ended in clients.join_all().await {
-        match ended {
-            Ok(()) => moved.bytes += load.file.len() as u64,
-            Err(why) => {
-                moved.failed += 1;
-                moved.why.get_or_insert(why);
-            }
-        }
+        moved.count(ended.map(|()| load.file.len() as u64));
     }
     moved.took = begun.elapsed();
     moved

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use engine::commander::{Answer, Outcome};
+use engine::commander::{Answer, Ask, Outcome, What};
 use engine::director::{Effect, Input};
 use engine::file_server::News;
 use upgrade::image::{Converter, Image, ImageFile, Manifest};
@@ -139,6 +139,11 @@ fn an_operator_stops_what_is_under_way_and_answers() {
     let mut world = World::new().until_underway();
     let turn = world.give(vec![Input::StopOperation(RUN)]);
     assert_eq!(turn.heeded, [true]);
+    // That it is this device is seen first.
+    let seen = world.answer();
+    let turn = world.give(vec![seen]);
+    let aborts = |effect: &Effect| matches!(effect, Effect::Ask(Ask { what: What::Set(_), .. }));
+    assert!(turn.effects.iter().any(aborts), "{:?}", turn.effects);
     let aborted = world.answer();
     world.give(vec![aborted]);
     world.set("operation-state", Value::Integer(6));
