@@ -225,7 +225,7 @@ fn take<T>(taken: &mut Vec<T>, mut next: impl FnMut() -> Option<T>) -> bool {
 }
 
 impl Loop {
-    /// Whether that was all that had come.
+    /// Whether that were all answers and reports that had come.
     async fn take_more(
         &mut self,
         batch: &mut Batch,
@@ -234,9 +234,10 @@ impl Loop {
         news: &mut Vec<News>,
     ) -> bool {
         let Connections { answers: answering, reports: reporting, news: hearing, .. } = &mut self.connections;
-        let caught_up = take(answers, || answering.try_recv().ok())
-            & take(reports, || reporting.try_recv().ok())
-            & take(news, || hearing.try_recv().ok());
+        let caught_up =
+            take(answers, || answering.try_recv().ok()) & take(reports, || reporting.try_recv().ok());
+        // Of notifications anybody may send more than can be taken: no time limit waits for them.
+        take(news, || hearing.try_recv().ok());
         for answer in answers.drain(..) {
             match answer.asker {
                 Asker::Run { .. } => batch.inputs.push(Input::Answer(answer)),
