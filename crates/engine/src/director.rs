@@ -3,12 +3,14 @@
 //!
 //! Pure.
 
+mod inputs;
 mod message;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::inputs::Inputs;
 pub use self::message::{Convert, Effect, Input, Told, Transaction, Turn, Write};
 use self::turn::Working;
 use crate::access::Access;

@@ -12,7 +12,7 @@ use core::time::Duration;
 use engine::Director;
 use engine::access::Credentials;
 use engine::commander::{Answer, Ask, Asker};
-use engine::director::{Convert, Effect, Input, Turn, Write};
+use engine::director::{Convert, Effect, Input, Inputs, Turn, Write};
 use engine::file_server::{Order, Report};
 use tokio::sync::{mpsc, watch};
 use upgrade::{DeviceId, Kind, RunId, StoredFile};
@@ -116,12 +116,22 @@ struct Probe {
 }
 
 /// What came, until it is committed.
-#[derive(Default)]
 struct Batch {
-    inputs: Vec<Input>,
+    inputs: Inputs,
     traps: Vec<Trap>,
     started: Vec<(RunId, Reply<RunId>)>,
     asked: Vec<(RunId, Reply<()>)>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            inputs: Inputs::at_most(MOST_AT_ONCE),
+            traps: Vec::new(),
+            started: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
 }
 
 /// Runs until the API's side is gone or a signal ends the daemon.
@@ -182,21 +192,18 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
             pending = Some(batch);
             continue;
         }
-        let mut answers = Vec::new();
-        let mut reports = Vec::new();
-        let mut news = Vec::new();
+        let mut first = First::default();
         let due = this.director.next_deadline().map(Duration::from);
         let settling = this.telling.settles_at;
-        let Connections { answers: answering, reports: reporting, news: hearing, receiving, .. } =
-            &mut this.connections;
+        let Connections { answers, reports, news, receiving, .. } = &mut this.connections;
         tokio::select! {
             command = receiving.commands.recv() => match command {
                 Some(command) => this.command(command, &mut batch).await,
                 None => return Ok(()),
             },
-            _ = answering.recv_many(&mut answers, MOST_AT_ONCE) => {}
-            _ = reporting.recv_many(&mut reports, MOST_AT_ONCE) => {}
-            _ = hearing.recv_many(&mut news, MOST_AT_ONCE) => {}
+            answer = answers.recv() => first.answer = answer,
+            report = reports.recv() => first.report = report,
+            told = news.recv() => first.news = told,
             Some((run, result)) = conversions.recv() => {
                 batch.inputs.push(Input::Converted { run, result });
             }
@@ -205,61 +212,53 @@ pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreErro
             () = clock.sleep_until(due) => {}
         }
         // What else is there already goes into the same commit.
-        let caught_up = this.take_more(&mut batch, &mut answers, &mut reports, &mut news).await;
-        // Nothing is too late that has come and was only not taken yet.
-        let now = this.clock.now();
-        if caught_up && this.director.next_deadline().is_some_and(|due| due <= now) {
-            batch.inputs.push(Input::Clock);
-        }
+        this.take_more(&mut batch, first).await;
+        batch.inputs.judge_time(this.director.next_deadline(), this.clock.now());
         pending = Some(batch);
     }
 }
 
-/// Takes what waits in a channel, up to [`MOST_AT_ONCE`] together with what was taken already; whether that was all.
-fn take<T>(taken: &mut Vec<T>, mut next: impl FnMut() -> Option<T>) -> bool {
-    while taken.len() < MOST_AT_ONCE {
-        let Some(next) = next() else { return true };
-        taken.push(next);
-    }
-    false
+/// What was waited for.
+#[derive(Default)]
+struct First {
+    answer: Option<Answer>,
+    report: Option<Report>,
+    news: Option<News>,
 }
 
 impl Loop {
-    /// Whether that were all answers and reports that had come.
-    async fn take_more(
-        &mut self,
-        batch: &mut Batch,
-        answers: &mut Vec<Answer>,
-        reports: &mut Vec<Report>,
-        news: &mut Vec<News>,
-    ) -> bool {
-        let Connections { answers: answering, reports: reporting, news: hearing, .. } = &mut self.connections;
-        let caught_up =
-            take(answers, || answering.try_recv().ok()) & take(reports, || reporting.try_recv().ok());
-        // Of notifications anybody may send more than can be taken: no time limit waits for them.
-        take(news, || hearing.try_recv().ok());
-        for answer in answers.drain(..) {
-            match answer.asker {
-                Asker::Run { .. } => batch.inputs.push(Input::Answer(answer)),
-                Asker::Probe(number) => self.probed(number, answer),
-            }
-        }
-        batch.inputs.extend(reports.drain(..).map(Input::Report));
-        for told in news.drain(..) {
-            match told {
-                News::Heard(heard) => {
-                    batch.traps.push(self.trap(&heard));
-                    batch.inputs.push(Input::Heard(heard));
+    async fn take_more(&mut self, batch: &mut Batch, mut first: First) {
+        let Connections { answers, reports, news, .. } = &mut self.connections;
+        let mut probed = Vec::new();
+        batch.inputs.take(|| {
+            loop {
+                let answer = first.answer.take().or_else(|| answers.try_recv().ok())?;
+                match answer.asker {
+                    Asker::Run { .. } => return Some(Input::Answer(answer)),
+                    Asker::Probe(number) => probed.push((number, answer)),
                 }
-                News::Gap => batch.inputs.push(Input::Gap),
-                News::Doubted(device) => batch.inputs.push(Input::Doubted(device)),
             }
+        });
+        batch.inputs.take(|| first.report.take().or_else(|| reports.try_recv().ok()).map(Input::Report));
+        let mut heard = Vec::new();
+        batch.inputs.take_news(|| {
+            Some(match first.news.take().or_else(|| news.try_recv().ok())? {
+                News::Heard(told) => {
+                    heard.push(told.clone());
+                    Input::Heard(told)
+                }
+                News::Gap => Input::Gap,
+                News::Doubted(device) => Input::Doubted(device),
+            })
+        });
+        batch.traps.extend(heard.iter().map(|heard| self.trap(heard)));
+        for (number, answer) in probed {
+            self.probed(number, answer);
         }
         for _ in 0..MOST_AT_ONCE {
             let Ok(command) = self.connections.receiving.commands.try_recv() else { break };
             self.command(command, batch).await;
         }
-        caught_up
     }
 
     /// Commits and performs a batch. What cannot be stored is given back, to be tried again: nothing of it is
@@ -268,7 +267,7 @@ impl Loop {
     async fn settle(&mut self, batch: Batch) -> Result<Option<Batch>, StoreError> {
         let Batch { mut inputs, traps, started, asked } = batch;
         let now = self.clock.now();
-        let turn = self.director.turn(&inputs, now);
+        let turn = self.director.turn(inputs.as_slice(), now);
         let Connections { store, catalogue, .. } = &self.connections;
         let committed = if turn.transaction.writes.is_empty() && traps.is_empty() {
             Ok(())
@@ -287,7 +286,9 @@ impl Loop {
                 if !std::mem::take(&mut self.stale) {
                     return Ok(None);
                 }
-                Ok(Some(Batch { inputs: self.refresh_inventory().await, ..Batch::default() }))
+                let mut moved = Batch::default();
+                moved.inputs.extend(self.refresh_inventory().await);
+                Ok(Some(moved))
             }
             // What is known here is no longer so, and trying again would not change that.
             Err(error @ StoreError::Conflict(_)) => Err(error),
@@ -299,11 +300,7 @@ impl Loop {
                 let refusal = Refusal::from(&error);
                 started.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
                 asked.into_iter().for_each(|(_, reply)| drop(reply.send(Err(refusal.clone()))));
-                // What was due while nothing could be stored proves nothing: each run looks first.
-                inputs.retain(|input| {
-                    !is_of_operator(input) && !matches!(input, Input::Clock | Input::Hindered)
-                });
-                inputs.insert(0, Input::Hindered);
+                inputs.hinder();
                 self.stuck = Some(refusal);
                 Ok(Some(Batch { inputs, traps, ..Batch::default() }))
             }
@@ -341,33 +338,5 @@ impl Loop {
             let result = converter::convert(files, convert, folder).await;
             let _ = converted.send((run, result));
         });
-    }
-}
-
-const fn is_of_operator(input: &Input) -> bool {
-    matches!(input, Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_in_a_flood_is_taken_in_its_order_and_none_of_it_is_lost() {
-        let mut waiting = 0..(3 * MOST_AT_ONCE + 5);
-        let mut all = Vec::new();
-        let mut turns = 0;
-        let mut caught_up = false;
-        while !caught_up {
-            turns += 1;
-            // As many as are waited for at once may be there already.
-            let mut taken: Vec<_> =
-                waiting.by_ref().take(if turns == 2 { MOST_AT_ONCE } else { 1 }).collect();
-            caught_up = take(&mut taken, || waiting.next());
-            assert!(taken.len() <= MOST_AT_ONCE);
-            all.extend(taken);
-        }
-        assert_eq!(turns, 4);
-        assert!(all.into_iter().eq(0..3 * MOST_AT_ONCE + 5));
     }
 }

@@ -247,8 +247,12 @@ impl World {
         };
         let id = run.id;
         self.note(|| format!("operator: run {id} is answered {:?}", answer.kind()));
-        let asked_at = question.asked_at;
-        self.send_input(Channel::Operator, Input::Operator { run: id, asked_at, answer });
+        let word = Input::Operator { run: id, asked_at: question.asked_at, answer };
+        let twice = self.plan.troubles.iter().find_map(|trouble| trouble.said_twice(place));
+        if let Some(after) = twice {
+            self.put(after, Item::SaidAgain(Box::new(word.clone())));
+        }
+        self.send_input(Channel::Operator, word);
         // The word may be lost with the manager: then it is said again.
         self.put(Duration::from_secs(30), Item::Operator(place));
     }

@@ -29,7 +29,9 @@ use wire::Commanded;
 
 pub(crate) use edits::Fate;
 pub(crate) use ending::what_has_ended_opens_nothing;
-pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
+pub(crate) use run::{
+    an_answer_is_to_the_question_that_is_open, one_run_at_a_time, when_faults_stop_every_run_ends,
+};
 pub(crate) use wire::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
     what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,

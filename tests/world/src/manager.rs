@@ -1,11 +1,11 @@
 //! One life of the manager: its four parts, and what they say to each other. When it is killed all of this is gone.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use engine::commander::{Ask, Commander};
-use engine::director::{Director, Input, Turn};
+use engine::director::{Director, Input, Inputs, Turn};
 use engine::file_server::{FileServer, FromStorage, Order, Settings, StorageFailure, ToStorage, TransferId};
 use engine::listener::{Learnt, Listener};
 use snmp::manager::Regression;
@@ -25,7 +25,9 @@ pub(crate) struct Manager {
     pub(crate) files: FileServer,
     pub(crate) next_run: u64,
     /// What waits for the director.
-    pub(crate) inbox: Vec<Input>,
+    pub(crate) inbox: Inbox,
+    /// What could not be stored, until it is tried again.
+    pub(crate) given_back: Option<Inputs>,
     /// What is being committed.
     pub(crate) committing: Option<Committing>,
     /// Files that arrive.
@@ -36,10 +38,47 @@ pub(crate) struct Manager {
     pub(crate) channels: BTreeMap<Channel, Duration>,
 }
 
+/// Of each kind of messages the director takes so few into one turn that it often is behind.
+const MOST_AT_ONCE: usize = 2;
+
+/// What waits for the director, by its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    answers: VecDeque<Input>,
+    reports: VecDeque<Input>,
+    news: VecDeque<Input>,
+    /// Of the start, and of the converter.
+    others: Vec<Input>,
+    /// Of operators.
+    pub(crate) words: Vec<Input>,
+}
+
+impl Inbox {
+    pub(crate) fn put(&mut self, input: Input) {
+        match input {
+            Input::Answer(_) => self.answers.push_back(input),
+            Input::Report(_) => self.reports.push_back(input),
+            Input::Heard(_) | Input::Gap | Input::Doubted(_) => self.news.push_back(input),
+            Input::Resume(_) | Input::Converted { .. } => self.others.push(input),
+            word => self.words.push(word),
+        }
+    }
+
+    /// What goes into one turn, as the daemon takes it.
+    pub(crate) fn take(&mut self) -> Inputs {
+        let mut inputs = Inputs::at_most(MOST_AT_ONCE);
+        inputs.extend(self.others.drain(..).chain(self.words.drain(..)));
+        inputs.take(|| self.answers.pop_front());
+        inputs.take(|| self.reports.pop_front());
+        inputs.take_news(|| self.news.pop_front());
+        inputs
+    }
+}
+
 /// A batch on its way into the store.
 #[derive(Debug)]
 pub(crate) struct Committing {
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: Inputs,
     pub(crate) turn: Turn,
 }
 
@@ -97,7 +136,8 @@ impl Manager {
             listener: Listener::new(EngineId::of_text(32473, "manager"), seed),
             files: FileServer::new(Settings::default()),
             next_run: store.next_run(),
-            inbox: Vec::new(),
+            inbox: Inbox::default(),
+            given_back: None,
             committing: None,
             incoming: BTreeMap::new(),
             due: BTreeMap::new(),

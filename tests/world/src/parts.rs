@@ -34,7 +34,7 @@ impl World {
             let access = self.access(place_of(stored.run.device.id));
             let entry =
                 Entry::stored(stored.run.clone(), stored.seq, stored.told, Arc::clone(&self.profile), access);
-            manager.inbox.push(Input::Resume(Box::new(entry)));
+            manager.inbox.put(Input::Resume(Box::new(entry)));
         }
         let life = self.life;
         self.note(|| format!("the manager starts, life {life}"));
@@ -130,7 +130,7 @@ impl World {
                 self.pump_files();
             }
             Message::Input(input) => {
-                manager.inbox.push(input);
+                manager.inbox.put(input);
                 self.run_director();
             }
             Message::Receipt(receipt) => {
@@ -142,10 +142,7 @@ impl World {
                 manager.listener.restarted_anew(&regression.engine, regression.told, now);
             }
             Message::Commit => self.commit(),
-            Message::Retry => {
-                manager.committing = None;
-                self.run_director();
-            }
+            Message::Retry => self.retry(),
         }
     }
 
@@ -157,10 +154,7 @@ impl World {
         }
         manager.due.remove(&part);
         match part {
-            Part::Director => {
-                manager.inbox.push(Input::Clock);
-                self.run_director();
-            }
+            Part::Director => self.run_director(),
             Part::Commander => {
                 self.pump_commander();
             }

@@ -257,6 +257,13 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// An operator gives each answer once more, not knowing that it was taken.
+    SaidTwice {
+        /// About which device.
+        device: usize,
+        /// So long after.
+        after: Duration,
+    },
     /// Notifications were lost on their way to who is to take them: all devices are looked at.
     Gap(Duration),
     /// The next command to the device takes longer than anybody waits for it, and more happens meanwhile.
@@ -378,6 +385,7 @@ impl Trouble {
             | Self::Secured(_)
             | Self::Forgetful(_)
             | Self::Gap(_)
+            | Self::SaidTwice { .. }
             | Self::DiskFull { .. }
             | Self::Edit { .. }
             | Self::EditOnTrial { cut: None, .. }
@@ -394,6 +402,7 @@ impl Trouble {
         match self {
             Self::Deaf(_)
             | Self::Gap(_)
+            | Self::SaidTwice { .. }
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
@@ -416,6 +425,14 @@ impl Trouble {
     pub(crate) const fn misfit(&self) -> Option<(usize, Quality)> {
         match self {
             Self::Misfit { device, image } => Some((*device, *image)),
+            _ => None,
+        }
+    }
+
+    /// How long after it an answer about the device is given once more.
+    pub(crate) fn said_twice(&self, place: usize) -> Option<Duration> {
+        match self {
+            Self::SaidTwice { device, after } if *device == place => Some(*after),
             _ => None,
         }
     }

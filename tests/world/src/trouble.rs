@@ -150,7 +150,8 @@ impl World {
             | Trouble::Misfit { .. }
             | Trouble::Single(_)
             | Trouble::Network { .. }
-            | Trouble::Loss(_) => {}
+            | Trouble::Loss(_)
+            | Trouble::SaidTwice { .. } => {}
         }
     }
 

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use engine::director::{Effect, Input, Turn, Write};
+use engine::director::{Effect, Inputs, Turn, Write};
 use upgrade::Time;
 use upgrade::run::{Step, Story};
 
-use crate::invariants::one_run_at_a_time;
+use crate::invariants::{an_answer_is_to_the_question_that_is_open, one_run_at_a_time};
 use crate::manager::{Channel, Committing, Message, Part};
 use crate::store::Refused;
 use crate::unit::Unit;
@@ -14,15 +14,33 @@ use crate::world::{Item, World};
 
 impl World {
     pub(crate) fn run_director(&mut self) {
+        while let Some(manager) = &mut self.manager
+            && manager.committing.is_none()
+            && manager.given_back.is_none()
+        {
+            let mut inputs = manager.inbox.take();
+            inputs.judge_time(manager.director.next_deadline(), Time::from(self.now));
+            if inputs.is_empty() {
+                return self.director_due();
+            }
+            self.turn(inputs);
+        }
+    }
+
+    /// What could not be stored is tried again, before anything that came since.
+    pub(crate) fn retry(&mut self) {
+        if let Some(inputs) = self.manager.as_mut().and_then(|manager| manager.given_back.take()) {
+            self.turn(inputs);
+            self.run_director();
+        }
+    }
+
+    fn turn(&mut self, inputs: Inputs) {
         let now = Time::from(self.now);
         let Some(manager) = &mut self.manager else { return };
-        if manager.committing.is_some() || manager.inbox.is_empty() {
-            return;
-        }
-        let inputs = std::mem::take(&mut manager.inbox);
-        let turn = manager.director.turn(&inputs, now);
+        let turn = manager.director.turn(inputs.as_slice(), now);
         if turn.transaction.writes.is_empty() {
-            self.checks.cancelled(&inputs, &self.store);
+            self.checks.cancelled(inputs.as_slice(), &self.store);
             return self.perform(turn);
         }
         manager.committing = Some(Committing { inputs, turn });
@@ -35,44 +53,37 @@ impl World {
         if self.step() {
             return;
         }
-        let Some(Committing { inputs, turn }) =
+        let Some(Committing { mut inputs, turn }) =
             self.manager.as_mut().and_then(|manager| manager.committing.take())
         else {
             return;
         };
-        match self.store.commit(&turn.transaction.writes) {
+        let writes = &turn.transaction.writes;
+        let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), writes, &self.store);
+        match self.store.commit(writes) {
             Ok(()) => {}
             Err(Refused::Conflict(run)) => {
                 return self.judge(one_run_at_a_time(run));
             }
             Err(Refused::Full) => {
                 self.checks.hindered();
-                // All but operators' words waits, in its order.
+                inputs.hinder();
                 let life = self.life;
                 let Some(manager) = &mut self.manager else { return };
-                let is_of_operator = |input: &Input| {
-                    matches!(
-                        input,
-                        Input::Start(_) | Input::Operator { .. } | Input::Cancel(_) | Input::StopOperation(_)
-                    )
-                };
-                // What was due meanwhile proves nothing: each run looks first.
-                let is_dropped =
-                    |input: &Input| is_of_operator(input) || matches!(input, Input::Clock | Input::Hindered);
-                let later = std::mem::take(&mut manager.inbox);
-                let kept = inputs.into_iter().chain(later).filter(|input| !is_dropped(input));
-                manager.inbox = std::iter::once(Input::Hindered).chain(kept).collect();
-                manager.committing = Some(Committing { inputs: Vec::new(), turn: Turn::default() });
+                // Who says something meanwhile is refused.
+                manager.inbox.words.clear();
+                manager.given_back = Some(inputs);
                 return self.put(Duration::from_secs(1), Item::Message { life, message: Message::Retry });
             }
         }
+        self.judge(answered);
         for write in &turn.transaction.writes {
             let calm = self.quiet_since.map(|since| self.now - since);
             let now = Time::from(self.now);
             let checked = self.checks.committed(write, &self.units, &self.store, now, calm);
             self.judge(checked);
         }
-        self.checks.cancelled(&inputs, &self.store);
+        self.checks.cancelled(inputs.as_slice(), &self.store);
         if self.step() {
             return;
         }
@@ -93,6 +104,10 @@ impl World {
             }
             self.effect(effect);
         }
+        self.director_due();
+    }
+
+    fn director_due(&mut self) {
         let deadline = self.manager.as_ref().and_then(|manager| manager.director.next_deadline());
         self.due(Part::Director, deadline.map(Duration::from));
     }

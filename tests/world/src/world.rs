@@ -82,6 +82,8 @@ pub(crate) enum Item {
     Start,
     /// An operator looks at the run of a device.
     Operator(usize),
+    /// An operator says what was said before.
+    SaidAgain(Box<engine::director::Input>),
     /// The manager's converter is done.
     Converted { life: u32, convert: Box<engine::director::Convert> },
 }
@@ -235,6 +237,7 @@ impl World {
                 Trouble::Network { lost, doubled, damaged } => {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }
+                Trouble::SaidTwice { .. } => {}
                 Trouble::Loss(lost) => lost_besides = lost_besides.max(*lost),
                 Trouble::PowerCutAfter { device, events, .. } => {
                     if let Some(unit) = units.get_mut(*device) {
@@ -382,6 +385,7 @@ impl World {
             Item::Quiet => self.be_quiet(),
             Item::Start => self.start(),
             Item::Operator(place) => self.operate(place),
+            Item::SaidAgain(word) => self.send_input(Channel::Operator, *word),
             Item::Converted { life, convert: job } => {
                 if life == self.life && self.manager.is_some() {
                     let done = convert(job.run, &job.set, job.format, &mut self.store);

@@ -67,6 +67,12 @@ pub enum Input {
     Clock,
 }
 
+impl Input {
+    pub(super) const fn is_of_operator(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Operator { .. } | Self::Cancel(_) | Self::StopOperation(_))
+    }
+}
+
 /// What follows from a batch of messages.
 #[derive(Debug, Default)]
 pub struct Turn {

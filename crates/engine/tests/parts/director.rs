@@ -1,6 +1,7 @@
 //! The director proposes and changes nothing itself; what it proposes is numbered, and what need not last is not
 //! written (rows B9, H5).
 
+mod inputs;
 mod outcomes;
 mod world;
 

@@ -85,7 +85,7 @@ impl Loop {
             Input::Start(entry) if entry.run.device.id == device.id => Some(entry.run.id),
             _ => None,
         };
-        let open = self.director.run_of(device.id).or_else(|| batch.inputs.iter().find_map(begun));
+        let open = self.director.run_of(device.id).or_else(|| batch.inputs.as_slice().iter().find_map(begun));
         if let Some(run) = open {
             return Err(Refusal::from(&StoreError::OpenRun { device: device.entry.name, run }));
         }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::fmt::{self, Write as _};
 
-use engine::director::{Told, Write};
+use engine::director::{Input, Told, Write};
 use iad_sim::device::{CallAdmission, Durable};
 use upgrade::run::{AnswerKind, Ending, Goal, Outcome, Policy, State, Story};
 use upgrade::{Kind, Profile, Protocol, Run, RunId, StoredFile};
@@ -51,6 +51,31 @@ pub(super) fn again_is_tried(known: &mut Known, run: &Run, told: &[Told]) -> Che
         }
         _ => Ok(()),
     }
+}
+
+/// Between a question and an answer lies a night: what was said to another question than the one that is open answers nothing.
+/// `store` is what was known before.
+pub(crate) fn an_answer_is_to_the_question_that_is_open(
+    inputs: &[Input],
+    writes: &[Write],
+    store: &Store,
+) -> Checked {
+    for write in writes {
+        let answered = |told: &Told| matches!(told.story, Story::Answered { answer: Some(_) });
+        let open = match store.runs.get(&write.run.id).map(|stored| &stored.run.state) {
+            Some(State::Asking(question)) => Some(question.asked_at),
+            _ => None,
+        };
+        let is_to_it = |input: &Input| match input {
+            Input::Operator { run, asked_at, .. } => *run == write.run.id && Some(*asked_at) == open,
+            _ => false,
+        };
+        if write.stories.iter().any(answered) && !inputs.iter().any(is_to_it) {
+            let what = format!("run {}: {open:?} was open", write.run.id);
+            return broken("an_answer_is_to_the_question_that_is_open", what);
+        }
+    }
+    Ok(())
 }
 
 /// Who is asked at night answers in the morning: a question is closed for want of an answer when the time is over that the operator

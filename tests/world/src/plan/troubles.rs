@@ -31,7 +31,7 @@ impl Default for Weights {
     fn default() -> Self {
         let own = |(name, weight): &(&str, u64)| ((*name).to_owned(), *weight);
         let faults = FAULTS.iter().map(|(kind, weight)| (name_of(*kind), *weight));
-        Self(OF_DEVICES.iter().chain(&OF_WORLDS).map(own).chain(faults).collect())
+        Self(OF_DEVICES.iter().chain(&OF_WORLDS).chain([&CALM]).map(own).chain(faults).collect())
     }
 }
 
@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 29] = [
+const OF_DEVICES: [(&str, u64); 30] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -82,6 +82,7 @@ const OF_DEVICES: [(&str, u64); 29] = [
     ("edit-backed-up", 250),
     ("cancel", 80),
     ("stop", 80),
+    ("said-twice", 80),
     ("late-command", 250),
     ("rival", 100),
     ("replaced", 60),
@@ -96,6 +97,13 @@ const OF_DEVICES: [(&str, u64); 29] = [
 /// What happens to all, or to the manager.
 const OF_WORLDS: [(&str, u64); 5] =
     [("network", 600), ("loss", 500), ("kill", 600), ("gap", 200), ("disk-full", 130)];
+
+/// So many of a thousand worlds are calm: of all kinds of trouble they have but a few. What must happen where nothing
+/// stands in its way is seen there.
+const CALM: (&str, u64) = ("calm", 250);
+
+/// A calm world goes without so many of a thousand kinds.
+const WITHOUT: u64 = 700;
 
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
@@ -125,7 +133,11 @@ const FAULTS: [(FaultKind, u64); 20] = [
 
 pub(super) fn draw(seed: u64, devices: usize, weights: &Weights) -> Vec<Trouble> {
     let mut drawn = Vec::new();
+    let calm = Random::new(seed ^ stream(CALM.0, 0)).permille(weights.of(CALM.0));
     let mut add = |name: &str, place: usize, draw: Draw<'_>| {
+        if calm && Random::new(seed ^ stream(CALM.0, 0) ^ stream(name, 0)).permille(WITHOUT) {
+            return;
+        }
         let mut random = Random::new(seed ^ stream(name, place));
         let before = drawn.len();
         while drawn.len() < before + MOST && random.permille(weights.of(name)) {
@@ -206,6 +218,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
         "cancel" => Trouble::Cancel { device, at },
         "stop" => Trouble::Stop { device, at },
+        "said-twice" => Trouble::SaidTwice { device, after: random.span(1_000, 400_000) },
         "late-command" => {
             let by = random.span(1_000, 20_000);
             let meanwhile = match random.below(8) {
