@@ -59,6 +59,10 @@ pub struct Operation {
     /// Whether the device told of something before the answer to its SET came: a look is due with that.
     #[serde(default)]
     pub heard: bool,
+    /// An operator wants it stopped, and the device has not answered that yet. It is told after the next look, which shows that
+    /// it is this device that is told.
+    #[serde(default)]
+    pub stop: bool,
 }
 
 /// Where an operation stands.
@@ -107,9 +111,6 @@ pub enum State {
         /// Whether the device said that it was done before it was asked what is awaited now.
         #[serde(default)]
         claimed: bool,
-        /// An operator wants it stopped: that is sent after the next look, which tells that it is this device that is told.
-        #[serde(default)]
-        stop: bool,
     },
     /// Done, by evidence.
     Done {
@@ -267,6 +268,7 @@ impl Operation {
             deadline: None,
             watched: None,
             heard: false,
+            stop: false,
         }
     }
 
@@ -295,6 +297,7 @@ impl Operation {
             deadline,
             watched,
             heard,
+            stop,
         } = self;
         state.lasts_as(&other.state)
             && *task == other.task
@@ -304,7 +307,8 @@ impl Operation {
             && *sent_at == other.sent_at
             && *before == other.before
             && *transfers == other.transfers
-            && (*deadline, *watched, *heard) == (other.deadline, other.watched, other.heard)
+            && (*deadline, *watched) == (other.deadline, other.watched)
+            && (*heard, *stop) == (other.heard, other.stop)
     }
 
     /// Whether it, or the operation that it repeats, may have written to the device.
@@ -352,15 +356,14 @@ impl State {
                     stopping,
                     done_at,
                     claimed,
-                    stop,
                     progress: _,
                     moved: _,
                     next: _,
                     again: _,
                     whole: _,
                 },
-                Self::Underway { stopping: others, done_at: at, claimed: also, stop: too, .. },
-            ) => (stopping, done_at, claimed, stop) == (others, at, also, too),
+                Self::Underway { stopping: others, done_at: at, claimed: also, .. },
+            ) => (stopping, done_at, claimed) == (others, at, also),
             (one, other) => one == other,
         }
     }

@@ -94,6 +94,8 @@ impl Operation {
             }
             Sight::Ready => match refused {
                 Some(why) => self.fail(Cause::Refused(why)),
+                // The manager was restarted before the device was told.
+                None if self.stop => self.fail(Cause::Stopped),
                 None => self.open(reading, around, now),
             },
             Sight::Leftover(id) => self.stop_leftover(id, around, now),

@@ -91,11 +91,10 @@ impl Operation {
                 Ok(next.fail(Cause::Stopped))
             }
             (State::Underway { .. }, Event::Stop) => Ok(next.stop()),
-            // The answer to that abort.
             (
                 State::Underway { stopping: true, .. },
                 Event::Accepted | Event::SetRefused(_) | Event::Unanswered,
-            ) => Ok(next.ask(Scope::Whole)),
+            ) => Ok(next.aborted(event)),
 
             (
                 State::Looking { .. }

@@ -4,7 +4,7 @@ use super::commanding::order;
 use super::evidence::Finding;
 use super::looking::wrong_software;
 use super::step::{Rejected, Step, Surroundings};
-use super::{Cause, Effect, Notice, Operation, Seen, State, Task, Transfer};
+use super::{Cause, Effect, Event, Notice, Operation, Seen, State, Task, Transfer};
 use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::Reading;
 use crate::{TicketName, Time};
@@ -20,7 +20,6 @@ impl Operation {
             stopping: false,
             done_at: None,
             claimed: false,
-            stop: false,
         };
         self
     }
@@ -54,8 +53,7 @@ impl Operation {
             }
             finding => finding,
         };
-        let State::Underway { progress, moved, next, again, whole, done_at, claimed, stop, .. } =
-            &mut self.state
+        let State::Underway { progress, moved, next, again, whole, done_at, claimed, .. } = &mut self.state
         else {
             return (self, Vec::new());
         };
@@ -89,7 +87,7 @@ impl Operation {
                 }
             }
         }
-        if std::mem::take(stop) {
+        if self.stop {
             let (next, aborts) = self.abort(around);
             return (next, [effects, aborts].concat());
         }
@@ -188,13 +186,17 @@ impl Operation {
 
     /// It is to be stopped, once the device is seen: at its address may be another one by now.
     pub(super) fn stop(mut self) -> (Self, Vec<Effect>) {
-        if let State::Underway { next, stop, .. } = &mut self.state {
-            *stop = true;
-            if next.is_some() {
-                return self.ask(Scope::Whole);
-            }
+        self.stop = true;
+        match self.state {
+            State::Underway { next: Some(_), .. } => self.ask(Scope::Whole),
+            _ => (self, Vec::new()),
         }
-        (self, Vec::new())
+    }
+
+    /// The abort was answered, or not: it is looked at once more, and told once more if it did not answer.
+    pub(super) fn aborted(mut self, event: &Event) -> (Self, Vec<Effect>) {
+        self.stop &= matches!(event, Event::Unanswered);
+        self.ask(Scope::Whole)
     }
 
     fn abort(mut self, around: Surroundings<'_>) -> (Self, Vec<Effect>) {

@@ -10,7 +10,8 @@ impl Turn<'_> {
     pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
         // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
-        let other = matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
+        let other = operation.stop
+            || matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
         let returning = self.run.returning;
         if broken_by_us && !other && (returning || !self.run.is_closing()) {
             return self.begin(step, again(operation, &self.run));

@@ -388,3 +388,34 @@ fn what_an_operator_has_stopped_is_looked_at_first() {
     world.device.unique_id = own;
     world.until(|world| world.count(Command::Abort) == 1);
 }
+
+/// Whoever stops an operation was told that it is heeded: neither a manager that is killed before the device was told, nor a lost
+/// command, forgets that.
+#[test]
+fn what_an_operator_has_stopped_stays_stopped_whatever_is_lost() {
+    let stopped = || {
+        let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+        assert!(world.give(&Event::StopOperation));
+        world
+    };
+    let killed = || {
+        let mut world = stopped();
+        world.kill_manager();
+        world
+    };
+    let mut never_begun = killed();
+    never_begun.device.work = None;
+    let mut lost = stopped();
+    lost.device.faults.entry(Command::Abort).or_default().push_back(Fault::SetLost);
+    for (aborts, world) in [(1, killed()), (0, never_begun), (2, lost)] {
+        let world = world.on();
+        let asked = world.question().failure.as_ref().map(|failure| failure.step);
+        assert_eq!(asked, Some(Step::Downloading), "{}", world.told());
+        assert_eq!(
+            (world.count(Command::Abort), world.count(Command::Download)),
+            (aborts, 1),
+            "{}",
+            world.told()
+        );
+    }
+}
