@@ -36,9 +36,9 @@ pub struct ServeOptions {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:69")]
     pub tftp: SocketAddr,
 
-    /// How much it does
+    /// How fast files go over
     #[command(flatten)]
-    pub tftp_limits: TftpLimits,
+    pub file_limits: FileLimits,
 
     /// Where the FTP server listens; off: nowhere
     #[arg(long, value_name = "ADDRESS:PORT|off", default_value = "[::]:21")]
@@ -104,20 +104,20 @@ impl FtpTls {
     }
 }
 
-/// How fast files go over by TFTP, and how many at once.
+/// How fast files go over, and how many at once.
 #[derive(Debug, Clone, Args)]
-pub struct TftpLimits {
-    /// Bits a second of all TFTP transfers together, such as 20M; default: no limit
-    #[arg(long = "tftp-bandwidth", value_name = "RATE")]
+pub struct FileLimits {
+    /// Bits a second of all file transfers together, such as 20M; default: no limit
+    #[arg(long = "bandwidth", value_name = "RATE")]
     pub all: Option<Bandwidth>,
 
-    /// Bits a second of each TFTP transfer, such as 512k; default: no limit
-    #[arg(long = "tftp-transfer-bandwidth", value_name = "RATE")]
+    /// Bits a second of each file transfer, such as 512k; default: no limit
+    #[arg(long = "transfer-bandwidth", value_name = "RATE")]
     pub each: Option<Bandwidth>,
 
-    /// Bits a second of all TFTP transfers over the link to the devices of a network, such as 10.1.0.0/16=2M; may be given several
+    /// Bits a second of all file transfers over the link to the devices of a network, such as 10.1.0.0/16=2M; may be given several
     /// times
-    #[arg(long = "tftp-link", value_name = "NETWORK=RATE")]
+    #[arg(long = "link-bandwidth", value_name = "NETWORK=RATE")]
     pub links: Vec<LinkBandwidth>,
 
     /// TFTP transfers at once; further devices wait for their turn
@@ -129,13 +129,13 @@ pub struct TftpLimits {
 /// As many as there is memory for in any case.
 const MOST_TRANSFERS: usize = 16_384;
 
-impl Default for TftpLimits {
+impl Default for FileLimits {
     fn default() -> Self {
         Self { all: None, each: None, links: Vec::new(), transfers: MOST_TRANSFERS }
     }
 }
 
-impl TftpLimits {
+impl FileLimits {
     /// As the file server takes them.
     pub fn settings(&self) -> Settings {
         let rates = Rates { all: self.all.map(Bandwidth::bytes), each: self.each.map(Bandwidth::bytes) };

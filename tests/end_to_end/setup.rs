@@ -7,7 +7,7 @@ use std::path::Path;
 use iad_sim::device::image::{BootBehaviour, Plan, make};
 use iad_sim::device::{Settings, Timing};
 use iad_sim::net::SimulatorSettings;
-use iadms::config::{FtpListen, FtpTls, PortRange, ServeOptions, TftpLimits};
+use iadms::config::{FileLimits, FtpListen, FtpTls, PortRange, ServeOptions};
 use iadms::credential::{NewCredential, Secrets, UserEntry};
 use iadms::seal::Key;
 use snmp::usm::{Authentication, Privacy, User};
@@ -68,7 +68,7 @@ pub(crate) struct Setup {
     /// Whether the devices send notifications.
     pub(crate) notify: bool,
     /// How fast the manager serves files, and how many at once.
-    tftp_limits: TftpLimits,
+    file_limits: FileLimits,
     /// Which laboratory of this process it is.
     number: u16,
 }
@@ -94,13 +94,13 @@ impl Default for Setup {
             read_write_users: vec![user()],
             ..SimulatorSettings::default()
         };
-        let tftp_limits = TftpLimits::default();
+        let file_limits = FileLimits::default();
         Self {
             simulator,
             kind: None,
             profile: String::new(),
             notify: true,
-            tftp_limits,
+            file_limits,
             number: number.into(),
         }
     }
@@ -120,8 +120,8 @@ impl Setup {
     }
 
     /// The manager serves files no faster, and no more at once.
-    pub(crate) fn tftp_limits(mut self, limits: TftpLimits) -> Self {
-        self.tftp_limits = limits;
+    pub(crate) fn file_limits(mut self, limits: FileLimits) -> Self {
+        self.file_limits = limits;
         self
     }
 
@@ -193,7 +193,7 @@ impl Setup {
             notifications,
             tftp,
             ftp: FtpListen::At(ftp),
-            tftp_limits: self.tftp_limits.clone(),
+            file_limits: self.file_limits.clone(),
             ftp_tls: FtpTls::default(),
             ftp_passive_ports: PortRange(0..=0),
             server_address: vec![address.ip()],

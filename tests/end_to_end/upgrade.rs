@@ -3,7 +3,7 @@
 use iad_sim::device::image::Plan;
 use iad_sim::device::{BootReason, BufferState, Command, ServerProtocol};
 use iad_sim::fault::{Fault, FaultKind, Phase};
-use iadms::config::TftpLimits;
+use iadms::config::FileLimits;
 use upgrade::Protocol;
 use upgrade::operation::Cause;
 use upgrade::run::{Answer, Goal, Outcome, Policy, Step, Story};
@@ -63,14 +63,14 @@ async fn h09_the_device_loads_the_image_by_ftp() {
 
 #[tokio::test]
 async fn h09_several_devices_at_once() {
-    five_at_once(TftpLimits::default()).await;
+    five_at_once(FileLimits::default()).await;
 }
 
 /// Devices for whose files there is no room wait, and are served one after the other, no faster than is said.
 #[tokio::test]
 async fn h09_several_devices_at_once_and_one_file_at_a_time() {
     let bandwidth = |text: &str| Some(text.parse().expect("a bandwidth"));
-    five_at_once(TftpLimits {
+    five_at_once(FileLimits {
         all: bandwidth("20M"),
         each: bandwidth("10M"),
         links: vec!["127.0.0.0/8=15M".parse().unwrap()],
@@ -79,8 +79,8 @@ async fn h09_several_devices_at_once_and_one_file_at_a_time() {
     .await;
 }
 
-async fn five_at_once(tftp_limits: TftpLimits) {
-    let laboratory = Laboratory::with(Setup::default().devices(5).tftp_limits(tftp_limits)).await;
+async fn five_at_once(file_limits: FileLimits) {
+    let laboratory = Laboratory::with(Setup::default().devices(5).file_limits(file_limits)).await;
     let image = laboratory.image(&plan("2.0"));
     let mut runs = Vec::new();
     for device in laboratory.simulator.devices() {

@@ -13,7 +13,7 @@
 //! - a new beginning otherwise: the device restarted, and the dead transfer makes room.
 //!
 //! Where [`Settings`] limit how fast files go over, or how many at once, transfers wait: those that run take turns by the bytes that
-//! they sent, and those that are to begin stand in a row.
+//! they sent, and those that are to begin stand in a row. By FTP a transfer asks for leave before it moves bytes.
 
 mod chunks;
 mod ftp;
@@ -42,9 +42,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use tftp::{DecodeError, Failure, Limits, Packet, Receiver, Request, Sender, Timing};
-use upgrade::{Content, Direction, Protocol, Ticket, TicketName};
+use upgrade::{Content, Direction, Protocol, Ticket};
 
 use self::chunks::Chunks;
+use self::ftp::FtpTransfer;
 use self::links::{LinkId, Links};
 use self::outbox::{Outbox, Owner, Reply};
 use self::pace::{Pace, most_transfers};
@@ -93,15 +94,15 @@ impl Default for Settings {
     }
 }
 
-/// All tickets, and all transfers by TFTP.
+/// All tickets, and all transfers.
 #[derive(Debug)]
 pub struct FileServer {
     settings: Settings,
     tickets: Tickets,
     sessions: BTreeMap<TransferId, Session>,
     by_peer: BTreeMap<SocketAddr, TransferId>,
-    ftp: BTreeMap<TransferId, TicketName>,
-    /// Sessions that may have something to send, in turn.
+    ftp: BTreeMap<TransferId, FtpTransfer>,
+    /// Transfers that may have something to send, in turn.
     links: Links,
     deadlines: BTreeSet<(Duration, TransferId)>,
     /// Of all transfers together.
@@ -207,14 +208,16 @@ impl FileServer {
             let length = buffer.len();
             return Some((port, Transmit { peer, local, segment_size: length, length }));
         }
-        if !self.pace.is_free(now) {
-            return None;
-        }
         let rates = self.settings.rates;
-        while let Some(id) = self.links.pop(now) {
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
+        while self.pace.is_free(now)
+            && let Some(id) = self.links.pop(now)
+        {
+            let Some(session) = self.sessions.get_mut(&id) else {
+                self.ftp_turn(id, now);
+                continue;
+            };
             let Session { port, peer, local, link, .. } = *session;
-            if (rates.all.is_some() || self.links.rate(link).is_some()) && session.owes_a_turn() {
+            if (rates.all.is_some() || self.links.rate(link).is_some()) && session.share.owes_a_turn() {
                 self.links.push(link, id);
                 continue;
             }
@@ -398,7 +401,7 @@ impl FileServer {
                     session.handle(packet, now);
                     if let Packet::Data { .. } = packet {
                         // What a device sends is slowed by answering it later.
-                        session.pace.spend(datagram.bytes.len(), self.settings.rates.each, now);
+                        session.share.spend(datagram.bytes.len(), self.settings.rates.each, now);
                         self.pace.spend(datagram.bytes.len(), self.settings.rates.all, now);
                         self.links.spend(session.link, datagram.bytes.len(), now);
                     }

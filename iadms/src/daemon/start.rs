@@ -189,7 +189,7 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
         ftp,
         figures: Arc::clone(&transferring),
     };
-    let run = net::file_server::run(FileServer::new(options.tftp_limits.settings()), connections, clock);
+    let run = net::file_server::run(FileServer::new(options.file_limits.settings()), connections, clock);
     parts.start(file_server, run).map_err(no_thread)?;
     let northbound = Part::new("northbound sender").map_err(no_thread)?;
     let sockets = northbound.open(Sockets::unbound)?;

@@ -57,7 +57,7 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
     let (mut answers_out, mut packets) = (Outgoing::default(), Outgoing::default());
     let mut buffer = Vec::new();
     let mut answers = Vec::new();
-    let mut stops: BTreeMap<TransferId, oneshot::Sender<()>> = BTreeMap::new();
+    let mut guests = FtpGuests::default();
     let mut refusals = Refusals::default();
     loop {
         let mut busy = false;
@@ -82,9 +82,7 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
             // A director that ended hears nothing; its orders have ended too.
             let _ = reports.send(report);
         }
-        while let Some(transfer) = server.poll_ftp_stop() {
-            let _ = stops.remove(&transfer).map(|stop| stop.send(()));
-        }
+        guests.tell(&mut server);
         figures.running.store(server.transfers() as u64, Ordering::Relaxed);
         figures.waiting.store(server.waiting() as u64, Ordering::Relaxed);
         if busy {
@@ -115,7 +113,7 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
                 Some(order) => server.order(order, clock.elapsed()),
                 None => return Ok(()),
             },
-            Some(call) = ftp.recv() => answer_ftp(&mut server, call, &mut stops, clock),
+            Some(call) = ftp.recv() => guests.answer(&mut server, call, clock),
             () = clock.sleep_until(server.next_deadline()) => {}
         }
     }
@@ -152,32 +150,52 @@ impl Refusals {
     }
 }
 
-/// Answers what FTP asks. One that no longer waits for its answer has closed its connection.
-fn answer_ftp(
-    server: &mut FileServer,
-    call: FtpCall,
-    stops: &mut BTreeMap<TransferId, oneshot::Sender<()>>,
-    clock: Clock,
-) {
-    let now = clock.elapsed();
-    match call {
-        FtpCall::Login { user, password, address, reply } => {
-            let _ = reply.send(server.ftp_login(&user, &password, address, now));
+/// Transfers by FTP that wait to be told something.
+#[derive(Default)]
+struct FtpGuests {
+    stops: BTreeMap<TransferId, oneshot::Sender<()>>,
+    asking: BTreeMap<TransferId, oneshot::Sender<usize>>,
+}
+
+impl FtpGuests {
+    /// Tells who has to end, and who may move bytes.
+    fn tell(&mut self, server: &mut FileServer) {
+        while let Some(transfer) = server.poll_ftp_stop() {
+            self.asking.remove(&transfer);
+            let _ = self.stops.remove(&transfer).map(|stop| stop.send(()));
         }
-        FtpCall::Size { run, name, address, reply } => {
-            let _ = reply.send(server.ftp_size(run, &name, address, now));
+        while let Some((transfer, bytes)) = server.poll_ftp_leave() {
+            let _ = self.asking.remove(&transfer).map(|reply| reply.send(bytes));
         }
-        FtpCall::Begin { run, name, address, direction, stop, reply } => {
-            let granted = server.ftp_begin(run, &name, address, direction, now);
-            if let Ok(grant) = &granted {
-                stops.insert(grant.transfer, stop);
+    }
+
+    /// Answers what FTP asks. One that no longer waits for its answer has closed its connection.
+    fn answer(&mut self, server: &mut FileServer, call: FtpCall, clock: Clock) {
+        let now = clock.elapsed();
+        match call {
+            FtpCall::Login { user, password, address, reply } => {
+                let _ = reply.send(server.ftp_login(&user, &password, address, now));
             }
-            let _ = reply.send(granted);
-        }
-        FtpCall::Progress { transfer, bytes } => server.ftp_progress(transfer, bytes),
-        FtpCall::End { transfer, outcome } => {
-            stops.remove(&transfer);
-            server.ftp_end(transfer, outcome);
+            FtpCall::Size { run, name, address, reply } => {
+                let _ = reply.send(server.ftp_size(run, &name, address, now));
+            }
+            FtpCall::Begin { run, name, address, direction, stop, reply } => {
+                let granted = server.ftp_begin(run, &name, address, direction, now);
+                if let Ok(grant) = &granted {
+                    self.stops.insert(grant.transfer, stop);
+                }
+                let _ = reply.send(granted);
+            }
+            FtpCall::Ask { transfer, bytes, reply } => {
+                self.asking.insert(transfer, reply);
+                server.ftp_ask(transfer, bytes, now);
+            }
+            FtpCall::Progress { transfer, bytes } => server.ftp_progress(transfer, bytes),
+            FtpCall::End { transfer, outcome } => {
+                self.stops.remove(&transfer);
+                self.asking.remove(&transfer);
+                server.ftp_end(transfer, outcome);
+            }
         }
     }
 }

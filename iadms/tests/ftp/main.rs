@@ -7,6 +7,8 @@ mod client;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod paced;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod secured;

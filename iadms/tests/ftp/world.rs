@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use engine::FileServer;
-use engine::file_server::{News, Order, Report, Settings, TransferId};
+use engine::file_server::{News, Order, Report, Settings};
+use iadms::daemon::clock::Clock;
 use iadms::files::Files;
-use iadms::net::ftp::{FtpCall, FtpServer, FtpSettings};
+use iadms::net::file_server::{self, Connections};
+use iadms::net::ftp::{FtpServer, FtpSettings};
+use iadms::net::sockets::Sockets;
+use iadms::net::storage::Storage;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -44,12 +48,30 @@ pub(crate) async fn world() -> World {
 
 impl World {
     pub(crate) async fn at(address: &str, settings: FtpSettings) -> Self {
+        Self::limited(address, settings, Settings::default()).await
+    }
+
+    /// One whose file server limits how fast files go over.
+    pub(crate) async fn limited(address: &str, settings: FtpSettings, limits: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::open(folder.path()).unwrap();
         let (calls, called) = mpsc::channel(16);
         let (orders, ordered) = mpsc::unbounded_channel();
         let (reported, reports) = mpsc::unbounded_channel();
-        tokio::spawn(desk(called, ordered, reported));
+        let (storing, stored) = mpsc::unbounded_channel();
+        let requests = Sockets::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let desk = Connections {
+            transfers: requests.beside().unwrap(),
+            requests,
+            orders: ordered,
+            reports: reported,
+            storage: Storage::start(&files, &storing).unwrap(),
+            stored,
+            ftp: called,
+            figures: Arc::default(),
+        };
+        let clock = Clock::after(Time::from_millis(0));
+        tokio::spawn(file_server::run(FileServer::new(limits), desk, clock));
         let server = FtpServer::bind(address.parse().unwrap(), calls, files.clone(), settings).unwrap();
         let address = server.address();
         let (shutdown, shut_down) = oneshot::channel();
@@ -153,56 +175,4 @@ pub(crate) fn ticket(name: &str, direction: Direction) -> Ticket {
 /// Bytes that differ from place to place.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|place| (place / 7 + place / 65_536) as u8).collect()
-}
-
-async fn desk(
-    mut calls: mpsc::Receiver<FtpCall>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-    reports: mpsc::UnboundedSender<Report>,
-) {
-    let mut server = FileServer::new(Settings::default());
-    let mut stops: BTreeMap<TransferId, oneshot::Sender<()>> = BTreeMap::new();
-    let began = Instant::now();
-    loop {
-        tokio::select! {
-            Some(order) = orders.recv() => server.order(order, began.elapsed()),
-            Some(call) = calls.recv() => answer(&mut server, &mut stops, call, began.elapsed()),
-            else => return,
-        }
-        while server.poll_storage().is_some() {}
-        while let Some(transfer) = server.poll_ftp_stop() {
-            let _ = stops.remove(&transfer).map(|stop| stop.send(()));
-        }
-        while let Some(report) = server.poll_report() {
-            let _ = reports.send(report);
-        }
-    }
-}
-
-fn answer(
-    server: &mut FileServer,
-    stops: &mut BTreeMap<TransferId, oneshot::Sender<()>>,
-    call: FtpCall,
-    now: Duration,
-) {
-    match call {
-        FtpCall::Login { user, password, address, reply } => {
-            let _ = reply.send(server.ftp_login(&user, &password, address, now));
-        }
-        FtpCall::Size { run, name, address, reply } => {
-            let _ = reply.send(server.ftp_size(run, &name, address, now));
-        }
-        FtpCall::Begin { run, name, address, direction, stop, reply } => {
-            let granted = server.ftp_begin(run, &name, address, direction, now);
-            if let Ok(grant) = &granted {
-                stops.insert(grant.transfer, stop);
-            }
-            let _ = reply.send(granted);
-        }
-        FtpCall::Progress { transfer, bytes } => server.ftp_progress(transfer, bytes),
-        FtpCall::End { transfer, outcome } => {
-            stops.remove(&transfer);
-            server.ftp_end(transfer, outcome);
-        }
-    }
 }

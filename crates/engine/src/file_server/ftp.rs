@@ -6,11 +6,13 @@
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
-use upgrade::{Content, Digest, Direction, Protocol, RunId, Ticket};
+use upgrade::{Content, Digest, Direction, Protocol, RunId, Ticket, TicketName};
 
 use super::FileServer;
+use super::links::LinkId;
 use super::message::{Cause, News, ToStorage, TransferId};
 use super::outbox::Owner;
+use super::pace::Share;
 use super::refusal::Refusal;
 
 /// Leave for one transfer by FTP.
@@ -22,7 +24,26 @@ pub struct FtpGrant {
     pub content: Content,
     /// Bytes: the size of what is read, the most that may be written.
     pub size: u64,
+    /// Whether [`FileServer::ftp_ask`] is to be asked before bytes move: something limits how fast that is.
+    pub is_paced: bool,
 }
+
+/// A transfer by FTP.
+#[derive(Debug)]
+pub(super) struct FtpTransfer {
+    name: TicketName,
+    link: LinkId,
+    share: Share,
+    /// Bytes for which leave was asked; 0 while none is.
+    asked: usize,
+    /// It waits for its turn.
+    waits: bool,
+    /// When its own rate lets it have one, while it waits for that.
+    due: Option<Duration>,
+}
+
+/// Leave for fewer bytes than this would be asked for more often than it is worth.
+const LEAST_LEAVE: usize = 1460;
 
 /// How a transfer by FTP ended: bytes and digest of the file (of the stored one where it was read, from
 /// `Stored` where it was written), or why not.
@@ -92,8 +113,60 @@ impl FileServer {
         self.tickets.set_transfer(&name, Some(transfer));
         let announced = (direction == Direction::Read).then_some(size);
         self.outbox.report(Owner { name: name.clone(), run }, News::Begun { size: announced });
-        self.ftp.insert(transfer, name);
-        Ok(FtpGrant { transfer, content, size })
+        let link = self.links.of(address);
+        let rates = self.settings.rates;
+        let is_paced = rates.all.or(rates.each).or(self.links.rate(link)).is_some();
+        self.ftp.insert(
+            transfer,
+            FtpTransfer { name, link, share: Share::default(), asked: 0, waits: false, due: None },
+        );
+        Ok(FtpGrant { transfer, content, size, is_paced })
+    }
+
+    /// A transfer wants to move bytes of its file, either way, and waits for leave. It is given by
+    /// [`FileServer::poll_ftp_leave`], once.
+    pub fn ftp_ask(&mut self, transfer: TransferId, bytes: usize, now: Duration) {
+        if let Some(asking) = self.ftp.get_mut(&transfer) {
+            asking.asked = bytes;
+        }
+        self.wake(now);
+        self.ftp_enqueue(transfer);
+    }
+
+    /// Leave that is given: which transfer, and how many of the bytes that it asked for. To be called after
+    /// [`FileServer::poll_transmit`], which gives everybody his turn.
+    pub fn poll_ftp_leave(&mut self) -> Option<(TransferId, usize)> {
+        self.outbox.next_leave()
+    }
+
+    pub(super) fn ftp_enqueue(&mut self, id: TransferId) {
+        if let Some(asking) = self.ftp.get_mut(&id)
+            && asking.asked > 0
+            && !std::mem::replace(&mut asking.waits, true)
+        {
+            self.links.push(asking.link, id);
+        }
+    }
+
+    /// It is the turn of a transfer by FTP.
+    pub(super) fn ftp_turn(&mut self, id: TransferId, now: Duration) {
+        let Some(asking) = self.ftp.get_mut(&id) else { return };
+        asking.waits = false;
+        asking.due = asking.share.free_at(now);
+        if let Some(due) = asking.due {
+            self.deadlines.insert((due, id));
+            return;
+        }
+        if asking.share.owes_a_turn() {
+            return self.ftp_enqueue(id);
+        }
+        let rates = self.settings.rates;
+        let most = rates.burst(self.links.rate(asking.link)).max(LEAST_LEAVE);
+        let leave = std::mem::take(&mut asking.asked).min(most);
+        asking.share.take_turn(leave, rates.each, now);
+        self.pace.spend(leave, rates.all, now);
+        self.links.spend(asking.link, leave, now);
+        self.outbox.leave(id, leave);
     }
 
     /// Tells how far a transfer by FTP is. The shell does so about once a second.
@@ -106,7 +179,7 @@ impl FileServer {
     /// Tells how a transfer by FTP ended. One that was stopped before has ended already, and this is ignored.
     pub fn ftp_end(&mut self, transfer: TransferId, outcome: FtpOutcome) {
         let owner = self.ftp_owner(transfer);
-        self.ftp.remove(&transfer);
+        self.ftp_forget(transfer);
         let Some(owner) = owner else { return };
         let news = match outcome {
             Ok((size, sha256)) => {
@@ -127,6 +200,15 @@ impl FileServer {
         self.outbox.next_stopped()
     }
 
+    /// Whether it was known.
+    pub(super) fn ftp_forget(&mut self, transfer: TransferId) -> bool {
+        let known = self.ftp.remove(&transfer);
+        if let Some(due) = known.as_ref().and_then(|transfer| transfer.due) {
+            self.deadlines.remove(&(due, transfer));
+        }
+        known.is_some()
+    }
+
     /// Reports a refusal; the port it came from is not known here.
     fn ftp_refused(&mut self, address: IpAddr, name: Option<&str>, refusal: Refusal) -> Refusal {
         self.outbox.refused(SocketAddr::new(address, 0), name, refusal);
@@ -134,7 +216,7 @@ impl FileServer {
     }
 
     fn ftp_owner(&self, transfer: TransferId) -> Option<Owner> {
-        let open = self.tickets.get(self.ftp.get(&transfer)?)?;
+        let open = self.tickets.get(&self.ftp.get(&transfer)?.name)?;
         Some(Owner { name: open.ticket.name.clone(), run: open.ticket.run })
     }
 }

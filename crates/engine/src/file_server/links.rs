@@ -16,7 +16,7 @@ use super::pace::{Pace, most_transfers};
 pub struct Link {
     /// The addresses of the devices behind it. Of several networks that hold an address the smallest is its link.
     pub network: IpNet,
-    /// Bytes of TFTP packets each second.
+    /// Bytes of TFTP packets, and of files by FTP, each second.
     pub rate: NonZeroU64,
 }
 

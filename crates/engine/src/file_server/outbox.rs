@@ -41,6 +41,7 @@ pub(super) struct Outbox {
     replies: VecDeque<Reply>,
     storage: VecDeque<ToStorage>,
     stopped: VecDeque<TransferId>,
+    leaves: VecDeque<(TransferId, usize)>,
 }
 
 impl Outbox {
@@ -85,6 +86,11 @@ impl Outbox {
         self.stopped.push_back(transfer);
     }
 
+    /// Tells the FTP server that a transfer may move so many bytes.
+    pub(super) fn leave(&mut self, transfer: TransferId, bytes: usize) {
+        self.leaves.push_back((transfer, bytes));
+    }
+
     pub(super) fn next_report(&mut self) -> Option<Report> {
         let ticket = |(Owner { name, run }, news)| Report::Ticket { name, run, news };
         let progress = |(_, (owner, bytes))| ticket((owner, News::Progress { bytes }));
@@ -105,6 +111,10 @@ impl Outbox {
 
     pub(super) fn next_stopped(&mut self) -> Option<TransferId> {
         self.stopped.pop_front()
+    }
+
+    pub(super) fn next_leave(&mut self) -> Option<(TransferId, usize)> {
+        self.leaves.pop_front()
     }
 
     pub(super) fn refusals_uncounted(&self) -> u64 {

@@ -12,7 +12,10 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 /// A transfer is begun only if each can have so many bytes a second: a device waits a few seconds for a block, and no longer.
 const LEAST_SHARE: u64 = 4096;
 
-/// The most that goes over, in bytes of TFTP packets each second; without a limit where there is none.
+/// Bytes that a transfer moves in its turn, where they are counted: about what the largest packet has that is not fragmented.
+const TURN: usize = 1500;
+
+/// The most that goes over each second, in bytes of TFTP packets and of files by FTP; without a limit where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Of all transfers together.
@@ -63,6 +66,39 @@ impl Pace {
         let takes = bytes as u128 * 1_000_000_000 / u128::from(rate.get());
         let takes = Duration::from_nanos(u64::try_from(takes).unwrap_or(u64::MAX));
         self.free_at = self.free_at.max(now.saturating_sub(MADE_UP)).saturating_add(takes);
+    }
+}
+
+/// What one transfer may move: no more than its own rate, and in turn with others.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    pace: Pace,
+    /// Bytes that it moved beyond its turn.
+    debt: usize,
+}
+
+impl Share {
+    /// When it may move bytes again, if that is yet to come.
+    pub(super) fn free_at(&self, now: Duration) -> Option<Duration> {
+        self.pace.free_at(now)
+    }
+
+    /// Bytes go, in its turn.
+    pub(super) fn take_turn(&mut self, bytes: usize, rate: Option<NonZeroU64>, now: Duration) {
+        self.spend(bytes, rate, now);
+        self.debt = bytes.saturating_sub(TURN);
+    }
+
+    /// Bytes have come.
+    pub(super) fn spend(&mut self, bytes: usize, rate: Option<NonZeroU64>, now: Duration) {
+        self.pace.spend(bytes, rate, now);
+    }
+
+    /// Whether it has to let others go first, who moved less at once.
+    pub(super) const fn owes_a_turn(&mut self) -> bool {
+        let owes = self.debt > 0;
+        self.debt = self.debt.saturating_sub(TURN);
+        owes
     }
 }
 

@@ -11,7 +11,7 @@ use super::Port;
 use super::links::LinkId;
 use super::message::{Cause, News};
 use super::outbox::Owner;
-use super::pace::Pace;
+use super::pace::Share;
 
 /// How often progress is reported.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -22,9 +22,6 @@ const TAKEOVER_SILENCE: Duration = Duration::from_secs(3);
 /// For so long after its end a transfer still takes in what was under way, silently: an error for each packet would
 /// tell nobody anything.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Bytes that a transfer sends in its turn, where they are counted: about what the largest block has that is not fragmented.
-const TURN: usize = 1500;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -42,9 +39,7 @@ pub(super) struct Session {
     pub(super) queued: bool,
     /// The moment it is registered to be looked at again, or sooner than it has to be.
     pub(super) deadline: Option<Duration>,
-    pub(super) pace: Pace,
-    /// Bytes that it sent beyond its turn.
-    debt: usize,
+    pub(super) share: Share,
     heard_at: Duration,
     progress_at: Duration,
     progress_bytes: u64,
@@ -80,8 +75,7 @@ impl Session {
             ended_at: None,
             queued: false,
             deadline: None,
-            pace: Pace::default(),
-            debt: 0,
+            share: Share::default(),
             heard_at: now,
             progress_at: now,
             progress_bytes: 0,
@@ -110,23 +104,15 @@ impl Session {
         now: Duration,
         buffer: &mut Vec<u8>,
     ) -> Option<tftp::Transmit> {
-        if !self.pace.is_free(now) {
+        if self.share.free_at(now).is_some() {
             return None;
         }
         let sent = match &mut self.end {
             End::Sends { sender, .. } => sender.poll_transmit(now, buffer),
             End::Receives { receiver, .. } => receiver.poll_transmit(now, buffer),
         }?;
-        self.pace.spend(sent.length, rate, now);
-        self.debt = sent.length.saturating_sub(TURN);
+        self.share.take_turn(sent.length, rate, now);
         Some(sent)
-    }
-
-    /// Whether it has to let others go first, who sent less at once.
-    pub(super) const fn owes_a_turn(&mut self) -> bool {
-        let owes = self.debt > 0;
-        self.debt = self.debt.saturating_sub(TURN);
-        owes
     }
 
     pub(super) fn next_deadline(&self, now: Duration) -> Option<Duration> {
@@ -136,7 +122,7 @@ impl Session {
         };
         let transfer = transfer.or(self.ended_at.map(|ended_at| ended_at.saturating_add(LINGER)));
         // What is due before it may send comes when it may.
-        self.pace.free_at(now).or(transfer)
+        self.share.free_at(now).or(transfer)
     }
 
     /// Whether it can be forgotten.

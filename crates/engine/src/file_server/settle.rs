@@ -53,7 +53,7 @@ impl FileServer {
         self.waiting.forget(&ticket.name);
         let owner = Owner { name: ticket.name, run: ticket.run };
         match transfer {
-            Some(id) if self.ftp.remove(&id).is_some() => {
+            Some(id) if self.ftp_forget(id) => {
                 self.outbox.stop(id);
                 self.outbox.ask_storage(ToStorage::Discard { transfer: id });
                 self.outbox.end(id, owner, News::Failed { cause });
@@ -218,11 +218,13 @@ impl FileServer {
     }
 
     fn enqueue(&mut self, id: TransferId) {
-        if let Some(session) = self.sessions.get_mut(&id)
-            && !session.queued
-        {
-            session.queued = true;
-            self.links.push(session.link, id);
+        match self.sessions.get_mut(&id) {
+            Some(session) if !session.queued => {
+                session.queued = true;
+                self.links.push(session.link, id);
+            }
+            Some(_) => {}
+            None => self.ftp_enqueue(id),
         }
     }
 }

@@ -46,6 +46,15 @@ pub enum FtpCall {
         /// The leave.
         reply: oneshot::Sender<Result<FtpGrant, Refusal>>,
     },
+    /// May bytes of its file move, either way? To be asked where the grant says so.
+    Ask {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Bytes that could move at once.
+        bytes: usize,
+        /// How many of them may, once it is its turn; dropped where the transfer has to end.
+        reply: oneshot::Sender<usize>,
+    },
     /// How far a transfer is, about once a second.
     Progress {
         /// Which.

@@ -83,7 +83,9 @@ async fn write(
 ) -> Result<(), Cause> {
     let mut rest = piece;
     while !rest.is_empty() {
-        let taken = transfer.moving(output.write(rest)).await?;
+        let most = transfer.may_move(rest.len()).await?;
+        let taken = transfer.moving(output.write(rest.get(..most).unwrap_or(rest))).await?;
+        transfer.moved(taken);
         if taken == 0 {
             return Err(Cause::Device("its data connection takes no more".to_owned()));
         }

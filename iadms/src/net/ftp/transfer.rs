@@ -26,6 +26,8 @@ pub(super) struct Transfer {
     stop: oneshot::Receiver<()>,
     line: watch::Receiver<Line>,
     told_at: Instant,
+    /// Bytes that may move, where something limits how fast they do.
+    leave: usize,
     is_ended: bool,
 }
 
@@ -48,6 +50,7 @@ impl Transfer {
             stop: stopped,
             line: connection.line(),
             told_at: Instant::now(),
+            leave: 0,
             is_ended: false,
         })
     }
@@ -56,20 +59,48 @@ impl Transfer {
         &self.grant
     }
 
+    /// How many of so many bytes may move now; waits until some may.
+    pub(super) async fn may_move(&mut self, bytes: usize) -> Result<usize, Cause> {
+        if !self.grant.is_paced {
+            return Ok(bytes);
+        }
+        if self.leave == 0 {
+            let (reply, leave) = oneshot::channel();
+            let ask = FtpCall::Ask { transfer: self.grant.transfer, bytes, reply };
+            let connection = Arc::clone(&self.connection);
+            let asked = async move {
+                connection.service().desk.send(ask).await.ok()?;
+                leave.await.ok()
+            };
+            // A desk that is gone, or has forgotten the transfer, waits for no file.
+            self.leave = self.unless_over(asked).await?.ok_or(Cause::Withdrawn)?;
+        }
+        Ok(self.leave.min(bytes))
+    }
+
+    /// So many bytes have moved.
+    pub(super) const fn moved(&mut self, bytes: usize) {
+        self.leave = self.leave.saturating_sub(bytes);
+    }
+
     /// Moves bytes, unless the transfer has to end before any has moved.
     pub(super) async fn moving<T>(&mut self, bytes: impl Future<Output = io::Result<T>>) -> Result<T, Cause> {
         let limit = self.connection.service().settings.stall_limit;
+        match self.unless_over(tokio::time::timeout(limit, bytes)).await? {
+            Ok(Ok(moved)) => Ok(moved),
+            Ok(Err(error)) => Err(Cause::Device(format!("its data connection broke: {error}"))),
+            Err(_) => Err(Cause::Silent),
+        }
+    }
+
+    async fn unless_over<T>(&mut self, done: impl Future<Output = T>) -> Result<T, Cause> {
         tokio::select! {
             // What ends the transfer counts before bytes, and before their end.
             biased;
             // Fired or dropped: nobody waits for this file any more.
             _ = &mut self.stop => Err(Cause::Withdrawn),
             line = self.line.wait_for(|line| *line != Line::Open) => Err(line.map_or(Line::Lost, |line| *line).cause()),
-            moved = tokio::time::timeout(limit, bytes) => match moved {
-                Ok(Ok(moved)) => Ok(moved),
-                Ok(Err(error)) => Err(Cause::Device(format!("its data connection broke: {error}"))),
-                Err(_) => Err(Cause::Silent),
-            }
+            done = done => Ok(done),
         }
     }
 

@@ -1,6 +1,5 @@
 //! A device writes a file (STOR, RFC 959 section 4.1.3). It is on the disk before the device hears so.
 
-use std::io;
 use std::sync::Arc;
 
 use engine::file_server::{Cause, FtpOutcome};
@@ -65,11 +64,12 @@ async fn fill(
     piece: &mut Vec<u8>,
 ) -> Result<bool, Cause> {
     while piece.len() < PIECE_BYTES {
-        let room = PIECE_BYTES - piece.len();
-        let read = async { io::Result::Ok(input.take(room as u64).read_buf(piece).await? == 0) };
-        if transfer.moving(read).await? {
+        let room = transfer.may_move(PIECE_BYTES - piece.len()).await?;
+        let read = transfer.moving(input.take(room as u64).read_buf(piece)).await?;
+        if read == 0 {
             return Ok(true);
         }
+        transfer.moved(read);
     }
     Ok(false)
 }

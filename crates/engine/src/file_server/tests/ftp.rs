@@ -57,6 +57,7 @@ fn a_ticket_is_good_for_one_whole_transfer() {
     let now = world.now;
     assert_eq!(world.server.ftp_size(RUN, "image1", DEVICE, now), Ok(1000));
     let grant = world.server.ftp_begin(RUN, "image1", DEVICE, Direction::Read, now).unwrap();
+    assert!(!grant.is_paced, "nothing is limited");
     assert_eq!((grant.size, grant.content), (1000, Content::Stored { digest: digest(b"image") }));
     world.server.ftp_progress(grant.transfer, 500);
     world.pump();

@@ -3,12 +3,13 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use tftp::Options;
-use upgrade::TicketName;
+use upgrade::{Content, Direction, Protocol, Ticket, TicketName};
 
-use super::world::{SECOND, World, address, bytes};
-use crate::file_server::{Link, News, Order, Rates, Refusal, Settings};
+use super::world::{SECOND, World, address, bytes, digest, ticket};
+use crate::file_server::{Cause, FtpGrant, Link, News, Order, Rates, Refusal, Settings, TransferId};
 
 fn peer(number: usize) -> String {
     format!("127.0.5.1:{}", 3000 + number)
@@ -211,4 +212,94 @@ fn those_for_whom_a_link_is_too_thin_wait_and_others_begin() {
     assert_eq!(world.refusals(), []);
     assert!((0..5).all(|number| world.device(&at(1, number)).received == bytes(10_000, number as u64)));
     assert_eq!((world.server.active, world.server.waiting()), (0, 0));
+}
+
+/// Transfers by FTP that each want to move a piece as soon as the one before has moved.
+struct Ftp {
+    grants: Vec<FtpGrant>,
+    moved: Vec<(Duration, TransferId, usize)>,
+}
+
+const PIECE: usize = 256 * 1024;
+
+fn ftp(world: &mut World, transfers: u8) -> Ftp {
+    let grants = (0..transfers).map(|number| {
+        let (name, address) = (format!("ftp{number}"), IpAddr::from([10, 1, 0, 100 + number]));
+        let content = Content::Stored { digest: digest(&[number]) };
+        let ticket = ticket(&name, Direction::Read, content, 1 << 30);
+        let ticket = Ticket { protocol: Protocol::Ftp, address, ..ticket };
+        let run = ticket.run;
+        world.order(Order::Open(ticket));
+        world.server.ftp_begin(run, &name, address, Direction::Read, world.now).unwrap()
+    });
+    Ftp { grants: grants.collect(), moved: Vec::new() }
+}
+
+impl Ftp {
+    /// Asks, and moves what there is leave for, for so long.
+    fn run_for(&mut self, world: &mut World, span: Duration) {
+        let until = world.now + span;
+        let mut waiting = Vec::new();
+        let mut asking: Vec<_> = self.grants.iter().map(|grant| grant.transfer).collect();
+        while world.now < until {
+            for transfer in asking.drain(..) {
+                world.server.ftp_ask(transfer, PIECE, world.now);
+                waiting.push(transfer);
+            }
+            world.run_for(Duration::from_millis(1));
+            while let Some((transfer, bytes)) = world.server.poll_ftp_leave() {
+                assert!(waiting.contains(&transfer) && bytes > 0, "{transfer}: {bytes}");
+                waiting.retain(|other| *other != transfer);
+                asking.push(transfer);
+                self.moved.push((world.now, transfer, bytes));
+            }
+        }
+    }
+
+    fn bytes(&self, number: usize) -> usize {
+        let own = self.grants[number].transfer;
+        self.moved.iter().filter(|(_, transfer, _)| *transfer == own).map(|(.., bytes)| bytes).sum()
+    }
+
+    fn each_second(&self) -> Vec<usize> {
+        let mut seconds = BTreeMap::<u64, usize>::new();
+        self.moved.iter().for_each(|(at, _, bytes)| *seconds.entry(at.as_secs()).or_default() += bytes);
+        seconds.into_values().collect()
+    }
+}
+
+#[test]
+fn by_ftp_nobody_is_faster_than_each_and_all_may_be() {
+    let mut world = World::with(limited(Some(100_000), Some(40_000)));
+    let mut four = ftp(&mut world, 4);
+    assert!(four.grants.iter().all(|grant| grant.is_paced));
+    four.run_for(&mut world, SECOND * 5);
+    let seconds = four.each_second();
+    assert!(seconds.iter().all(|bytes| *bytes <= 107_000), "{seconds:?}");
+    let shares = [0, 1, 2, 3].map(|number| four.bytes(number));
+    assert!(shares.iter().all(|share| (110_000..140_000).contains(share)), "{shares:?}");
+    // Alone it has no more than its own rate.
+    let mut world = World::with(limited(Some(100_000), Some(40_000)));
+    let mut one = ftp(&mut world, 1);
+    one.run_for(&mut world, SECOND * 5);
+    assert!((195_000..206_000).contains(&one.bytes(0)), "{}", one.bytes(0));
+}
+
+#[test]
+fn a_link_is_shared_by_both_protocols_and_what_is_not_asked_for_takes_nothing() {
+    let mut world = World::with(Settings { links: vec![link(1, 100_000)], ..Settings::default() });
+    world.offer_to(&at(1, 0), &name(0), &bytes(1_000_000, 1));
+    world.read(&at(1, 0), &name(0), &windows(16));
+    let mut two = ftp(&mut world, 2);
+    two.run_for(&mut world, SECOND * 4);
+    let by_tftp = world.device(&at(1, 0)).received.len();
+    let shares = [by_tftp, two.bytes(0), two.bytes(1)];
+    assert!(shares.iter().all(|share| (110_000..160_000).contains(share)), "{shares:?}");
+    assert!(shares.iter().sum::<usize>() <= 420_000, "{shares:?}");
+    // They have all that was asked for, and ask no more.
+    let before = world.device(&at(1, 0)).received.len();
+    two.grants.iter().for_each(|grant| world.server.ftp_end(grant.transfer, Err(Cause::Silent)));
+    world.run_for(SECOND * 4);
+    let alone = world.device(&at(1, 0)).received.len() - before;
+    assert!((380_000..420_000).contains(&alone), "{alone}");
 }

@@ -320,9 +320,9 @@ impl World {
 
     /// Nothing is kept of what is gone.
     fn assert_tidy(&self) {
-        let FileServer { sessions, by_peer, deadlines, links, chunks, pace, active, .. } = &self.server;
+        let FileServer { sessions, by_peer, ftp, deadlines, links, chunks, pace, active, .. } = &self.server;
         assert_eq!(by_peer.len(), sessions.len());
-        assert!(deadlines.len() <= sessions.len());
+        assert!(deadlines.len() <= sessions.len() + ftp.len());
         assert!(chunks.waiting() <= sessions.len());
         assert!(links.next().is_none_or(|turn| turn > self.now) || !pace.is_free(self.now));
         assert_eq!(*active, sessions.values().filter(|session| session.ended_at.is_none()).count());
