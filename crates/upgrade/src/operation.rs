@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::cause::Cause;
 pub use self::step::{Rejected, Surroundings};
 pub use self::task::Task;
-use crate::configuration::{Kind, StoredFile};
+use crate::configuration::{ConfigurationSet, Kind, StoredFile};
 use crate::object::{Oid, Value};
 use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::{Pulse, Reading};
@@ -63,6 +63,10 @@ pub struct Operation {
     /// it is this device that is told.
     #[serde(default)]
     pub stop: bool,
+    /// A mixture of sets that are known, as it was found last where it is to be restored over. Part of that look may have been older
+    /// than its revision: only what is found twice is taken for what is there.
+    #[serde(default)]
+    pub mixture: Option<Box<ConfigurationSet>>,
 }
 
 /// Where an operation stands.
@@ -269,6 +273,7 @@ impl Operation {
             watched: None,
             heard: false,
             stop: false,
+            mixture: None,
         }
     }
 
@@ -298,6 +303,7 @@ impl Operation {
             watched,
             heard,
             stop,
+            mixture,
         } = self;
         state.lasts_as(&other.state)
             && *task == other.task
@@ -309,6 +315,7 @@ impl Operation {
             && *transfers == other.transfers
             && (*deadline, *watched) == (other.deadline, other.watched)
             && (*heard, *stop) == (other.heard, other.stop)
+            && *mixture == other.mixture
     }
 
     /// Whether it, or the operation that it repeats, may have written to the device.

@@ -192,6 +192,10 @@ pub struct OperationReading {
     pub digests: Vec<Digest>,
 }
 
+/// The word by which a profile names the error of an operation that was not carried out, since the configuration's revision was no
+/// longer the one that it was commanded for (iadOpError of IAD-MIB).
+pub const REVISION_MOVED: &str = "revision-moved";
+
 /// Where an operation at a device stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,6 +3,8 @@
 mod commands;
 mod inventory;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -141,23 +143,7 @@ impl Default for Batch {
 /// The store cannot be read at the start, or somebody else wrote a run.
 pub async fn run(connections: Connections, clock: Clock) -> Result<(), StoreError> {
     let (converted, mut conversions) = mpsc::unbounded_channel();
-    let next_run = connections.store.next_run().await?.0;
-    let mut this = Loop {
-        director: Director::new(),
-        connections,
-        clock,
-        started: clock.now(),
-        converted,
-        probes: BTreeMap::new(),
-        last_probe: 0,
-        next_run,
-        names: BTreeMap::new(),
-        opened: BTreeMap::new(),
-        telling: Telling::new(),
-        stuck: None,
-        stale: false,
-        aside: BTreeMap::new(),
-    };
+    let mut this = Loop::new(connections, clock, converted).await?;
     this.read_inventory().await?;
     let mut pending = Some(this.resume().await?);
     let mut held = None;
@@ -227,6 +213,30 @@ struct First {
 }
 
 impl Loop {
+    async fn new(
+        connections: Connections,
+        clock: Clock,
+        converted: mpsc::UnboundedSender<Converted>,
+    ) -> Result<Self, StoreError> {
+        let next_run = connections.store.next_run().await?.0;
+        Ok(Self {
+            director: Director::new(),
+            connections,
+            clock,
+            started: clock.now(),
+            converted,
+            probes: BTreeMap::new(),
+            last_probe: 0,
+            next_run,
+            names: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            telling: Telling::new(),
+            stuck: None,
+            stale: false,
+            aside: BTreeMap::new(),
+        })
+    }
+
     async fn take_more(&mut self, batch: &mut Batch, mut first: First) {
         let Connections { answers, reports, news, .. } = &mut self.connections;
         let mut probed = Vec::new();

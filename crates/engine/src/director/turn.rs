@@ -85,9 +85,9 @@ impl<'a> Working<'a> {
 
     fn moved(&mut self, run: RunId, access: &Access, server: SocketAddr) {
         let Some(entry) = self.entry(run) else { return };
-        let address = access.address.ip();
+        let (address, elsewhere) = (access.address.ip(), access.address != entry.access.address);
         entry.access = access.clone();
-        self.give(run, &Event::Moved { address, server });
+        self.give(run, &Event::Moved { address, elsewhere, server });
     }
 
     fn answer(&mut self, answer: &Answer) {

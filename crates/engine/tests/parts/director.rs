@@ -250,7 +250,7 @@ fn a_run_goes_on_with_what_the_inventory_says_now() {
     let elsewhere = world.answer();
     let turn = world.give(vec![moved.clone()]);
     let told: Vec<_> = turn.transaction.writes[0].events.iter().map(|(_, event)| event).collect();
-    assert_eq!(told, [&Event::Moved { address: access.address.ip(), server }]);
+    assert_eq!(told, [&Event::Moved { address: access.address.ip(), elsewhere: true, server }]);
     assert!(world.give(vec![moved]).transaction.writes.is_empty(), "it is there already");
     assert!(
         world.give(vec![elsewhere]).effects.is_empty(),
@@ -263,4 +263,26 @@ fn a_run_goes_on_with_what_the_inventory_says_now() {
     assert_eq!(asked, Some(&access));
     let run = world.director.run(RUN).unwrap();
     assert_eq!((run.device.address, run.server.port), (access.address.ip(), 6969));
+}
+
+/// Shown by a reviewer: behind an address translation another port is another device, to which commands went without a look.
+#[test]
+fn another_port_is_looked_at_before_anything_is_commanded_there() {
+    let mut world = World::new();
+    let mut access = world.director.entry(RUN).unwrap().access.clone();
+    access.address.set_port(1162);
+    let run = world.director.run(RUN).unwrap();
+    let server = (run.server.address, run.server.port).into();
+    let elsewhere = world.answer();
+    let asked = world.give(vec![Input::Moved { run: RUN, access: access.clone(), server }]).effects;
+    assert!(
+        asked.iter().any(|effect| matches!(effect, Effect::Ask(ask) if ask.access == access)),
+        "{asked:?}"
+    );
+    assert!(
+        world.give(vec![elsewhere]).effects.is_empty(),
+        "what was told at the other port decides nothing here"
+    );
+    let again = Input::Moved { run: RUN, access, server };
+    assert!(world.give(vec![again]).transaction.writes.is_empty(), "it is there already");
 }

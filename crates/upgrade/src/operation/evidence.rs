@@ -3,7 +3,7 @@
 use super::{Operation, Seen, Task};
 use crate::configuration::{Kind, StoredFile};
 use crate::operation::Cause;
-use crate::reading::{Buffer, OperationState, Reading, Software};
+use crate::reading::{Buffer, OperationState, REVISION_MOVED, Reading, Software};
 
 /// What a look at an operation under way says.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ impl Operation {
             }
             Some(OperationState::Failed) => {
                 let operation = told.cloned().unwrap_or_default();
+                if operation.error.as_deref() == Some(REVISION_MOVED) {
+                    return Finding::Disproven(Cause::RevisionMoved);
+                }
                 let error = operation.error.unwrap_or_else(|| "failed".into());
                 let says_more = !operation.text.is_empty() && operation.text != error;
                 let more = if says_more { format!(" ({})", operation.text) } else { String::new() };

@@ -96,6 +96,7 @@ impl Operation {
                 Some(why) => self.fail(Cause::Refused(why)),
                 // The manager was restarted before the device was told.
                 None if self.stop => self.fail(Cause::Stopped),
+                None if self.is_new_mixture(reading) => self.look_again(),
                 None => self.open(reading, around, now),
             },
             Sight::Leftover(id) => self.stop_leftover(id, around, now),
@@ -124,7 +125,8 @@ impl Operation {
             _ => Limits::span(limits.reach_s),
         };
         let limit = if restarting { reach.max(self.time_limit(around.profile)) } else { reach };
-        if now >= since + limit {
+        // Nor is it called failed while its SET may still be on its way.
+        if now >= since + limit && self.latest_copy(around.profile, now).is_none() {
             let cause = Cause::Unreachable((now - since).as_secs(), why.to_owned());
             return self.fail(cause);
         }
@@ -200,6 +202,17 @@ impl Operation {
             }
             _ => false,
         }
+    }
+
+    /// Whether what is to be restored over is no set that is known as a whole, but a mixture of such, and is seen for the first time.
+    fn is_new_mixture(&mut self, reading: &Reading) -> bool {
+        let Task::Restore { over: Some(over), .. } = &self.task else { return false };
+        let held = reading.running_configuration();
+        if over.iter().any(|known| known.same_files(&held)) || self.mixture.as_deref() == Some(&held) {
+            return false;
+        }
+        self.mixture = Some(Box::new(held));
+        true
     }
 
     fn has_restarted(&self, reading: &Reading) -> bool {

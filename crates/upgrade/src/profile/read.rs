@@ -239,7 +239,7 @@ impl Capability {
 mod tests {
     use super::*;
     use crate::Kind;
-    use crate::profile::{IAD, load};
+    use crate::profile::{CommandProfile, IAD, load};
 
     fn iad() -> Profile {
         load("iad.toml", IAD, |_| None).unwrap()
@@ -293,6 +293,21 @@ mod tests {
             own("5.6.0", text(&format!("{} {}", Digest([1; 32]), Digest([2; 32])))),
             own("5.99.0", text("of no meaning")),
         ]
+    }
+
+    /// Shown by a reviewer: a device that lost the user it was told, or was told another, could not be brought back any more.
+    #[test]
+    fn whatever_moves_files_names_the_file_server_whole() {
+        let profile = iad();
+        for (command, CommandProfile { set, .. }) in &profile.commands {
+            let names: Vec<_> = set.iter().map(|(object, _)| object.as_str()).collect();
+            if names.contains(&"operation-files") {
+                for whole in ["protocol", "address", "port", "user", "password"] {
+                    let object = format!("server-{whole}");
+                    assert!(names.contains(&object.as_str()), "{command:?} lacks {object}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub enum Event {
     Moved {
         /// Where the device answers.
         address: IpAddr,
+        /// Whether that is another address or port than before.
+        #[serde(default)]
+        elsewhere: bool,
         /// Where the file server listens.
         server: SocketAddr,
     },

@@ -17,7 +17,8 @@ impl Turn<'_> {
             return self.begin(step, again(operation, &self.run));
         }
         self.keep_what_came(step, operation);
-        if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded && !returning {
+        let in_vain = !operation.commanded || cause == Cause::RevisionMoved;
+        if matches!(step, Step::Activating | Step::RollingBack) && in_vain && !returning {
             // Nothing else was ever made to run.
             self.run.activated = None;
         }
@@ -70,7 +71,10 @@ impl Turn<'_> {
             }
             _ if self.run.returning => return self.not_brought_back(failure),
             Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
-                if cause == Cause::RevisionMoved && !self.run.is_closing() && self.run.on_trial.is_none() =>
+                if cause == Cause::RevisionMoved
+                    && !self.run.is_closing()
+                    && self.run.on_trial.is_none()
+                    && !(step == Step::Restoring && matches!(self.run.goal, Goal::Upgrade { .. })) =>
             {
                 return self.drift(step);
             }
@@ -78,7 +82,10 @@ impl Turn<'_> {
         }
         self.run.failure = Some(failure);
         match step {
-            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already(step) => {
+            _ if matches!(cause, Cause::WrongVersion { .. })
+                && self.is_there_already(step)
+                && !self.run.is_closing() =>
+            {
                 self.preflight()
             }
             // What is found on trial is not restored over, and stays where it is.

@@ -92,7 +92,7 @@ impl Turn<'_> {
         match (self.run.state.clone(), event) {
             (State::Ended(_), _) => Err(Rejected),
             (state, Event::Cancelled) => self.cancel(&state),
-            (_, Event::Moved { address, server }) => self.moved(*address, *server),
+            (_, Event::Moved { address, elsewhere, server }) => self.moved(*address, *elsewhere, *server),
 
             (State::Preflight(_), Event::Begin) => {
                 self.tell(Story::Begun);
@@ -315,15 +315,22 @@ impl Turn<'_> {
 
     /// Tickets that are open stay as they are: what is under way fails if the device really moved. What was heard until
     /// now was said elsewhere, perhaps by another unit: it is looked at before anything is sent.
-    fn moved(&mut self, address: IpAddr, server: SocketAddr) -> Result<(), Rejected> {
+    fn moved(&mut self, address: IpAddr, elsewhere: bool, server: SocketAddr) -> Result<(), Rejected> {
         let before = (self.run.device.address, self.run.server.address, self.run.server.port);
-        if before == (address, server.ip(), server.port()) {
+        if before == (address, server.ip(), server.port()) && !elsewhere {
             return Err(Rejected);
         }
         self.run.device.address = address;
         self.run.server.address = server.ip();
         self.run.server.port = server.port();
         match self.run.state.clone() {
+            // The server is told anew.
+            State::Working { step: step @ Step::ConfiguringServer, mut operation } => {
+                let (address, port) = (server.ip().to_string(), server.port());
+                let told = Arc::make_mut(&mut operation);
+                (told.task, told.answered) = (Task::ConfigureServer { address, port }, false);
+                self.work(step, &operation, &Event::Resumed)
+            }
             State::Working { step, operation } => self.work(step, &operation, &Event::Resumed),
             State::Preflight(_) | State::Draining { .. } | State::Soaking { .. } | State::Verifying(_) => {
                 self.look_now(None);

@@ -269,3 +269,14 @@ fn a_silent_device_is_looked_for_and_then_somebody_is_asked() {
     world.device.silent_until = world.now;
     assert_eq!(world.answer(Answer::Again).outcome(), Outcome::Succeeded);
 }
+
+/// Shown by a reviewer: the new address was told, and compared with the one of before.
+#[test]
+fn a_file_server_that_moves_while_the_device_is_told_of_it_is_told_anew() {
+    let mut world = backup().begin().until_step(Step::ConfiguringServer);
+    let (address, server) = (world.run.device.address, "192.0.2.1:7070".parse().unwrap());
+    assert!(world.give(&Event::Moved { address, elsewhere: false, server }));
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.server, ("192.0.2.1".to_owned(), 7070));
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use upgrade::operation::Seen;
 use upgrade::profile::{Command, ConvertedBy};
+use upgrade::reading::{Capability, REVISION_MOVED};
 use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, Policy, Step};
 use upgrade::{ConfigurationSet, StoredFile};
 
@@ -334,4 +335,27 @@ fn half_a_restore_of_which_nobody_was_told_does_not_become_the_original() {
     world.kill_manager();
     let world = world.on();
     assert_eq!(world.device.running().files, world.before.1, "{}", world.told());
+}
+
+/// Shown by a reviewer: a device that says itself that its settings moved, and did nothing for that, was brought back to those of before.
+#[test]
+fn what_the_device_did_not_do_since_its_settings_moved_is_done_with_those_of_now() {
+    let moved = || [Fault::Fail(REVISION_MOVED)];
+    let mut world = World::upgrade().fault(Command::Activate, moved());
+    world.device.cannot(Capability::NeedsReset);
+    let mut world = world.begin().until_underway(Step::Activating);
+    world.edit();
+    let edited = world.device.running().files.clone();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.device.running().files, edited, "{}", world.told());
+    assert_eq!(world.count(Command::RollBack), 0);
+
+    let world = World::new(Goal::Restore { set: stored() }, choices()).fault(Command::Restore, moved());
+    let mut world = world.begin().until_underway(Step::Restoring);
+    world.edit();
+    let edited = world.device.running().files.clone();
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    assert_eq!(world.kept.last().map(|kept| &kept.files), Some(&edited), "today's are backed up first");
 }

@@ -1,12 +1,13 @@
 //! A look takes several messages, and a device may end its work between two answers: then the look tells that it is done,
 //! beside what was before. Found by a scenario in worlds where datagrams are late.
 
+use upgrade::ConfigurationSet;
 use upgrade::profile::{Command, Scope};
 use upgrade::reading::{OperationState, Reading};
-use upgrade::run::{Event, Outcome, Step};
+use upgrade::run::{Event, Goal, Outcome, Step};
 
 use crate::device::{Fault, Work};
-use crate::world::World;
+use crate::world::{World, choices, stored};
 
 /// The step is under way, and a look at it comes that is in parts older than its end.
 fn looked_at_while_it_ended(mut world: World, step: Step) -> World {
@@ -61,4 +62,31 @@ fn what_was_there_before_software_was_loaded_is_not_taken_for_what_came_with_it(
     assert!(world.give(&Event::Read { asked, reading: torn.into() }), "{}", world.told());
     let world = world.until_underway(Step::Activating);
     assert_eq!(world.run.left_there.as_ref(), Some(&after.other_configuration()));
+}
+
+/// Shown by a reviewer: where what is found is a mixture of what is known, the revision may be newer than the settings that it is
+/// seen beside, and was commanded with.
+#[test]
+fn a_look_that_is_in_parts_older_hides_no_edit_where_a_part_was_restored() {
+    let mut set = stored();
+    let first = set.files.keys().next().unwrap().clone();
+    set.files.retain(|kind, _| *kind == first);
+    let mut world = World::new(Goal::Restore { set }, choices()).begin().until_underway(Step::Restoring);
+    let is_done = |work: &Work| work.state == OperationState::Done;
+    world.until(|world| world.device.work.as_ref().is_some_and(is_done));
+    world.forget_answers();
+    assert!(world.give(&Event::Cancelled));
+    let before = world.device.reading(Scope::Whole, world.now);
+    world.edit();
+    let edited = world.device.running().files.clone();
+    let torn =
+        Reading { configuration: before.configuration, ..world.device.reading(Scope::Whole, world.now) };
+    world.forget_answers();
+    let asked = world.run.asked;
+    world.before_counts = false;
+    assert!(world.give(&Event::Read { asked, reading: torn.into() }));
+    let world = world.on();
+    let is_kept =
+        |kept: &ConfigurationSet| edited.iter().all(|(kind, file)| kept.files.get(kind) == Some(file));
+    assert!(world.kept.iter().any(is_kept), "{}", world.told());
 }

@@ -64,6 +64,8 @@ impl Loop {
                 let _ = self.connections.northbound.send(notification);
             }
             Command::InventoryChanged => {
+                // What begins with this batch was read before the change, and is not among the runs yet.
+                self.stale |= batch.inputs.as_slice().iter().any(|input| matches!(input, Input::Start(_)));
                 let moved = self.refresh_inventory().await;
                 batch.inputs.extend(moved);
             }
