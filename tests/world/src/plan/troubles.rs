@@ -31,7 +31,7 @@ impl Default for Weights {
     fn default() -> Self {
         let own = |(name, weight): &(&str, u64)| ((*name).to_owned(), *weight);
         let faults = FAULTS.iter().map(|(kind, weight)| (name_of(*kind), *weight));
-        Self(OF_DEVICES.iter().chain(&OF_WORLDS).chain([&CALM]).map(own).chain(faults).collect())
+        Self(OF_DEVICES.iter().chain(&OF_WORLDS).chain(&SORTS).map(own).chain(faults).collect())
     }
 }
 
@@ -98,12 +98,47 @@ const OF_DEVICES: [(&str, u64); 30] = [
 const OF_WORLDS: [(&str, u64); 5] =
     [("network", 600), ("loss", 500), ("kill", 600), ("gap", 200), ("disk-full", 130)];
 
-/// So many of a thousand worlds are calm: of all kinds of trouble they have but a few. What must happen where nothing
-/// stands in its way is seen there.
-const CALM: (&str, u64) = ("calm", 250);
+/// So many of a thousand worlds have but some of all kinds of trouble: the calm ones few, so that what must happen where nothing
+/// stands in its way is seen, and the narrow ones half of them, each thrice as often, so that rare ones meet.
+const SORTS: [(&str, u64); 2] = [("calm", 125), ("narrow", 300)];
 
-/// A calm world goes without so many of a thousand kinds.
-const WITHOUT: u64 = 700;
+/// What kinds of trouble a world has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// All.
+    Full,
+    Calm,
+    Narrow,
+}
+
+impl Sort {
+    fn of(seed: u64, weights: &Weights) -> Self {
+        let is = |name: &str| Random::new(seed ^ stream(name, 0)).permille(weights.of(name));
+        let [(calm, _), (narrow, _)] = SORTS;
+        if is(calm) {
+            Self::Calm
+        } else if is(narrow) {
+            Self::Narrow
+        } else {
+            Self::Full
+        }
+    }
+
+    /// How often trouble of this kind comes, of a thousand chances.
+    fn weight(self, seed: u64, name: &str, weight: u64) -> u64 {
+        let (without, times) = match self {
+            Self::Full => return weight,
+            Self::Calm => (700, 1),
+            Self::Narrow => (500, 3),
+        };
+        // The same for all devices, and for each trouble of the kind.
+        let is_without = Random::new(seed ^ stream("without", 0) ^ stream(name, 0)).permille(without);
+        if is_without { 0 } else { (weight * times).min(MOST_OFTEN.max(weight)) }
+    }
+}
+
+/// No kind is made to come more often than this.
+const MOST_OFTEN: u64 = 800;
 
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
@@ -133,14 +168,12 @@ const FAULTS: [(FaultKind, u64); 20] = [
 
 pub(super) fn draw(seed: u64, devices: usize, weights: &Weights) -> Vec<Trouble> {
     let mut drawn = Vec::new();
-    let calm = Random::new(seed ^ stream(CALM.0, 0)).permille(weights.of(CALM.0));
+    let sort = Sort::of(seed, weights);
     let mut add = |name: &str, place: usize, draw: Draw<'_>| {
-        if calm && Random::new(seed ^ stream(CALM.0, 0) ^ stream(name, 0)).permille(WITHOUT) {
-            return;
-        }
+        let weight = sort.weight(seed, name, weights.of(name));
         let mut random = Random::new(seed ^ stream(name, place));
         let before = drawn.len();
-        while drawn.len() < before + MOST && random.permille(weights.of(name)) {
+        while drawn.len() < before + MOST && random.permille(weight) {
             drawn.push(draw(&mut random));
         }
     };
