@@ -120,8 +120,8 @@ pub struct FileLimits {
     #[arg(long = "link-bandwidth", value_name = "NETWORK=RATE")]
     pub links: Vec<LinkBandwidth>,
 
-    /// TFTP transfers at once; further devices wait for their turn
-    #[arg(long = "tftp-transfers", value_name = "NUMBER", default_value_t = MOST_TRANSFERS,
+    /// File transfers at once; further devices wait for their turn
+    #[arg(long = "transfers", value_name = "NUMBER", default_value_t = MOST_TRANSFERS,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub transfers: usize,
 }

@@ -111,6 +111,7 @@ pub struct FileServer {
     active: usize,
     /// One that waits may have room now.
     may_begin: bool,
+    ftp_may_begin: bool,
     waiting: Waiting,
     chunks: Chunks,
     outbox: Outbox,
@@ -131,6 +132,7 @@ impl FileServer {
             pace: Pace::default(),
             active: 0,
             may_begin: false,
+            ftp_may_begin: false,
             waiting: Waiting::default(),
             chunks: Chunks::default(),
             outbox: Outbox::default(),

@@ -59,14 +59,23 @@ pub struct Operation {
     /// Whether the device told of something before the answer to its SET came: a look is due with that.
     #[serde(default)]
     pub heard: bool,
-    /// An operator wants it stopped, and the device has not answered that yet. It is told after the next look, which shows that
-    /// it is this device that is told.
+    /// Whether an operator wants it stopped. The device is told after the next look, which shows that it is this device that is told.
     #[serde(default)]
-    pub stop: bool,
+    pub stop: Option<Stop>,
     /// A mixture of sets that are known, as it was found last where it is to be restored over. Part of that look may have been older
     /// than its revision: only what is found twice is taken for what is there.
     #[serde(default)]
     pub mixture: Option<Box<ConfigurationSet>>,
+}
+
+/// How far the word of an operator has come that an operation is to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stop {
+    /// It is said, and is to be said to the device.
+    Wanted,
+    /// The device has taken it.
+    Told,
 }
 
 /// Where an operation stands.
@@ -272,7 +281,7 @@ impl Operation {
             deadline: None,
             watched: None,
             heard: false,
-            stop: false,
+            stop: None,
             mixture: None,
         }
     }

@@ -106,6 +106,9 @@ pub struct Run {
     pub failure: Option<Failure>,
     /// What kept the device from being brought back, while that is so.
     pub stranded: Option<Failure>,
+    /// What the device was seen to run where it was to be rolled back from, and was not.
+    #[serde(default)]
+    pub seen_away: Option<Cause>,
     /// Whether the device is being brought back to what it was before.
     pub returning: bool,
     /// Since when the device may run other software because of this run, and was not yet brought back.
@@ -300,6 +303,7 @@ impl Run {
             loaded: None,
             failure: None,
             stranded: None,
+            seen_away: None,
             returning: false,
             activated: None,
             calls_closed: false,
@@ -406,6 +410,7 @@ impl Run {
             loaded,
             failure,
             stranded,
+            seen_away,
             returning,
             activated,
             calls_closed,
@@ -433,7 +438,7 @@ impl Run {
             && *converted == other.converted
             && *loaded == other.loaded
             && *failure == other.failure
-            && *stranded == other.stranded
+            && (*stranded == other.stranded && *seen_away == other.seen_away)
             // The end tells it, so the log must lead to it.
             && *last == other.last
             && (*id, *begun) == (other.id, other.begun)

@@ -255,7 +255,7 @@ fn waiting(status: &Status) -> Check {
             "transfers",
             Finding::Warning,
             format!("{text}, and {waiting} devices wait for their turn by TFTP"),
-            "they are served one after the other; `iadms serve --tftp-transfers` and `--bandwidth` say how many at once",
+            "they are served one after the other; `iadms serve --transfers` and `--bandwidth` say how many at once",
         ),
     }
 }

@@ -105,7 +105,7 @@ struct Loop {
     telling: Telling,
     /// Why nothing can be stored, where that is so.
     stuck: Option<Refusal>,
-    /// Whether the inventory changed while nothing could be stored; it is read anew after that.
+    /// Whether the inventory changed and may not have reached all runs; it is read anew once something is stored.
     stale: bool,
     /// Runs that cannot be read, by their devices.
     aside: BTreeMap<DeviceId, UnreadableRun>,

@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::FileServer;
-use engine::file_server::{FromStorage, Order, Port, Refusal, Report, TransferId};
+use engine::file_server::{FromStorage, FtpGrant, Order, Port, Refusal, Report, TransferId};
 use tokio::sync::{mpsc, oneshot};
+use upgrade::{Direction, RunId};
 
 use super::ftp::FtpCall;
 use super::sockets::{Batches, Outgoing, Sockets};
@@ -41,7 +42,7 @@ pub struct Connections {
 pub struct TransferFigures {
     /// Transfers that run.
     pub running: AtomicU64,
-    /// Devices that wait until there is room for theirs (TFTP).
+    /// Devices that wait until there is room for theirs.
     pub waiting: AtomicU64,
 }
 
@@ -82,9 +83,9 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
             // A director that ended hears nothing; its orders have ended too.
             let _ = reports.send(report);
         }
-        guests.tell(&mut server);
+        guests.tell(&mut server, clock);
         figures.running.store(server.transfers() as u64, Ordering::Relaxed);
-        figures.waiting.store(server.waiting() as u64, Ordering::Relaxed);
+        figures.waiting.store((server.waiting() + guests.waiting.len()) as u64, Ordering::Relaxed);
         if busy {
             // There is more to send; acknowledgements that came meanwhile are taken first.
             requests.try_receive(&mut asked)?;
@@ -155,11 +156,28 @@ impl Refusals {
 struct FtpGuests {
     stops: BTreeMap<TransferId, oneshot::Sender<()>>,
     asking: BTreeMap<TransferId, oneshot::Sender<usize>>,
+    /// Those who may not begin yet, in the order in which they came.
+    waiting: Vec<Beginning>,
+}
+
+/// Who wants to begin a transfer.
+struct Beginning {
+    run: RunId,
+    name: String,
+    address: IpAddr,
+    direction: Direction,
+    stop: oneshot::Sender<()>,
+    reply: oneshot::Sender<Result<FtpGrant, Refusal>>,
 }
 
 impl FtpGuests {
-    /// Tells who has to end, and who may move bytes.
-    fn tell(&mut self, server: &mut FileServer) {
+    /// Tells who has to end, who may begin, and who may move bytes.
+    fn tell(&mut self, server: &mut FileServer, clock: Clock) {
+        if server.ftp_may_begin() {
+            for beginning in std::mem::take(&mut self.waiting) {
+                self.begin(server, beginning, clock);
+            }
+        }
         while let Some(transfer) = server.poll_ftp_stop() {
             self.asking.remove(&transfer);
             let _ = self.stops.remove(&transfer).map(|stop| stop.send(()));
@@ -167,6 +185,22 @@ impl FtpGuests {
         while let Some((transfer, bytes)) = server.poll_ftp_leave() {
             let _ = self.asking.remove(&transfer).map(|reply| reply.send(bytes));
         }
+    }
+
+    /// Lets a transfer begin, or wait until there is room for it.
+    fn begin(&mut self, server: &mut FileServer, beginning: Beginning, clock: Clock) {
+        let Beginning { run, name, address, direction, stop, reply } = beginning;
+        if reply.is_closed() {
+            return;
+        }
+        if !server.ftp_has_room(&name, address, direction, clock.elapsed()) {
+            return self.waiting.push(Beginning { run, name, address, direction, stop, reply });
+        }
+        let granted = server.ftp_begin(run, &name, address, direction, clock.elapsed());
+        if let Ok(grant) = &granted {
+            self.stops.insert(grant.transfer, stop);
+        }
+        let _ = reply.send(granted);
     }
 
     /// Answers what FTP asks. One that no longer waits for its answer has closed its connection.
@@ -180,11 +214,7 @@ impl FtpGuests {
                 let _ = reply.send(server.ftp_size(run, &name, address, now));
             }
             FtpCall::Begin { run, name, address, direction, stop, reply } => {
-                let granted = server.ftp_begin(run, &name, address, direction, now);
-                if let Ok(grant) = &granted {
-                    self.stops.insert(grant.transfer, stop);
-                }
-                let _ = reply.send(granted);
+                self.begin(server, Beginning { run, name, address, direction, stop, reply }, clock);
             }
             FtpCall::Ask { transfer, bytes, reply } => {
                 self.asking.insert(transfer, reply);

@@ -34,6 +34,24 @@ async fn a_file_is_read_and_written_no_faster_than_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_begin_yet_waits_for_its_turn_and_how_far_it_is_is_told() {
+    // One at a time has a share worth having.
+    let rates = Rates { all: NonZeroU64::new(8000), each: None };
+    let world = World::limited("127.0.0.1:0", settings(), Settings { rates, ..Settings::default() }).await;
+    world.writable("first", 16_000).await;
+    world.writable("second", 1000).await;
+    let mut one = Client::logged_in(&world).await;
+    let mut other = Client::logged_in(&world).await;
+    let storing = tokio::spawn(async move { one.store("first", &bytes(16_000)).await });
+    world.wait_for("first", |news| matches!(news, News::Progress { .. })).await;
+    assert_eq!(other.store("second", &bytes(1000)).await, 226);
+    assert_eq!(storing.await.unwrap(), 226);
+    let News::Done { size: 1000, .. } = world.end("second").await else { panic!("it is not stored") };
+    let begun_last = world.wait_for("second", |news| matches!(news, News::Begun { .. })).await;
+    assert_eq!(begun_last, News::Begun { size: None });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_leave_ends_with_its_ticket() {
     // The second piece would have to wait for hours.
     let world = limited(1).await;

@@ -167,7 +167,7 @@ pub(crate) fn ticket(name: &str, direction: Direction) -> Ticket {
         protocol: Protocol::Ftp,
         content: Content::Arriving,
         size: 0,
-        expires: Time::from(Duration::from_secs(1_000_000_000)),
+        expires: Time::from(Duration::from_secs(10_000_000_000)),
         password: PASSWORD.to_owned(),
     }
 }

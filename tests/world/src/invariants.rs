@@ -4,7 +4,6 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::commander::{Answer, Asker, Outcome as Answered};
 use engine::director::{Input, Told, Write};
 use engine::file_server::{Report, TransferId};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable, OperationState, Record};
@@ -23,19 +22,20 @@ mod edits;
 mod ending;
 mod run;
 mod wire;
+mod words;
 
 use edits::{Away, edited_part, may_lose_a_trial};
 use wire::Commanded;
+use words::Stopped;
 
 pub(crate) use edits::Fate;
 pub(crate) use ending::what_has_ended_opens_nothing;
-pub(crate) use run::{
-    an_answer_is_to_the_question_that_is_open, one_run_at_a_time, when_faults_stop_every_run_ends,
-};
+pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
 pub(crate) use wire::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
     what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
 };
+pub(crate) use words::{an_answer_is_to_the_question_that_is_open, nothing_is_too_late_that_has_come};
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,10 @@ struct Known {
     held: BTreeSet<Digest>,
     seen: Vec<iad_sim::device::durable::ConfigurationSet>,
     operation: Record,
+    /// What an operator has stopped, until the device is told.
+    stopped: Option<Stopped>,
+    /// The number of its start when its new software began to be watched.
+    watched_since: Option<u32>,
     /// Since when its software is on trial.
     on_trial_since: Option<Time>,
     /// Others have it try that software.
@@ -173,6 +177,8 @@ impl Checks {
                 held: BTreeSet::new(),
                 seen: Vec::new(),
                 operation: Record::idle(),
+                stopped: None,
+                watched_since: None,
                 on_trial_since: None,
                 tried_by_others: false,
                 looked_in: 0,
@@ -366,6 +372,9 @@ impl Checks {
             known.calls_until = Some(*limit);
         }
         run::again_is_tried(known, run, &write.stories)?;
+        Self::software_that_restarts_while_it_is_watched_is_not_kept(known, write, unit)?;
+        Self::a_backup_that_succeeded_is_there(run, store)?;
+        words::a_question_has_the_limit_that_was_set(write)?;
         run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
@@ -436,33 +445,6 @@ impl Checks {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether a device has answered the manager in this life of it.
-    pub(crate) fn has_looked(&self, place: usize, life: u32) -> bool {
-        self.devices.get(place).is_none_or(|known| known.looked_in == life)
-    }
-
-    /// It has.
-    pub(crate) fn looked(&mut self, place: usize, life: u32) {
-        if let Some(known) = self.devices.get_mut(place) {
-            known.looked_in = life;
-        }
-    }
-
-    /// A look at a device is answered: whether it is at somebody else's work.
-    pub(crate) fn shown(&mut self, answer: &Answer, store: &Store, profile: &Profile, now: Time) -> Checked {
-        let (Asker::Run { run, .. }, Answered::Values(values)) = (answer.asker, &answer.outcome) else {
-            return Ok(());
-        };
-        let Some(stored) = store.runs.get(&run) else { return Ok(()) };
-        let Some(known) = self.devices.get_mut(place_of(stored.run.device.id)) else { return Ok(()) };
-        // Most devices have never heard of anybody else.
-        let others = known.shown_busy.is_some() || known.operation.id.starts_with(RIVAL);
-        if others && let Some(shown) = command::shown(values, profile) {
-            known.shown_busy = shown;
-        }
-        wire::nobody_is_waited_for_for_ever(known, &stored.run, store, profile, now)
     }
 
     /// The file server tells something.

@@ -64,6 +64,11 @@ impl Inbox {
         }
     }
 
+    /// Answers and reports that wait still.
+    pub(crate) fn what_came_in_time(&self) -> usize {
+        self.answers.len() + self.reports.len()
+    }
+
     /// What goes into one turn, as the daemon takes it.
     pub(crate) fn take(&mut self) -> Inputs {
         let mut inputs = Inputs::at_most(MOST_AT_ONCE);

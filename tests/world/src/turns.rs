@@ -6,7 +6,9 @@ use engine::director::{Effect, Inputs, Turn, Write};
 use upgrade::Time;
 use upgrade::run::{Step, Story};
 
-use crate::invariants::{an_answer_is_to_the_question_that_is_open, one_run_at_a_time};
+use crate::invariants::{
+    an_answer_is_to_the_question_that_is_open, nothing_is_too_late_that_has_come, one_run_at_a_time,
+};
 use crate::manager::{Channel, Committing, Message, Part};
 use crate::store::Refused;
 use crate::unit::Unit;
@@ -23,6 +25,8 @@ impl World {
             if inputs.is_empty() {
                 return self.director_due();
             }
+            let late = manager.inbox.what_came_in_time();
+            self.judge(nothing_is_too_late_that_has_come(inputs.as_slice(), late));
             self.turn(inputs);
         }
     }
@@ -59,7 +63,7 @@ impl World {
             return;
         };
         let writes = &turn.transaction.writes;
-        let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), writes, &self.store);
+        let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), &turn, &self.store);
         match self.store.commit(writes) {
             Ok(()) => {}
             Err(Refused::Conflict(run)) => {
@@ -84,6 +88,7 @@ impl World {
             self.judge(checked);
         }
         self.checks.cancelled(inputs.as_slice(), &self.store);
+        self.checks.said(inputs.as_slice(), &turn, &self.store);
         if self.step() {
             return;
         }

@@ -397,9 +397,8 @@ impl World {
 
     fn at_the_end(&mut self) -> Result<(), Violation> {
         self.checks.replays(&self.store, &self.profile)?;
-        let tickets = self.manager.as_ref().map_or(0, |manager| manager.files.tickets());
-        if self.is_over() {
-            what_has_ended_opens_nothing(tickets)?;
+        if let Some(manager) = self.manager.as_ref().filter(|_| self.is_over()) {
+            what_has_ended_opens_nothing(manager.files.tickets(), manager.files.transfers())?;
         }
         self.checks.at_the_end(&self.units, &self.store)
     }

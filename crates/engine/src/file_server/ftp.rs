@@ -83,7 +83,20 @@ impl FileServer {
         if open.ticket.run == run { Ok(open.ticket.size) } else { Err(Refusal::UnknownName) }
     }
 
-    /// Begins a transfer of a run's device (RETR, STOR). It ends by [`FileServer::ftp_end`].
+    /// Whether [`FileServer::ftp_begin`] can be called: there is room for one more transfer, or none is needed, since one is replaced
+    /// or refused. Who has to wait may begin once [`FileServer::ftp_may_begin`] says so and this is asked again.
+    pub fn ftp_has_room(&self, name: &str, address: IpAddr, direction: Direction, now: Duration) -> bool {
+        let admitted = self.tickets.admit(name, address, direction, Protocol::Ftp, now);
+        let needs_room = admitted.is_ok_and(|open| open.transfer.is_none());
+        !needs_room || (self.has_room() && self.links.has_room(self.links.of(address)))
+    }
+
+    /// Whether a transfer has ended since this was asked last.
+    pub const fn ftp_may_begin(&mut self) -> bool {
+        std::mem::replace(&mut self.ftp_may_begin, false)
+    }
+
+    /// Begins a transfer of a run's device (RETR, STOR), for which there is room. It ends by [`FileServer::ftp_end`].
     ///
     /// A second one on the same ticket replaces the first: unlike by TFTP the connection says that the first is
     /// dead, or the device has abandoned it.
@@ -114,6 +127,8 @@ impl FileServer {
         let announced = (direction == Direction::Read).then_some(size);
         self.outbox.report(Owner { name: name.clone(), run }, News::Begun { size: announced });
         let link = self.links.of(address);
+        self.active += 1;
+        self.links.begun(link);
         let rates = self.settings.rates;
         let is_paced = rates.all.or(rates.each).or(self.links.rate(link)).is_some();
         self.ftp.insert(
@@ -203,10 +218,10 @@ impl FileServer {
     /// Whether it was known.
     pub(super) fn ftp_forget(&mut self, transfer: TransferId) -> bool {
         let known = self.ftp.remove(&transfer);
-        if let Some(due) = known.as_ref().and_then(|transfer| transfer.due) {
-            self.deadlines.remove(&(due, transfer));
-        }
-        known.is_some()
+        let Some(FtpTransfer { link, due, .. }) = known else { return false };
+        due.map(|due| self.deadlines.remove(&(due, transfer)));
+        self.ended(link);
+        true
     }
 
     /// Reports a refusal; the port it came from is not known here.

@@ -173,10 +173,10 @@ impl FileServer {
     }
 
     /// There is room for another transfer.
-    fn ended(&mut self, link: LinkId) {
+    pub(super) fn ended(&mut self, link: LinkId) {
         self.active -= 1;
         self.links.ended(link);
-        self.may_begin = true;
+        (self.may_begin, self.ftp_may_begin) = (true, true);
     }
 
     /// Tells of the end of a transfer. Its ticket is used up, or free again.

@@ -95,7 +95,7 @@ impl Operation {
             Sight::Ready => match refused {
                 Some(why) => self.fail(Cause::Refused(why)),
                 // The manager was restarted before the device was told.
-                None if self.stop => self.fail(Cause::Stopped),
+                None if self.stop.is_some() => self.fail(Cause::Stopped),
                 None if self.is_new_mixture(reading) => self.look_again(),
                 None => self.open(reading, around, now),
             },

@@ -94,7 +94,7 @@ impl Operation {
             (
                 State::Underway { stopping: true, .. },
                 Event::Accepted | Event::SetRefused(_) | Event::Unanswered,
-            ) => Ok(next.aborted(event)),
+            ) => Ok(next.aborted(event, around, now)),
 
             (
                 State::Looking { .. }

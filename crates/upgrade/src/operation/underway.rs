@@ -4,7 +4,7 @@ use super::commanding::order;
 use super::evidence::Finding;
 use super::looking::wrong_software;
 use super::step::{Rejected, Step, Surroundings};
-use super::{Cause, Effect, Event, Notice, Operation, Seen, State, Task, Transfer};
+use super::{Cause, Effect, Event, Notice, Operation, Seen, State, Stop, Task, Transfer};
 use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
 use crate::reading::Reading;
 use crate::{TicketName, Time};
@@ -87,7 +87,7 @@ impl Operation {
                 }
             }
         }
-        if self.stop {
+        if self.stop == Some(Stop::Wanted) {
             let (next, aborts) = self.abort(around);
             return (next, [effects, aborts].concat());
         }
@@ -186,16 +186,29 @@ impl Operation {
 
     /// It is to be stopped, once the device is seen: at its address may be another one by now.
     pub(super) fn stop(mut self) -> (Self, Vec<Effect>) {
-        self.stop = true;
+        self.stop.get_or_insert(Stop::Wanted);
         match self.state {
             State::Underway { next: Some(_), .. } => self.ask(Scope::Whole),
             _ => (self, Vec::new()),
         }
     }
 
-    /// The abort was answered, or not: it is looked at once more, and told once more if it did not answer.
-    pub(super) fn aborted(mut self, event: &Event) -> (Self, Vec<Effect>) {
-        self.stop &= matches!(event, Event::Unanswered);
+    /// The abort was answered, or not. What did not answer, or refused it, is told once more as long as it is at it.
+    pub(super) fn aborted(
+        mut self,
+        event: &Event,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> (Self, Vec<Effect>) {
+        if matches!(event, Event::SetRefused(_)) {
+            if let State::Underway { stopping, .. } = &mut self.state {
+                *stopping = false;
+            }
+            return self.poll_later(around, now);
+        }
+        if matches!(event, Event::Accepted) {
+            self.stop = Some(Stop::Told);
+        }
         self.ask(Scope::Whole)
     }
 

@@ -10,13 +10,18 @@ impl Turn<'_> {
     pub(super) fn failed(&mut self, step: Step, operation: &Operation, cause: Cause) -> Result<(), Rejected> {
         // Its transfers broke because the manager was restarted or hindered: that is no failure of the device.
         let broken_by_us = operation.resumed && !operation.transfers.is_empty();
-        let other = operation.stop
+        let other = operation.stop.is_some()
             || matches!(cause, Cause::Stopped | Cause::RevisionMoved | Cause::WrongVersion { .. });
         let returning = self.run.returning;
         if broken_by_us && !other && (returning || !self.run.is_closing()) {
             return self.begin(step, again(operation, &self.run));
         }
         self.keep_what_came(step, operation);
+        if step == Step::RollingBack && returning && operation.commanded {
+            // It was told to leave what it still runs.
+            self.run.seen_away =
+                Some(cause.clone()).filter(|cause| matches!(cause, Cause::WrongVersion { .. }));
+        }
         let in_vain = !operation.commanded || cause == Cause::RevisionMoved;
         if matches!(step, Step::Activating | Step::RollingBack) && in_vain && !returning {
             // Nothing else was ever made to run.
@@ -71,10 +76,7 @@ impl Turn<'_> {
             }
             _ if self.run.returning => return self.not_brought_back(failure),
             Step::BackingUp | Step::Activating | Step::RollingBack | Step::Restoring
-                if cause == Cause::RevisionMoved
-                    && !self.run.is_closing()
-                    && self.run.on_trial.is_none()
-                    && !(step == Step::Restoring && matches!(self.run.goal, Goal::Upgrade { .. })) =>
+                if cause == Cause::RevisionMoved && !self.run.is_closing() && self.run.on_trial.is_none() =>
             {
                 return self.drift(step);
             }
@@ -82,10 +84,7 @@ impl Turn<'_> {
         }
         self.run.failure = Some(failure);
         match step {
-            _ if matches!(cause, Cause::WrongVersion { .. })
-                && self.is_there_already(step)
-                && !self.run.is_closing() =>
-            {
+            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already(step) => {
                 self.preflight()
             }
             // What is found on trial is not restored over, and stays where it is.

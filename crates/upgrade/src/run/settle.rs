@@ -22,6 +22,7 @@ impl Turn<'_> {
     pub(super) fn settle_after(&mut self, heard: bool) -> Result<(), Rejected> {
         self.run.returning = false;
         self.run.stranded = None;
+        self.run.seen_away = None;
         self.run.activated = None;
         self.run.replaced = None;
         self.run.untouched = None;

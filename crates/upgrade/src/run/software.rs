@@ -96,8 +96,10 @@ impl Turn<'_> {
     pub(super) fn slid(&self, reading: &Reading) -> Option<Cause> {
         let running = reading.running()?;
         let left = self.left_the_old_software(reading);
-        let seen = self.run.failure.as_ref().map(|failure| &failure.cause);
-        let was_there = self.run.returning && left.is_some() && seen == left.as_ref();
+        let failed = self.run.failure.as_ref().map(|failure| &failure.cause);
+        let was_there = self.run.returning
+            && left.is_some()
+            && [failed, self.run.seen_away.as_ref()].contains(&left.as_ref());
         let on_trial = running.role == Some(Role::Trial);
         let taken = match self.run.outrun {
             // The manager that went on with this run may have ended it. What is on trial it has not.

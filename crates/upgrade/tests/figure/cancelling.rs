@@ -407,7 +407,13 @@ fn what_an_operator_has_stopped_stays_stopped_whatever_is_lost() {
     never_begun.device.work = None;
     let mut lost = stopped();
     lost.device.faults.entry(Command::Abort).or_default().push_back(Fault::SetLost);
-    for (aborts, world) in [(1, killed()), (0, never_begun), (2, lost)] {
+    let mut refused = stopped();
+    refused.device.faults.entry(Command::Abort).or_default().extend([Fault::Refuse, Fault::Refuse]);
+    // It has taken it, and knows nothing of it after a restart of both.
+    let mut forgotten = killed();
+    forgotten.until(|world| world.count(Command::Abort) == 1);
+    forgotten.device.work = None;
+    for (aborts, world) in [(1, killed()), (0, never_begun), (2, lost), (3, refused), (1, forgotten)] {
         let world = world.on();
         let asked = world.question().failure.as_ref().map(|failure| failure.step);
         assert_eq!(asked, Some(Step::Downloading), "{}", world.told());

@@ -244,3 +244,20 @@ fn what_is_not_the_image_that_was_loaded_is_not_made_to_run_and_not_confirmed() 
         assert_eq!(world.count(Command::Reset) > 0, step != Step::Draining, "{step}");
     }
 }
+
+/// Shown by an examiner with a world: the roll-back came late, and another manager's reset before it made what the device had taken by
+/// itself look like somebody's work. It was asked about there.
+#[test]
+fn what_is_reset_by_others_before_it_could_be_rolled_back_is_rolled_back_still() {
+    let mut world = World::upgrade().fault(Command::RollBack, [Fault::SetLost]).begin();
+    world = world.until_underway(Step::Downloading);
+    world.until(|world| world.device.work.as_ref().is_some_and(|work| work.state == OperationState::Done));
+    world.device.slide();
+    world.until(|world| world.count(Command::RollBack) == 1);
+    world.device.boots += 1;
+    world.device.booted = world.now;
+    world.device.show_ended("of another manager", OperationState::Done, world.now);
+    let world = world.on();
+    assert!(!world.question().lost, "{}", world.told());
+    assert_eq!(world.device.running().version, "1.0", "{}", world.told());
+}

@@ -35,7 +35,7 @@ async fn whole_file(
     let mut file = disk.work(|files| Ok(files.begin())).await?;
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     loop {
-        let is_last = fill(transfer, input, &mut piece).await?;
+        let is_last = fill(transfer, input, file.size(), &mut piece).await?;
         if file.size() + piece.len() as u64 > limit {
             return Err(Cause::TooLarge { limit });
         }
@@ -45,7 +45,6 @@ async fn whole_file(
             Ok((file, piece))
         });
         (file, piece) = write.await?;
-        transfer.progress(file.size());
         if is_last {
             break;
         }
@@ -61,6 +60,7 @@ async fn whole_file(
 async fn fill(
     transfer: &mut Transfer,
     input: &mut (impl AsyncRead + Unpin + Send),
+    before: u64,
     piece: &mut Vec<u8>,
 ) -> Result<bool, Cause> {
     while piece.len() < PIECE_BYTES {
@@ -70,6 +70,7 @@ async fn fill(
             return Ok(true);
         }
         transfer.moved(read);
+        transfer.progress(before + piece.len() as u64);
     }
     Ok(false)
 }

@@ -3,9 +3,9 @@
 use core::time::Duration;
 use std::fmt::{self, Write as _};
 
-use engine::director::{Input, Told, Write};
+use engine::director::{Told, Write};
 use iad_sim::device::{CallAdmission, Durable};
-use upgrade::run::{AnswerKind, Ending, Goal, Outcome, Policy, State, Story};
+use upgrade::run::{AnswerKind, Ending, Event, Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Kind, Profile, Protocol, Run, RunId, StoredFile};
 
 use super::ending::is_left_to_others;
@@ -51,31 +51,6 @@ pub(super) fn again_is_tried(known: &mut Known, run: &Run, told: &[Told]) -> Che
         }
         _ => Ok(()),
     }
-}
-
-/// Between a question and an answer lies a night: what was said to another question than the one that is open answers nothing.
-/// `store` is what was known before.
-pub(crate) fn an_answer_is_to_the_question_that_is_open(
-    inputs: &[Input],
-    writes: &[Write],
-    store: &Store,
-) -> Checked {
-    for write in writes {
-        let answered = |told: &Told| matches!(told.story, Story::Answered { answer: Some(_) });
-        let open = match store.runs.get(&write.run.id).map(|stored| &stored.run.state) {
-            Some(State::Asking(question)) => Some(question.asked_at),
-            _ => None,
-        };
-        let is_to_it = |input: &Input| match input {
-            Input::Operator { run, asked_at, .. } => *run == write.run.id && Some(*asked_at) == open,
-            _ => false,
-        };
-        if write.stories.iter().any(answered) && !inputs.iter().any(is_to_it) {
-            let what = format!("run {}: {open:?} was open", write.run.id);
-            return broken("an_answer_is_to_the_question_that_is_open", what);
-        }
-    }
-    Ok(())
 }
 
 /// Who is asked at night answers in the morning: a question is closed for want of an answer when the time is over that the operator
@@ -242,6 +217,46 @@ impl Checks {
                 broken("what_is_lost_on_its_way_is_sent_again", what)
             }
             None => Ok(()),
+        }
+    }
+
+    /// Who asked for a backup, and is told that there is one, finds it among the backups of the device.
+    pub(super) fn a_backup_that_succeeded_is_there(run: &Run, store: &Store) -> Checked {
+        let State::Ended(Ending { outcome: Outcome::Succeeded, .. }) = &run.state else { return Ok(()) };
+        let is_there = |set: &upgrade::ConfigurationSet| {
+            store.backups.iter().any(|backup| backup.device == run.device.id && backup.set == *set)
+        };
+        if !matches!(run.goal, Goal::Backup) || run.backup.as_ref().is_some_and(is_there) {
+            return Ok(());
+        }
+        broken("a_backup_that_succeeded_is_there", format!("run {}", run.id))
+    }
+
+    /// New software that restarts while it is watched is not well, whatever it says (row B4).
+    pub(super) fn software_that_restarts_while_it_is_watched_is_not_kept(
+        known: &mut Known,
+        write: &Write,
+        unit: &Unit,
+    ) -> Checked {
+        let begins = |told: &Told| matches!(told.story, Story::StepBegun { step: Step::Soaking, .. });
+        let is_done = |told: &Told| matches!(told.story, Story::StepDone { step: Step::Soaking, .. });
+        if write.stories.iter().any(begins) {
+            // One that begins to be watched before it is up again may count that start.
+            known.watched_since = Some(unit.device.durable().boot.boots);
+        }
+        if !write.stories.iter().any(is_done) {
+            return Ok(());
+        }
+        let told = write.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Read { reading, .. } => Some(reading.boots),
+            _ => None,
+        });
+        match known.watched_since.take().zip(told.flatten()) {
+            Some((before, now)) if now > before => {
+                let what = format!("run {}: start {now} after {before}", write.run.id);
+                broken("software_that_restarts_while_it_is_watched_is_not_kept", what)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use engine::commander::{Answer, Asker, Outcome as Answered};
 use iad_sim::device::Command;
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
@@ -10,9 +11,12 @@ use upgrade::profile::Limits;
 use upgrade::run::State;
 use upgrade::{Profile, Run, Time};
 
-use super::{Checked, Checks, Known, broken};
+use super::words::what_is_stopped_is_told_so;
+use super::{Checked, Checks, Known, broken, command};
+use crate::rival::RIVAL;
 use crate::store::Store;
 use crate::unit::Unit;
+use crate::world::place_of;
 
 /// A command is sent so often, as long as nothing comes of it.
 const MOST_SENDS: u32 = 5;
@@ -24,6 +28,37 @@ const MOST_CORRECTIONS: u32 = 4;
 const MOST_LATE_LOOKS: u32 = 20;
 
 impl Checks {
+    /// Whether a device has answered the manager in this life of it.
+    pub(crate) fn has_looked(&self, place: usize, life: u32) -> bool {
+        self.devices.get(place).is_none_or(|known| known.looked_in == life)
+    }
+
+    /// It has.
+    pub(crate) fn looked(&mut self, place: usize, life: u32) {
+        if let Some(known) = self.devices.get_mut(place) {
+            known.looked_in = life;
+        }
+    }
+
+    /// A look at a device is answered: whether it is at somebody else's work.
+    pub(crate) fn shown(&mut self, answer: &Answer, store: &Store, profile: &Profile, now: Time) -> Checked {
+        let (Asker::Run { run, .. }, Answered::Values(values)) = (answer.asker, &answer.outcome) else {
+            return Ok(());
+        };
+        let Some(stored) = store.runs.get(&run) else { return Ok(()) };
+        let Some(known) = self.devices.get_mut(place_of(stored.run.device.id)) else { return Ok(()) };
+        // Most devices have never heard of anybody else.
+        let others = known.shown_busy.is_some() || known.operation.id.starts_with(RIVAL);
+        if others && let Some(shown) = command::shown(values, profile) {
+            known.shown_busy = shown;
+        }
+        let own = profile.unique_id_in(values);
+        if own.is_some() && own == stored.run.device.unique_id {
+            what_is_stopped_is_told_so(known, &stored.run, now)?;
+        }
+        nobody_is_waited_for_for_ever(known, &stored.run, store, profile, now)
+    }
+
     /// What happened while the manager was down is known to the device alone: it is asked before anything is sent.
     pub(crate) fn a_command_follows_a_look(&self, place: usize, life: u32, sent: &Sent) -> Checked {
         if self.has_looked(place, life) || !sent.is_set {
@@ -42,6 +77,9 @@ impl Checks {
         unit: Option<&Unit>,
     ) -> Checked {
         let Some(known) = self.devices.get_mut(place) else { return Ok(()) };
+        if sent.commands(Command::Abort) {
+            known.stopped = None;
+        }
         let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
         let last = &mut known.commanded;
         if last.operation != *operation {

@@ -286,6 +286,33 @@ fn by_ftp_nobody_is_faster_than_each_and_all_may_be() {
 }
 
 #[test]
+fn by_ftp_too_so_many_begin_as_each_has_a_share_worth_having() {
+    let mut world = World::with(Settings { links: vec![link(1, 10_000)], ..Settings::default() });
+    let mut two = ftp(&mut world, 2);
+    let (address, now) = (IpAddr::from([10, 1, 0, 102]), world.now);
+    let content = Content::Stored { digest: digest(b"third") };
+    let third = ticket("third", Direction::Read, content, 1000);
+    world.order(Order::Open(Ticket { protocol: Protocol::Ftp, address, ..third }));
+    let has_room = |world: &World, name: &str, last: u8| {
+        world.server.ftp_has_room(name, IpAddr::from([10, 1, 0, last]), Direction::Read, now)
+    };
+    assert!(!has_room(&world, "third", 102), "two have 4 KiB a second each");
+    assert!(has_room(&world, "ftp0", 100), "it takes the place of its own, which is dead");
+    assert!(has_room(&world, "nothing", 102), "who is refused needs no room");
+    // Nor do those by TFTP take from them what they were let begin for.
+    world.offer_to(&at(1, 0), &name(0), &bytes(1000, 1));
+    world.read(&at(1, 0), &name(0), &windows(1));
+    two.run_for(&mut world, SECOND);
+    assert_eq!(world.server.waiting(), 1);
+    assert!(!world.server.ftp_may_begin());
+    world.server.ftp_end(two.grants[0].transfer, Err(Cause::Silent));
+    assert!(world.server.ftp_may_begin());
+    world.run_for(SECOND * 2);
+    assert_eq!(world.device(&at(1, 0)).received.len(), 1000);
+    assert!(has_room(&world, "third", 102));
+}
+
+#[test]
 fn a_link_is_shared_by_both_protocols_and_what_is_not_asked_for_takes_nothing() {
     let mut world = World::with(Settings { links: vec![link(1, 100_000)], ..Settings::default() });
     world.offer_to(&at(1, 0), &name(0), &bytes(1_000_000, 1));

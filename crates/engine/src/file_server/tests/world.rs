@@ -325,7 +325,8 @@ impl World {
         assert!(deadlines.len() <= sessions.len() + ftp.len());
         assert!(chunks.waiting() <= sessions.len());
         assert!(links.next().is_none_or(|turn| turn > self.now) || !pace.is_free(self.now));
-        assert_eq!(*active, sessions.values().filter(|session| session.ended_at.is_none()).count());
+        let sending = sessions.values().filter(|session| session.ended_at.is_none()).count();
+        assert_eq!(*active, sending + ftp.len());
     }
 
     fn collect(&mut self) {
