@@ -243,6 +243,7 @@ impl Checks {
     /// The manager cannot store what it knows, and looks anew, as one that was killed.
     pub(crate) fn hindered(&mut self) {
         self.devices.iter_mut().for_each(|known| known.waited_for = None);
+        self.looks_anew();
     }
 
     /// A datagram is sent to a device.

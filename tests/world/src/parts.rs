@@ -47,6 +47,7 @@ impl World {
         self.note(|| format!("the manager is killed at step {step}"));
         self.killed += 1;
         self.manager = None;
+        self.checks.looks_anew();
         let lasts = if self.is_quiet() { Duration::from_secs(1) } else { lasts };
         self.put(lasts, Item::Start);
         let checked = self.checks.replays(&self.store, &self.profile);

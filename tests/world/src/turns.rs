@@ -43,6 +43,9 @@ impl World {
         let now = Time::from(self.now);
         let Some(manager) = &mut self.manager else { return };
         let turn = manager.director.turn(inputs.as_slice(), now);
+        let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), &turn, &self.store);
+        self.judge(answered);
+        let Some(manager) = &mut self.manager else { return };
         if turn.transaction.writes.is_empty() {
             self.checks.cancelled(inputs.as_slice(), &self.store);
             return self.perform(turn);
@@ -62,9 +65,7 @@ impl World {
         else {
             return;
         };
-        let writes = &turn.transaction.writes;
-        let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), &turn, &self.store);
-        match self.store.commit(writes) {
+        match self.store.commit(&turn.transaction.writes) {
             Ok(()) => {}
             Err(Refused::Conflict(run)) => {
                 return self.judge(one_run_at_a_time(run));
@@ -80,7 +81,6 @@ impl World {
                 return self.put(Duration::from_secs(1), Item::Message { life, message: Message::Retry });
             }
         }
-        self.judge(answered);
         for write in &turn.transaction.writes {
             let calm = self.quiet_since.map(|since| self.now - since);
             let now = Time::from(self.now);

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use engine::director::{Input, Told, Turn, Write};
-use upgrade::operation::State as Stage;
+use upgrade::operation::{Operation, State as Stage};
 use upgrade::run::{Answer, Goal, State, Story};
 use upgrade::{Run, RunId, Time};
 
@@ -46,8 +46,19 @@ pub(crate) fn an_answer_is_to_the_question_that_is_open(
     }
     for (run, input) in heeded(inputs, turn) {
         let written = turn.transaction.writes.iter().find(|write| write.run.id == run);
-        if matches!(input, Input::Operator { .. }) && !written.is_some_and(is_answered) {
-            return broken("what_is_said_to_be_taken_is", format!("run {run}: the answer"));
+        let before = store.runs.get(&run).map(|stored| stored.run.as_ref());
+        let after = written.map(|write| write.run.as_ref()).or(before);
+        let is_lost = match input {
+            Input::Operator { .. } => !written.is_some_and(is_answered),
+            // Whatever becomes of the manager, it is known that it is to be stopped.
+            Input::StopOperation(_) => before.zip(after).is_some_and(|(before, after)| {
+                let goes_on = operation(before).zip(operation(after));
+                goes_on.is_some_and(|(before, after)| before.id == after.id && after.stop.is_none())
+            }),
+            _ => false,
+        };
+        if is_lost {
+            return broken("what_is_said_to_be_taken_is", format!("run {run}: {input:?}"));
         }
     }
     Ok(())
@@ -80,9 +91,17 @@ pub(super) struct Stopped {
 }
 
 /// So long after a look that shows the device at it, it has been told.
-const STOPS_BY: Duration = Duration::from_secs(120);
+const STOPS_BY: Duration = Duration::from_secs(10);
 
 impl Checks {
+    /// The manager looks anew at what was stopped.
+    pub(crate) fn looks_anew(&mut self) {
+        self.devices
+            .iter_mut()
+            .filter_map(|known| known.stopped.as_mut())
+            .for_each(|stopped| stopped.seen = None);
+    }
+
     /// What operators said is committed.
     pub(crate) fn said(&mut self, inputs: &[Input], turn: &Turn, store: &Store) {
         for (run, input) in heeded(inputs, turn) {
@@ -125,6 +144,13 @@ pub(super) fn a_question_has_the_limit_that_was_set(write: &Write) -> Checked {
         "a_question_has_the_limit_that_was_set",
         format!("run {}: {limit:?}, not {expected:?}", write.run.id),
     )
+}
+
+fn operation(run: &Run) -> Option<&Operation> {
+    match &run.state {
+        State::Working { operation, .. } => Some(operation),
+        _ => None,
+    }
 }
 
 fn is_answered(write: &Write) -> bool {
