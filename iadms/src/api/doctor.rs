@@ -254,7 +254,7 @@ fn waiting(status: &Status) -> Check {
         waiting => Check::wrong(
             "transfers",
             Finding::Warning,
-            format!("{text}, and {waiting} devices wait for their turn by TFTP"),
+            format!("{text}, and {waiting} devices wait for their turn"),
             "they are served one after the other; `iadms serve --transfers` and `--bandwidth` say how many at once",
         ),
     }

@@ -2,16 +2,15 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::FileServer;
-use engine::file_server::{FromStorage, FtpGrant, Order, Port, Refusal, Report, TransferId};
+use engine::file_server::{FromStorage, Order, Port, Refusal, Report, TransferId};
 use tokio::sync::{mpsc, oneshot};
-use upgrade::{Direction, RunId};
 
-use super::ftp::FtpCall;
+use super::ftp::{Beginning, FtpCall};
 use super::sockets::{Batches, Outgoing, Sockets};
 use super::storage::Storage;
 use crate::daemon::clock::Clock;
@@ -160,16 +159,6 @@ struct FtpGuests {
     waiting: Vec<Beginning>,
 }
 
-/// Who wants to begin a transfer.
-struct Beginning {
-    run: RunId,
-    name: String,
-    address: IpAddr,
-    direction: Direction,
-    stop: oneshot::Sender<()>,
-    reply: oneshot::Sender<Result<FtpGrant, Refusal>>,
-}
-
 impl FtpGuests {
     /// Tells who has to end, who may begin, and who may move bytes.
     fn tell(&mut self, server: &mut FileServer, clock: Clock) {
@@ -189,13 +178,14 @@ impl FtpGuests {
 
     /// Lets a transfer begin, or wait until there is room for it.
     fn begin(&mut self, server: &mut FileServer, beginning: Beginning, clock: Clock) {
-        let Beginning { run, name, address, direction, stop, reply } = beginning;
-        if reply.is_closed() {
+        if beginning.reply.is_closed() {
             return;
         }
-        if !server.ftp_has_room(&name, address, direction, clock.elapsed()) {
-            return self.waiting.push(Beginning { run, name, address, direction, stop, reply });
+        let Beginning { name, address, direction, .. } = &beginning;
+        if !server.ftp_has_room(name, *address, *direction, clock.elapsed()) {
+            return self.waiting.push(beginning);
         }
+        let Beginning { run, name, address, direction, stop, reply } = beginning;
         let granted = server.ftp_begin(run, &name, address, direction, clock.elapsed());
         if let Ok(grant) = &granted {
             self.stops.insert(grant.transfer, stop);
@@ -213,9 +203,7 @@ impl FtpGuests {
             FtpCall::Size { run, name, address, reply } => {
                 let _ = reply.send(server.ftp_size(run, &name, address, now));
             }
-            FtpCall::Begin { run, name, address, direction, stop, reply } => {
-                self.begin(server, Beginning { run, name, address, direction, stop, reply }, clock);
-            }
+            FtpCall::Begin(beginning) => self.begin(server, beginning, clock),
             FtpCall::Ask { transfer, bytes, reply } => {
                 self.asking.insert(transfer, reply);
                 server.ftp_ask(transfer, bytes, now);

@@ -34,7 +34,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-pub use desk::FtpCall;
+pub use desk::{Beginning, FtpCall};
 pub use listen::BindError;
 pub use secured::Tls;
 

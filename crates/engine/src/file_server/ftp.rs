@@ -91,7 +91,7 @@ impl FileServer {
         !needs_room || (self.has_room() && self.links.has_room(self.links.of(address)))
     }
 
-    /// Whether a transfer has ended since this was asked last.
+    /// Whether a transfer or a ticket has ended since this was asked last.
     pub const fn ftp_may_begin(&mut self) -> bool {
         std::mem::replace(&mut self.ftp_may_begin, false)
     }

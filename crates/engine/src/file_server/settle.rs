@@ -51,6 +51,8 @@ impl FileServer {
     pub(super) fn end_ticket(&mut self, open: Open, cause: Cause, now: Duration) {
         let Open { ticket, transfer } = open;
         self.waiting.forget(&ticket.name);
+        // Who waits with it is refused, and need not wait any longer.
+        self.ftp_may_begin = true;
         let owner = Owner { name: ticket.name, run: ticket.run };
         match transfer {
             Some(id) if self.ftp_forget(id) => {

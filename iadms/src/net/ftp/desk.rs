@@ -32,20 +32,7 @@ pub enum FtpCall {
         reply: oneshot::Sender<Result<u64, Refusal>>,
     },
     /// May this file be transferred (RETR, STOR)? Once granted, [`FtpCall::End`] follows.
-    Begin {
-        /// Whose device asks.
-        run: RunId,
-        /// The ticket.
-        name: String,
-        /// Where from.
-        address: IpAddr,
-        /// Read or write.
-        direction: Direction,
-        /// To be kept while the transfer runs, and fired when it has to end at once. Dropped, it says the same.
-        stop: oneshot::Sender<()>,
-        /// The leave.
-        reply: oneshot::Sender<Result<FtpGrant, Refusal>>,
-    },
+    Begin(Beginning),
     /// May bytes of its file move, either way? To be asked where the grant says so.
     Ask {
         /// Which transfer.
@@ -69,6 +56,22 @@ pub enum FtpCall {
         /// Bytes and digest of the file, or why not.
         outcome: FtpOutcome,
     },
+}
+
+/// Who wants to begin a transfer.
+pub struct Beginning {
+    /// Whose device asks.
+    pub run: RunId,
+    /// The ticket.
+    pub name: String,
+    /// Where from.
+    pub address: IpAddr,
+    /// Read or write.
+    pub direction: Direction,
+    /// To be kept while the transfer runs, and fired when it has to end at once. Dropped, it says the same.
+    pub stop: oneshot::Sender<()>,
+    /// The leave, once there is room for it.
+    pub reply: oneshot::Sender<Result<FtpGrant, Refusal>>,
 }
 
 /// Why something is not served.

@@ -11,7 +11,7 @@ use unftp_core::storage::{Error, ErrorKind};
 use upgrade::{Direction, RunId};
 
 use super::connection::{Connection, Line};
-use super::desk::{Denied, FtpCall};
+use super::desk::{Beginning, Denied, FtpCall};
 
 /// Bytes that go between the disk and a connection at once.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
@@ -41,7 +41,7 @@ impl Transfer {
     ) -> Result<Self, Denied> {
         let (name, address) = (name.to_owned(), connection.peer());
         let (stop, stopped) = oneshot::channel();
-        let call = |reply| FtpCall::Begin { run, name, address, direction, stop, reply };
+        let call = |reply| FtpCall::Begin(Beginning { run, name, address, direction, stop, reply });
         let grant = connection.ask(call).await?;
         connection.service().transfers.send_modify(|under_way| *under_way += 1);
         Ok(Self {

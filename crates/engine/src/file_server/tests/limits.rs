@@ -309,7 +309,10 @@ fn by_ftp_too_so_many_begin_as_each_has_a_share_worth_having() {
     assert!(world.server.ftp_may_begin());
     world.run_for(SECOND * 2);
     assert_eq!(world.device(&at(1, 0)).received.len(), 1000);
-    assert!(has_room(&world, "third", 102));
+    assert!(has_room(&world, "third", 102) && world.server.ftp_may_begin());
+    // Whose ticket ends while it waits is told so.
+    world.order(Order::Withdraw(TicketName("third".to_owned())));
+    assert!(world.server.ftp_may_begin());
 }
 
 #[test]
