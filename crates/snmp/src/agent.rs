@@ -19,7 +19,7 @@ use crate::ber::Reader;
 use crate::message::{Opened, is_v3};
 use crate::pdu::OpenedPdu;
 use crate::usm::{Authority, EngineTime, ReportKind, Sealed, Unopened, User, Users, by_name};
-use crate::varbind::read_varbinds;
+use crate::varbind::{Bound, read_varbinds};
 use crate::{DecodeError, ErrorStatus, Message, Operation, Security, VarBind};
 use envelope::{Envelope, Unwritten};
 
@@ -216,7 +216,7 @@ impl Agent {
         let is_named = |user: &&User| user.name() == sealed.user;
         let may_write = self.settings.read_write_users.iter().any(|user| is_named(&user));
         if sealed.level < keys.level() {
-            let refused = Err(Refusal { index: 0, status: ErrorStatus::AuthorizationError });
+            let refused: Answer = Err(Refusal { index: 0, status: ErrorStatus::AuthorizationError });
             return self.finish(&envelope, pdu.head.operation, refused, pdu.varbinds, response);
         }
         self.answer(&envelope, &pdu, may_write, objects, response)
@@ -247,16 +247,13 @@ impl Agent {
     ) -> Result<Outcome, Dropped> {
         let operation = head.operation;
         let version = envelope.version();
-        // What a GET asks for is read as it is answered.
-        let asked = match operation {
-            Operation::Get => Vec::new(),
-            _ => self.read(varbinds)?,
-        };
+        if operation == Operation::Get {
+            // What it asks for is read as it is answered.
+            let found = read::get(objects, version, varbinds).map_err(|error| self.undecodable(error))?;
+            return self.finish(envelope, operation, found, varbinds, response);
+        }
+        let asked = self.read(varbinds)?;
         let answer = match operation {
-            Operation::Get => {
-                let read = read::get(objects, version, varbinds);
-                read.map_err(|error| self.undecodable(error))?
-            }
             Operation::GetNext => read::get_next(objects, version, &asked),
             Operation::GetBulk { non_repeaters, max_repetitions } => {
                 read::get_bulk(objects, &asked, non_repeaters, max_repetitions, envelope.room())
@@ -267,7 +264,11 @@ impl Agent {
                 Err(Refusal { index: 1.min(asked.len()), status: ErrorStatus::NoAccess })
             }
             Operation::Set => set::set(objects, &asked, envelope.room()),
-            Operation::Response { .. } | Operation::Inform | Operation::Trap | Operation::Report => {
+            Operation::Get
+            | Operation::Response { .. }
+            | Operation::Inform
+            | Operation::Trap
+            | Operation::Report => {
                 return Err(self.no_request());
             }
         };
@@ -278,7 +279,7 @@ impl Agent {
         &mut self,
         envelope: &Envelope<'_>,
         operation: Operation,
-        answer: Answer,
+        answer: Result<Vec<impl Bound>, Refusal>,
         asked: Reader<'_>,
         response: &mut Vec<u8>,
     ) -> Result<Outcome, Dropped> {

@@ -113,6 +113,15 @@ impl ObjectIdentifier {
         ObjectIdentifier(Arcs::Heap(slice.to_vec()))
     }
 
+    /// Takes all arcs away.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        match &mut self.0 {
+            Arcs::Inline { length, .. } => *length = 0,
+            Arcs::Heap(arcs) => arcs.clear(),
+        }
+    }
+
     /// Appends one arc in place, without a check.
     #[inline]
     pub(crate) fn push(&mut self, arc: u32) {

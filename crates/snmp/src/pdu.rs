@@ -1,8 +1,8 @@
 //! Protocol data units of SNMPv1 (RFC 1157 section 4.1) and SNMPv2 (RFC 3416 section 3).
 
 use crate::ber::{DecodeError, Reader, Writer, tag};
-use crate::varbind::{read_varbinds, write_varbinds};
-use crate::{EncodeError, ErrorStatus, Octets, Question, TrapV1, Value, VarBind, Version};
+use crate::varbind::{Bound, read_varbinds, write_varbinds};
+use crate::{EncodeError, ErrorStatus, Octets, Question, TrapV1, VarBind, Version};
 
 /// What a message asks or says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +130,8 @@ pub(crate) fn check<B: Octets>(
 }
 
 /// Whether the version has all the values.
-pub(crate) fn values_are_of<B: Octets>(version: Version, varbinds: &[VarBind<B>]) -> Result<(), EncodeError> {
-    let is_of_v1 = |value: &Value<B>| !matches!(value, Value::Counter64(_)) && !value.is_exception();
-    if version == Version::V1 && !varbinds.iter().all(|varbind| is_of_v1(&varbind.value)) {
+pub(crate) fn values_are_of(version: Version, varbinds: &[impl Bound]) -> Result<(), EncodeError> {
+    if version == Version::V1 && !varbinds.iter().all(Bound::is_of_v1) {
         return Err(EncodeError::ValueNotInV1);
     }
     Ok(())

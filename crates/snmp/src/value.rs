@@ -89,6 +89,11 @@ impl<B> Value<B> {
         matches!(self, Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView)
     }
 
+    /// Whether SNMPv1 has it (RFC 3584 section 4.2.2): it has no exceptions, and no counters of 64 bits.
+    pub(crate) fn is_of_v1(&self) -> bool {
+        !self.is_exception() && !matches!(self, Value::Counter64(_))
+    }
+
     /// The number, if the value is one of any type.
     pub fn as_number(&self) -> Option<i128> {
         match self {

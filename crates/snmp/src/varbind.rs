@@ -41,12 +41,48 @@ impl<B: Octets> VarBind<B> {
     pub fn encoded_length(&self) -> usize {
         element_length(element_length(object_identifier_length(&self.name)) + self.value.encoded_length())
     }
+}
 
-    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+/// What can stand in a list of variable bindings.
+pub(crate) trait Bound {
+    /// Writes the name and the value.
+    fn write(&self, writer: &mut Writer<'_>);
+
+    /// Whether SNMPv1 has its value (RFC 3584 section 4.2.2).
+    fn is_of_v1(&self) -> bool;
+}
+
+impl<B: Octets> Bound for VarBind<B> {
+    fn write(&self, writer: &mut Writer<'_>) {
         writer.constructed(tag::SEQUENCE, |writer| {
             self.value.write(writer);
             writer.object_identifier(&self.name);
         });
+    }
+
+    fn is_of_v1(&self) -> bool {
+        self.value.is_of_v1()
+    }
+}
+
+/// The value of a name that goes back as it came.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    /// As it is written in the request.
+    pub(crate) name: &'a [u8],
+    pub(crate) value: Value,
+}
+
+impl Bound for Found<'_> {
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.constructed(tag::SEQUENCE, |writer| {
+            self.value.write(writer);
+            writer.octets(tag::OBJECT_IDENTIFIER, self.name);
+        });
+    }
+
+    fn is_of_v1(&self) -> bool {
+        self.value.is_of_v1()
     }
 }
 
@@ -146,10 +182,10 @@ pub(crate) fn listed(varbinds: &[VarBind]) -> Vec<u8> {
     list
 }
 
-pub(crate) fn write_varbinds<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
+pub(crate) fn write_varbinds(varbinds: &[impl Bound], writer: &mut Writer<'_>) {
     writer.constructed(tag::SEQUENCE, |writer| write_each(varbinds, writer));
 }
 
-fn write_each<B: Octets>(varbinds: &[VarBind<B>], writer: &mut Writer<'_>) {
+fn write_each(varbinds: &[impl Bound], writer: &mut Writer<'_>) {
     varbinds.iter().rev().for_each(|varbind| varbind.write(writer));
 }

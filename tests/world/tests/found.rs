@@ -90,6 +90,12 @@ found! {
     what_was_changed_after_it_was_restored_elsewhere_was_written_over: 1795974292064415 of 5;
 }
 
+found! {
+    without [] as [&str; 0];
+    what_a_person_changed_on_software_that_a_device_took_and_left_by_itself_was_missed_once_others_loaded_over_it:
+        1796053359013445 of 5;
+}
+
 #[test]
 fn the_same_seed_tells_the_same_story_to_the_byte() {
     let plan = Plan::of(7, 5, &Weights::default());

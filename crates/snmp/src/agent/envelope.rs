@@ -1,11 +1,11 @@
 //! What goes around an answer: a community, or what proves and hides it for a user; and answers that are too long.
 
-use super::{Answer, Refusal};
+use super::Refusal;
 use crate::ber::{DecodeError, Reader, Writer};
 use crate::message::encode_with;
 use crate::pdu::{self, values_are_of};
 use crate::usm::{EngineTime, Header, Keys, Seal, Sealed};
-use crate::varbind::{read_varbinds, write_varbinds};
+use crate::varbind::{Bound, read_varbinds, write_varbinds};
 use crate::{EncodeError, ErrorStatus, Operation, Security, VarBind, Version};
 
 /// What goes around the variable bindings of an answer.
@@ -71,7 +71,7 @@ impl<'a> Envelope<'a> {
     /// Bytes for variable bindings in an answer without an error.
     pub(super) fn room(&self) -> usize {
         let mut empty = Vec::new();
-        match self.encode(ErrorStatus::NoError, 0, &[], &mut empty) {
+        match self.encode(ErrorStatus::NoError, 0, &[] as &[VarBind], &mut empty) {
             Ok(()) => self.maximum_message_size.saturating_sub(empty.len() + self.growth()),
             Err(_) => 0,
         }
@@ -88,24 +88,24 @@ impl<'a> Envelope<'a> {
     /// Writes the answer, or if that is too long the one that says so (RFC 1157 section 4.1.2, RFC 3416 section 4.2.1).
     pub(super) fn write(
         &self,
-        answer: Answer,
+        answer: Result<Vec<impl Bound>, Refusal>,
         asked: Reader<'_>,
         response: &mut Vec<u8>,
     ) -> Result<ErrorStatus, Unwritten> {
-        let is_v1 = self.version() == Version::V1;
-        let (status, index, varbinds) = match answer {
-            Ok(varbinds) => (ErrorStatus::NoError, 0, varbinds),
-            Err(Refusal { status: ErrorStatus::TooBig, .. }) => {
-                (ErrorStatus::TooBig, 0, too_big(is_v1, asked)?)
+        let refusal = match answer {
+            Ok(found) if self.encode_within(ErrorStatus::NoError, 0, &found, response).is_ok() => {
+                return Ok(ErrorStatus::NoError);
             }
-            Err(Refusal { index, status }) => {
-                let status = if is_v1 { status.for_v1() } else { status };
-                (status, index, sent_back(asked)?)
-            }
+            Ok(_) => Refusal { index: 0, status: ErrorStatus::TooBig },
+            Err(refusal) => refusal,
         };
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        if self.encode_within(status, index, &varbinds, response).is_ok() {
-            return Ok(status);
+        let is_v1 = self.version() == Version::V1;
+        if refusal.status != ErrorStatus::TooBig {
+            let status = if is_v1 { refusal.status.for_v1() } else { refusal.status };
+            let index = u32::try_from(refusal.index).unwrap_or(u32::MAX);
+            if self.encode_within(status, index, &sent_back(asked)?, response).is_ok() {
+                return Ok(status);
+            }
         }
         self.encode_within(ErrorStatus::TooBig, 0, &too_big(is_v1, asked)?, response)?;
         Ok(ErrorStatus::TooBig)
@@ -115,7 +115,7 @@ impl<'a> Envelope<'a> {
         &self,
         status: ErrorStatus,
         index: u32,
-        varbinds: &[VarBind],
+        varbinds: &[impl Bound],
         response: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         response.clear();
@@ -131,7 +131,7 @@ impl<'a> Envelope<'a> {
         &self,
         status: ErrorStatus,
         index: u32,
-        varbinds: &[VarBind],
+        varbinds: &[impl Bound],
         response: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         values_are_of(self.version(), varbinds)?;

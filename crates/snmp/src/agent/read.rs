@@ -1,31 +1,32 @@
 //! GET, GETNEXT and GETBULK (RFC 1157 sections 4.1.2 and 4.1.3, RFC 3416 sections 4.2.1 to 4.2.3).
 
 use super::{Answer, Objects, Refusal};
-use crate::ber::{DecodeError, Reader, tag};
-use crate::varbind::{pairs, push_named, usual_count};
+use crate::ber::{DecodeError, Reader, read_object_identifier, tag};
+use crate::varbind::{Found, pairs, usual_count};
 use crate::{ErrorStatus, ObjectIdentifier, Value, ValueKind, VarBind, Version};
 
 type Asked<'a> = [VarBind<&'a [u8]>];
 
-/// Each name is put where it is sent from, as it is read: most of an agent's work is this.
-pub(super) fn get<O: Objects + ?Sized>(
+/// What is found goes back under the name that is asked for, as that is written: most of an agent's work is this.
+pub(super) fn get<'a, O: Objects + ?Sized>(
     objects: &O,
     version: Version,
-    mut asked: Reader<'_>,
-) -> Result<Answer, DecodeError> {
+    mut asked: Reader<'a>,
+) -> Result<Result<Vec<Found<'a>>, Refusal>, DecodeError> {
     let list = asked.expect(tag::SEQUENCE)?;
     let mut answer = Vec::with_capacity(usual_count(list));
+    let mut wanted = ObjectIdentifier::new([]);
     for (position, pair) in pairs(list).enumerate() {
         let (name, _) = pair?;
-        let found: &mut VarBind = push_named(&mut answer, name, Value::Null)?;
-        found.value = objects.get(&found.name);
-        let there = !found.value.is_exception() && found.value.kind() != ValueKind::Counter64;
-        if version == Version::V1 && !there {
+        read_object_identifier(name, &mut wanted)?;
+        let value = objects.get(&wanted);
+        if version == Version::V1 && !value.is_of_v1() {
             return Ok(Err(Refusal::at(position, ErrorStatus::NoSuchName)));
         }
-        if let Err(refusal) = readable(position, found) {
+        if let Err(refusal) = readable(position, &value) {
             return Ok(Err(refusal));
         }
+        answer.push(Found { name, value });
     }
     Ok(Ok(answer))
 }
@@ -42,7 +43,7 @@ pub(super) fn get_next<O: Objects + ?Sized>(objects: &O, version: Version, asked
                 return Err(Refusal::at(position, ErrorStatus::NoSuchName));
             }
         }
-        readable(position, &found)?;
+        readable(position, &found.value)?;
         Ok(found)
     };
     all(asked, read)
@@ -62,7 +63,7 @@ pub(super) fn get_bulk<O: Objects + ?Sized>(
     let mut found = Vec::new();
     for (position, asked) in once.iter().enumerate() {
         let following = next(objects, &asked.name);
-        readable(position, &following)?;
+        readable(position, &following.value)?;
         if !push_within(&mut room, &mut found, following) {
             return Ok(found);
         }
@@ -72,7 +73,7 @@ pub(super) fn get_bulk<O: Objects + ?Sized>(
         let mut all_at_end = true;
         for (position, name) in names.iter_mut().enumerate() {
             let following = next(objects, name);
-            readable(non_repeaters + position, &following)?;
+            readable(non_repeaters + position, &following.value)?;
             all_at_end &= following.value == Value::EndOfMibView;
             name.clone_from(&following.name);
             if !push_within(&mut room, &mut found, following) {
@@ -100,8 +101,8 @@ fn next<O: Objects + ?Sized>(objects: &O, name: &ObjectIdentifier) -> VarBind {
     objects.next(name).unwrap_or_else(|| VarBind { name: name.clone(), value: Value::EndOfMibView })
 }
 
-fn readable(position: usize, found: &VarBind) -> Result<(), Refusal> {
-    match found.value {
+fn readable(position: usize, value: &Value) -> Result<(), Refusal> {
+    match value {
         Value::Null => Err(Refusal::at(position, ErrorStatus::GenErr)),
         _ => Ok(()),
     }

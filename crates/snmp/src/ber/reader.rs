@@ -158,8 +158,9 @@ pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, Deco
     Ok(name)
 }
 
-/// The same, in place of an empty name, since moving one takes as long as reading it.
+/// The same, in place of another name, since moving one takes as long as reading it.
 pub(crate) fn read_object_identifier(content: &[u8], name: &mut ObjectIdentifier) -> Result<(), DecodeError> {
+    name.clear();
     if content.is_empty() {
         // Some agents send this for "none"; net-snmp reads it as 0.0 too.
         *name = ObjectIdentifier::ZERO_DOT_ZERO;

@@ -276,7 +276,7 @@ impl Outstanding {
 
 /// A GET of nothing: what is wanted is the Report.
 fn nothing(request_id: i32, writer: &mut Writer<'_>) {
-    pdu::write(Operation::Get, request_id, writer, |writer| write_varbinds::<Vec<u8>>(&[], writer));
+    pdu::write(Operation::Get, request_id, writer, |writer| write_varbinds(&[] as &[VarBind], writer));
 }
 
 fn report(pdu: &OpenedPdu<'_>) -> Option<ReportKind> {

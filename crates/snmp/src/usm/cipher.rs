@@ -128,3 +128,53 @@ fn des_key(key: &Key, salt: [u8; SALT_LENGTH]) -> Result<([u8; 8], [u8; 8]), Wro
     iv.iter_mut().zip(salt).for_each(|(place, octet)| *place ^= octet);
     Ok((*key, iv))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn octets(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    /// NIST SP 800-38A appendix F.3, CFB128 with AES-128, AES-192 and AES-256: the mode of RFC 3826 section 3.1.3.
+    #[test]
+    fn ciphers_are_those_of_the_standard() {
+        let plain = octets(
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
+             30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+        );
+        let known = [
+            (
+                Privacy::Aes128,
+                "2b7e151628aed2a6abf7158809cf4f3c",
+                "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b\
+                 26751f67a3cbb140b1808cf187a4f4dfc04b05357c5d1c0eeac4c66f9ff7f2e6",
+            ),
+            (
+                Privacy::Aes192,
+                "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+                "cdc80d6fddf18cab34c25909c99a417467ce7f7f81173621961a2b70171d3d7a\
+                 2e1e8a1dd59b88b1c8e60fed1efac4c9c05f9f9ca9834fa042ae8fba584b09ff",
+            ),
+            (
+                Privacy::Aes256,
+                "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+                "dc7e84bfda79164b7ecd8486985d386039ffed143b28b1c832113c6331e5407b\
+                 df10132415e54b92a13ed0a8267ae2f975a385741ab9cef82031623d55b1e471",
+            ),
+        ];
+        // The boots and the time of the engine, then the salt: 00 01 02 … 0f.
+        let at = EngineTime { boots: 0x0001_0203, time: 0x0405_0607 };
+        let salt = 0x0809_0a0b_0c0d_0e0f;
+        for (privacy, key, hidden) in known {
+            let key = Key::of(&octets(key));
+            let mut text = plain.clone();
+            let travels = encrypt(privacy, &key, at, salt, &mut text);
+            assert_eq!(text, octets(hidden), "{privacy}");
+            decrypt(privacy, &key, at, &travels, &mut text).unwrap();
+            assert_eq!(text, plain, "{privacy}");
+        }
+    }
+}

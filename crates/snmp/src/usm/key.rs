@@ -93,7 +93,7 @@ impl Key {
         }
     }
 
-    fn of(octets: &[u8]) -> Key {
+    pub(super) fn of(octets: &[u8]) -> Key {
         let mut key = Key { octets: [0; MAXIMUM_KEY], length: 0 };
         key.append(octets);
         key
@@ -167,4 +167,55 @@ fn digested<M: Mac + KeyInit>(key: &Key, message: &[&[u8]]) -> Vec<u8> {
 
 fn verified<M: Mac + KeyInit>(key: &Key, message: &[&[u8]], digest: &[u8]) -> bool {
     keyed::<M>(key, message).is_some_and(|mac| mac.verify_truncated_left(digest).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231 sections 4.2 and 4.3; what travels is the beginning of each (RFC 7860 section 4.2).
+    #[test]
+    fn digests_are_those_of_the_rfc() {
+        let first = (&[0x0b; 20][..], &b"Hi There"[..]);
+        let second = (&b"Jefe"[..], &b"what do ya want for nothing?"[..]);
+        let known = [
+            (Authentication::Sha224, first, "896fb1128abbdf196832107cd49df33f"),
+            (Authentication::Sha256, first, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da7"),
+            (
+                Authentication::Sha384,
+                first,
+                "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59c",
+            ),
+            (
+                Authentication::Sha512,
+                first,
+                "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde\
+                 daa833b7d6b8a702038b274eaea3f4e4",
+            ),
+            (Authentication::Sha224, second, "a30e01098bc6dbbf45690f3a7e9e6d0f"),
+            (Authentication::Sha256, second, "5bdcc146bf60754e6a042426089575c75a003f089d273983"),
+            (
+                Authentication::Sha384,
+                second,
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e",
+            ),
+            (
+                Authentication::Sha512,
+                second,
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                 9758bf75c05a994a6d034f65f8f0e6fd",
+            ),
+        ];
+        for (authentication, (key, message), digest) in known {
+            let key = Key::of(key);
+            let (begin, end) = message.split_at(3);
+            let signed = key.sign(authentication, &[begin, end]);
+            let written: String = signed.iter().map(|octet| format!("{octet:02x}")).collect();
+            assert_eq!(written, digest, "{authentication}");
+            assert!(key.is_signed(authentication, &[message], &signed));
+            let [first, ..] = message else { unreachable!() };
+            assert!(!key.is_signed(authentication, &[&[first ^ 1], &message[1..]], &signed));
+            assert!(!key.is_signed(authentication, &[message], &signed[1..]), "shorter ones are no digest");
+        }
+    }
 }

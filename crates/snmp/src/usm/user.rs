@@ -190,6 +190,59 @@ mod tests {
         }
     }
 
+    /// By pysnmp 7.1, the passphrase and the engine of RFC 3414 appendix A.3: no RFC has any for these.
+    #[test]
+    fn keys_are_lengthened_as_others_lengthen_them() {
+        let engine = EngineId::new(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]).unwrap();
+        let known = [
+            (Authentication::Md5, Privacy::Aes192, "526f5eed9fcce26f8964c2930787d82bfa24a92467426c2f"),
+            (
+                Authentication::Md5,
+                Privacy::Aes256,
+                "526f5eed9fcce26f8964c2930787d82bfa24a92467426c2f4b09192be10dfaec",
+            ),
+            (Authentication::Md5, Privacy::Aes192Reeder, "526f5eed9fcce26f8964c2930787d82b79eff44a90650ee0"),
+            (
+                Authentication::Md5,
+                Privacy::Aes256Reeder,
+                "526f5eed9fcce26f8964c2930787d82b79eff44a90650ee0a3a40abfac5acc12",
+            ),
+            (Authentication::Sha1, Privacy::Aes192, "6695febc9288e36282235fc7151f128497b38f3f505e07eb"),
+            (
+                Authentication::Sha1,
+                Privacy::Aes256,
+                "6695febc9288e36282235fc7151f128497b38f3f505e07eb9af25568fa1f5dbe",
+            ),
+            (Authentication::Sha1, Privacy::Aes192Reeder, "6695febc9288e36282235fc7151f128497b38f3f9b8b6d78"),
+            (
+                Authentication::Sha1,
+                Privacy::Aes256Reeder,
+                "6695febc9288e36282235fc7151f128497b38f3f9b8b6d78936ba6e7d19dfd9c",
+            ),
+            (
+                Authentication::Sha224,
+                Privacy::Aes256,
+                "0bd8827c6e29f8065e08e09237f177e410f69b90e1782be682075674e82d9bf0",
+            ),
+            (
+                Authentication::Sha224,
+                Privacy::Aes256Reeder,
+                "0bd8827c6e29f8065e08e09237f177e410f69b90e1782be68207567422c34be4",
+            ),
+            (
+                Authentication::Sha256,
+                Privacy::Aes256,
+                "8982e0e549e866db361a6b625d84cccc11162d453ee8ce3a6445c2d6776f0f8b",
+            ),
+        ];
+        for (authentication, privacy, lengthened) in known {
+            let localized =
+                Key::from_passphrase(authentication, b"maplesyrup").localized(authentication, &engine);
+            let key = localized.lengthened(authentication, privacy, &engine);
+            assert_eq!(hex(key.as_ref()), lengthened, "{authentication} {privacy}");
+        }
+    }
+
     #[test]
     fn secrets_do_not_show() {
         let user = User::new("anna").unwrap().authenticating(Authentication::Sha256, b"maplesyrup").unwrap();

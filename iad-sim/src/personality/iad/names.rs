@@ -1,7 +1,9 @@
 //! The names of all objects, in order, and what stands behind each.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
 use snmp::ObjectIdentifier;
 
 use crate::device::ConfigurationKind;
@@ -114,10 +116,14 @@ pub(super) fn scalar(scalar: Scalar) -> ObjectIdentifier {
 
 /// What stands behind a name.
 pub(super) fn find(name: &ObjectIdentifier) -> Found {
-    match TABLE.get(position(name)) {
-        Some((other, item)) if other == name => Found::Instance(*item),
-        _ if object(name).is_some() => Found::Object,
-        _ => Found::Nothing,
+    let instance = match key(name) {
+        Some(key) => ITEMS.get(&key).copied(),
+        None => TABLE.get(position(name)).filter(|(other, _)| other == name).map(|(_, item)| *item),
+    };
+    match instance {
+        Some(item) => Found::Instance(item),
+        None if object(name).is_some() => Found::Object,
+        None => Found::Nothing,
     }
 }
 
@@ -175,6 +181,10 @@ fn key(name: &ObjectIdentifier) -> Option<u64> {
 /// So many arcs of so many bits have room in a key.
 const KEY_ARCS: usize = 7;
 const KEY_BITS: usize = 9;
+
+/// What stands behind each name of the IAD-MIB, by its key: most of what a device is asked for is one of these.
+static ITEMS: LazyLock<HashMap<u64, Item, FixedState>> =
+    LazyLock::new(|| TABLE.iter().filter_map(|(name, item)| Some((key(name)?, *item))).collect());
 
 /// The keys of all names of the IAD-MIB, which stand together in the table, and where the first of them stands.
 static OWN: LazyLock<(usize, Vec<u64>)> = LazyLock::new(|| {

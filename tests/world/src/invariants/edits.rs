@@ -163,7 +163,13 @@ impl Known {
     /// It left its software by itself, and no run is about that; or it is back on what it was left with.
     pub(super) fn changed_software(&mut self, durable: &Durable, is_home: bool) {
         match &mut self.away {
-            Some(away) => away.to_and_fro = true,
+            Some(away) => {
+                away.to_and_fro = true;
+                // What a person changed there stays there: no copy can be taken of it as long as something else runs.
+                let aside = edited_part(&device::aside(durable));
+                let stays = aside.filter(|aside| away.changed && Some(*aside) == self.edited);
+                self.left_behind = stays.or(self.left_behind);
+            }
             None if is_home => {}
             None => {
                 let version = durable.standby().map(|left| left.version.clone()).unwrap_or_default();
