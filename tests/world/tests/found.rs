@@ -94,6 +94,7 @@ found! {
     without [] as [&str; 0];
     what_a_person_changed_on_software_that_a_device_took_and_left_by_itself_was_missed_once_others_loaded_over_it:
         1796053359013445 of 5;
+    a_roll_back_was_taken_for_what_had_been_stopped_before_it: 1796057908015128 of 5;
 }
 
 #[test]

@@ -102,12 +102,13 @@ impl Checks {
             .for_each(|stopped| stopped.seen = None);
     }
 
-    /// What operators said is committed.
+    /// What operators said is committed. What was stopped before anything of it was commanded has ended, and what follows it is not
+    /// what was stopped.
     pub(crate) fn said(&mut self, inputs: &[Input], turn: &Turn, store: &Store) {
         for (run, input) in heeded(inputs, turn) {
             if matches!(input, Input::StopOperation(_))
                 && let Some(stored) = store.runs.get(&run)
-                && let State::Working { operation, .. } = &stored.run.state
+                && let Some(operation) = operation(&stored.run).filter(|operation| operation.stop.is_some())
                 && let Some(known) = self.devices.get_mut(place_of(stored.run.device.id))
             {
                 known.stopped = Some(Stopped { run, operation: operation.id.clone(), seen: None });
