@@ -30,7 +30,9 @@ use words::Stopped;
 
 pub(crate) use edits::Fate;
 pub(crate) use ending::what_has_ended_opens_nothing;
-pub(crate) use run::{one_run_at_a_time, when_faults_stop_every_run_ends};
+pub(crate) use run::{
+    one_run_at_a_time, settings_that_moved_are_backed_up_anew, when_faults_stop_every_run_ends,
+};
 pub(crate) use wire::{
     Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
     what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
@@ -136,6 +138,8 @@ struct Known {
     /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
     /// what is not about software does not bring it back.
     left_while_asked: Option<RunId>,
+    /// The run whose restore of what the device converted has failed, and that is to have it converted once more.
+    converts_anew: Option<RunId>,
     /// It left its software by itself while no run was about that.
     away: Option<Away>,
     /// The run, and the software that it found the device on: what is in force there then is owed, whoever put it there.
@@ -196,6 +200,7 @@ impl Checks {
                 asking: None,
                 selected: unit.device.durable().boot.selected,
                 left_while_asked: None,
+                converts_anew: None,
                 away: None,
                 began_from: None,
                 asked_as_lost: false,
@@ -373,6 +378,8 @@ impl Checks {
             known.calls_until = Some(*limit);
         }
         run::again_is_tried(known, run, &write.stories)?;
+        run::a_failed_restore_goes_back_to_the_conversion(known, write)?;
+        run::an_engine_that_is_learnt_is_the_device_s_own(write, unit)?;
         Self::software_that_restarts_while_it_is_watched_is_not_kept(known, write, unit)?;
         Self::a_backup_that_succeeded_is_there(run, store)?;
         words::a_question_has_the_limit_that_was_set(write)?;

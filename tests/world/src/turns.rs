@@ -8,6 +8,7 @@ use upgrade::run::{Step, Story};
 
 use crate::invariants::{
     an_answer_is_to_the_question_that_is_open, nothing_is_too_late_that_has_come, one_run_at_a_time,
+    settings_that_moved_are_backed_up_anew,
 };
 use crate::manager::{Channel, Committing, Message, Part};
 use crate::store::Refused;
@@ -45,6 +46,8 @@ impl World {
         let turn = manager.director.turn(inputs.as_slice(), now);
         let answered = an_answer_is_to_the_question_that_is_open(inputs.as_slice(), &turn, &self.store);
         self.judge(answered);
+        let repeats = self.profile.limits.drift_repeats;
+        self.judge(settings_that_moved_are_backed_up_anew(&turn, &self.store, repeats));
         let Some(manager) = &mut self.manager else { return };
         if turn.transaction.writes.is_empty() {
             self.checks.cancelled(inputs.as_slice(), &self.store);

@@ -3,9 +3,12 @@
 use core::time::Duration;
 use std::fmt::{self, Write as _};
 
-use engine::director::{Told, Write};
+use engine::director::{Told, Turn, Write};
 use iad_sim::device::{CallAdmission, Durable};
-use upgrade::run::{AnswerKind, Ending, Event, Goal, Outcome, Policy, State, Step, Story};
+use iad_sim::personality::iad::engine_id;
+use upgrade::operation::Cause;
+use upgrade::profile::ConvertedBy;
+use upgrade::run::{AnswerKind, Ending, Event, Failure, Goal, Outcome, Policy, State, Step, Story};
 use upgrade::{Kind, Profile, Protocol, Run, RunId, StoredFile};
 
 use super::ending::is_left_to_others;
@@ -13,6 +16,58 @@ use super::{Checked, Checks, Known, Violation, broken};
 use crate::images::{kind, runs_well};
 use crate::store::Store;
 use crate::unit::Unit;
+
+/// Settings that changed since they were backed up are backed up anew, as often as the profile says; only then somebody is asked (row
+/// S16). `store` is what was known before.
+pub(crate) fn settings_that_moved_are_backed_up_anew(turn: &Turn, store: &Store, repeats: u32) -> Checked {
+    for write in &turn.transaction.writes {
+        let Some(before) = store.runs.get(&write.run.id).map(|stored| &stored.run) else { continue };
+        let moved = |failure: &Failure| failure.cause == Cause::RevisionMoved;
+        let fails = before.failure != write.run.failure && write.run.failure.as_ref().is_some_and(moved);
+        // What is changed on new software ends its trial.
+        let was_before = before.on_trial.is_none() && !before.returning;
+        if fails && was_before && write.run.drifts == 0 && before.drifts < repeats {
+            return broken(
+                "settings_that_moved_are_backed_up_anew",
+                format!("run {} gives up after {} of {repeats}", write.run.id, before.drifts),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The engine that proves to speak for a device is its own, and not that of another unit that answered in its place: what that says is
+/// taken for the device's word from then on (row B13).
+pub(super) fn an_engine_that_is_learnt_is_the_device_s_own(write: &Write, unit: &Unit) -> Checked {
+    match write.engine.filter(|engine| *engine != engine_id(&unit.device)) {
+        Some(engine) => {
+            broken("an_engine_that_is_learnt_is_the_device_s_own", format!("run {}: {engine}", write.run.id))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Where a restore of what the device converted fails, it converts once more: what it made of the configuration may be why (row H23).
+/// What an operator edited stays what it is.
+pub(super) fn a_failed_restore_goes_back_to_the_conversion(known: &mut Known, write: &Write) -> Checked {
+    let run = &write.run;
+    for told in &write.stories {
+        match &told.story {
+            Story::StepFailed(failure) if failure.step == Step::Restoring => {
+                let converts = run.conversion == Some(ConvertedBy::Device) && !run.returning;
+                known.converts_anew = converts.then_some(run.id);
+            }
+            Story::StepBegun { step: Step::Converting, .. } | Story::Ended(_) => known.converts_anew = None,
+            Story::Answered { answer } if *answer != Some(AnswerKind::Again) => known.converts_anew = None,
+            Story::StepBegun { step: Step::Restoring, .. } if known.converts_anew == Some(run.id) => {
+                let what = format!("run {} restores without it", run.id);
+                return broken("a_failed_restore_goes_back_to_the_conversion", what);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// More operations than this in one run are a run that goes round in circles.
 const MOST_OPERATIONS: u32 = 300;
