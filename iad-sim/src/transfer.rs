@@ -6,7 +6,9 @@ use core::time::Duration;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tftp::{Chunk, ErrorCode, Failure, Mode, Options, Packet, Receiver, Sender, Timing, Transmit};
+use tftp::{
+    Chunk, Direction, ErrorCode, Failure, Limits, Mode, Options, Packet, Receiver, Sender, Timing, Transmit,
+};
 
 use crate::device::{Stall, TransferError};
 
@@ -26,6 +28,12 @@ pub struct TransferSettings {
     pub sockets: usize,
 }
 
+impl TransferSettings {
+    fn timing(&self) -> Timing {
+        Timing { give_up: self.give_up, ..Timing::default() }
+    }
+}
+
 impl Default for TransferSettings {
     fn default() -> Self {
         Self { block_size: 1428, window_size: 16, give_up: Duration::from_secs(30), sockets: 8 }
@@ -35,6 +43,8 @@ impl Default for TransferSettings {
 /// What became of a transfer so far.
 #[derive(Debug)]
 pub enum Progress {
+    /// It is waited for at this UDP port.
+    Waits(u16),
     /// The next bytes of a file that is loaded.
     Received(Vec<u8>),
     /// How many bytes of a file have been sent so far.
@@ -58,10 +68,18 @@ pub struct TftpTransfer {
     stalled: Option<Option<Duration>>,
     sent: u64,
     is_reported: bool,
+    settings: TransferSettings,
 }
 
 #[derive(Debug)]
 enum Side {
+    /// The server is to write a file of this name to this port, before it is too late for that.
+    Waits {
+        name: String,
+        port: u16,
+        until: Duration,
+        is_told: bool,
+    },
     Receives(Box<Receiver>),
     Sends(Box<Sender>, Arc<[u8]>),
 }
@@ -76,7 +94,7 @@ impl TftpTransfer {
         settings: &TransferSettings,
         now: Duration,
     ) -> Self {
-        let timing = Timing { give_up: settings.give_up, ..Timing::default() };
+        let timing = settings.timing();
         let size = content.as_ref().map_or(0, |content| u64::try_from(content.len()).unwrap_or(u64::MAX));
         let options = Options {
             block_size: Some(settings.block_size).filter(|size| *size != 512),
@@ -97,7 +115,42 @@ impl TftpTransfer {
                 Side::Sends(Box::new(Sender::request(name, Mode::Octet, &options, &timing, now)), content)
             }
         };
-        Self { server, peer: None, side, stall, stalled: None, sent: 0, is_reported: false }
+        Self::new(server, side, stall, settings)
+    }
+
+    /// Waits at this UDP port until `server` writes the file of this name.
+    pub fn wait(
+        server: SocketAddr,
+        name: String,
+        port: u16,
+        stall: Option<Stall>,
+        settings: &TransferSettings,
+        now: Duration,
+    ) -> Self {
+        let side = Side::Waits { name, port, until: now + settings.give_up, is_told: false };
+        Self::new(server, side, stall, settings)
+    }
+
+    fn new(server: SocketAddr, side: Side, stall: Option<Stall>, settings: &TransferSettings) -> Self {
+        let settings = settings.clone();
+        Self { server, peer: None, side, stall, stalled: None, sent: 0, is_reported: false, settings }
+    }
+
+    /// What is waited for begins.
+    fn take(&mut self, peer: SocketAddr, packet: &Packet<'_>, now: Duration) {
+        let Side::Waits { name, .. } = &self.side else { return };
+        let Packet::Request(request) = packet else { return };
+        if request.direction != Direction::Write || request.filename != name {
+            return;
+        }
+        let limits = Limits {
+            block_size: self.settings.block_size,
+            window_size: self.settings.window_size,
+            ..Limits::default()
+        };
+        let receiver = Receiver::answer(request, SIZE_LIMIT, &limits, &self.settings.timing(), now);
+        self.side = Side::Receives(Box::new(receiver));
+        self.peer = Some(peer);
     }
 
     /// Takes a packet.
@@ -105,8 +158,12 @@ impl TftpTransfer {
         if self.stalls(now) {
             return;
         }
+        if let Side::Waits { .. } = &self.side {
+            return self.take(peer, packet, now);
+        }
         self.peer = Some(peer);
         let moved = match &mut self.side {
+            Side::Waits { .. } => 0,
             Side::Receives(receiver) => {
                 receiver.handle(packet, now);
                 receiver.received_bytes()
@@ -133,6 +190,12 @@ impl TftpTransfer {
     pub fn progress(&mut self, now: Duration) -> Vec<Progress> {
         let mut progress = Vec::new();
         let outcome = match &mut self.side {
+            Side::Waits { port, until, is_told, .. } => {
+                if !std::mem::replace(is_told, true) {
+                    progress.push(Progress::Waits(*port));
+                }
+                (now >= *until).then_some(Err(Failure::Silent))
+            }
             Side::Receives(receiver) => {
                 while let Some(write) = receiver.poll_write() {
                     let end = write.offset + u64::try_from(write.bytes.len()).unwrap_or(u64::MAX);
@@ -184,6 +247,7 @@ impl TftpTransfer {
     /// What is to be sent next, to [`Self::peer`].
     pub fn poll_transmit(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<Transmit> {
         match &mut self.side {
+            Side::Waits { .. } => None,
             Side::Receives(receiver) => receiver.poll_transmit(now, buffer),
             Side::Sends(sender, _) => sender.poll_transmit(now, buffer),
         }
@@ -193,6 +257,7 @@ impl TftpTransfer {
     pub fn deadline(&self) -> Option<Duration> {
         match (&self.stalled, &self.side) {
             (Some(until), _) => *until,
+            (None, Side::Waits { until, .. }) => (!self.is_reported).then_some(*until),
             (None, Side::Receives(receiver)) => receiver.next_deadline(),
             (None, Side::Sends(sender, _)) => sender.next_deadline(),
         }
@@ -204,6 +269,7 @@ impl TftpTransfer {
         self.stalled = None;
         let failure = Failure::Cancelled("the device ended the transfer".to_owned());
         match &mut self.side {
+            Side::Waits { .. } => {}
             Side::Receives(receiver) => receiver.fail(failure),
             Side::Sends(sender, _) => sender.fail(failure),
         }
@@ -241,6 +307,7 @@ impl TftpTransfer {
 
     fn is_over(&self) -> bool {
         match &self.side {
+            Side::Waits { .. } => self.is_reported,
             Side::Receives(receiver) => receiver.is_over(),
             Side::Sends(sender, _) => sender.is_over(),
         }

@@ -61,6 +61,37 @@ async fn h09_the_device_loads_the_image_by_ftp() {
     upgrades_to_2_0(&Laboratory::new().await, &plan("2.0"), Protocol::Ftp).await;
 }
 
+/// A device that takes images as they are written to it, and what its image is to be of.
+async fn takes_what_is_pushed(files: usize, notify: bool) {
+    let setup = Setup::default().device(|device| device.capabilities.push = true);
+    let setup = if notify { setup } else { setup.silent() };
+    let laboratory = Laboratory::with(setup).await;
+    upgrades_to_2_0(&laboratory, &Plan { files, ..plan("2.0") }, Protocol::Push).await;
+    let server = laboratory.durable().await.server;
+    // What came last was the restored configuration, which the device fetched.
+    assert_eq!(server.protocol, ServerProtocol::Tftp);
+}
+
+#[tokio::test]
+async fn s18_an_image_is_pushed_to_the_device() {
+    takes_what_is_pushed(1, true).await;
+}
+
+#[tokio::test]
+async fn s18_an_image_of_several_files_is_pushed_to_a_device_that_tells_nothing() {
+    takes_what_is_pushed(3, false).await;
+}
+
+#[tokio::test]
+async fn s18_nothing_is_pushed_to_a_device_that_does_not_serve() {
+    let laboratory = Laboratory::new().await;
+    let goal = Goal::Upgrade { image: laboratory.image(&plan("2.0")).into() };
+    let run = laboratory.begin(goal, choices(Policy::Ask), Protocol::Push).await;
+    let ending = laboratory.end(run).await;
+    assert_eq!(ending.outcome, Outcome::Refused);
+    assert_eq!(ending.reason, "the device does not transfer by push");
+}
+
 #[tokio::test]
 async fn h09_several_devices_at_once() {
     five_at_once(FileLimits::default()).await;

@@ -9,7 +9,8 @@ use crate::sources;
 /// The rows whose tests bear their number: the figure of one device, and of what goes beyond it that which is built.
 fn rows() -> impl Iterator<Item = String> {
     let of_one_device = (1..=24).map(|row| format!("h{row:02}_"));
-    of_one_device.chain([3, 4, 6, 8, 9, 13].map(|row| format!("b{row:02}_")))
+    let beyond = [3, 4, 6, 8, 9, 13].map(|row| format!("b{row:02}_"));
+    of_one_device.chain(beyond).chain([18].map(|row| format!("s{row:02}_")))
 }
 
 /// The names of all tests in the package of tests.

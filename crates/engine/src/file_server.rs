@@ -21,6 +21,7 @@ mod links;
 mod message;
 mod outbox;
 mod pace;
+mod push;
 mod refusal;
 mod session;
 mod settle;
@@ -39,7 +40,7 @@ pub use refusal::Refusal;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tftp::{DecodeError, Failure, Limits, Packet, Receiver, Request, Sender, Timing};
 use upgrade::{Content, Direction, Protocol, Ticket};
@@ -101,6 +102,8 @@ pub struct FileServer {
     tickets: Tickets,
     sessions: BTreeMap<TransferId, Session>,
     by_peer: BTreeMap<SocketAddr, TransferId>,
+    /// Files that are written to devices, and that these have not answered yet.
+    unanswered: BTreeMap<IpAddr, TransferId>,
     ftp: BTreeMap<TransferId, FtpTransfer>,
     /// Transfers that may have something to send, in turn.
     links: Links,
@@ -127,6 +130,7 @@ impl FileServer {
             tickets: Tickets::default(),
             sessions: BTreeMap::new(),
             by_peer: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             ftp: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             pace: Pace::default(),
@@ -149,6 +153,7 @@ impl FileServer {
                     self.end_ticket(open, Cause::Withdrawn, now);
                 }
             }
+            Order::Push { name, to } => self.push(&name, to, false, now),
         }
     }
 
@@ -299,10 +304,14 @@ impl FileServer {
             && let Some(asked) = self.waiting.next(|link| self.links.has_room(link), now)
         {
             self.may_begin = true;
-            let Asked { peer, local, datagram } = asked;
-            // It could be read when it came.
-            if let Ok(Packet::Request(request)) = Packet::decode(&datagram) {
-                self.request(&Datagram { peer, local, bytes: &datagram }, &request, true, now);
+            match asked {
+                Asked::Request { peer, local, datagram } => {
+                    // It could be read when it came.
+                    if let Ok(Packet::Request(request)) = Packet::decode(&datagram) {
+                        self.request(&Datagram { peer, local, bytes: &datagram }, &request, true, now);
+                    }
+                }
+                Asked::Push { name, to } => self.push(&name, to, true, now),
             }
         }
     }
@@ -354,7 +363,7 @@ impl FileServer {
         }
         let link = self.links.of(peer.ip());
         if running.is_none() && !in_turn && !self.is_in_turn(link) {
-            let asked = Asked { peer, local, datagram: datagram.bytes.to_vec() };
+            let asked = Asked::Request { peer, local, datagram: datagram.bytes.to_vec() };
             self.waiting.ask(name, link, asked, now);
             self.may_begin = true;
             return Ok(());
@@ -383,21 +392,27 @@ impl FileServer {
             End::Sends { .. } => Some(size),
             End::Receives { receiver, .. } => receiver.announced_size(),
         };
-        let id = self.next_transfer();
         let owner = Owner { name, run };
-        self.tickets.set_transfer(&owner.name, Some(id));
         self.outbox.report(owner.clone(), News::Begun { size: announced });
-        self.by_peer.insert(peer, id);
-        self.active += 1;
-        self.links.begun(link);
-        self.sessions.insert(id, Session::new(owner, peer, local, Port::Transfers, link, end, now));
-        self.touch(id, now);
+        self.started(Session::new(owner, peer, local, Port::Transfers, link, end, now), now);
         Ok(())
+    }
+
+    /// A transfer has room, and begins.
+    fn started(&mut self, session: Session, now: Duration) -> TransferId {
+        let id = self.next_transfer();
+        self.tickets.set_transfer(&session.owner.name, Some(id));
+        self.by_peer.insert(session.peer, id);
+        self.active += 1;
+        self.links.begun(session.link);
+        self.sessions.insert(id, session);
+        self.touch(id, now);
+        id
     }
 
     fn packet(&mut self, port: Port, datagram: &Datagram<'_>, packet: &Packet<'_>, now: Duration) {
         let Datagram { peer, local, .. } = *datagram;
-        match self.by_peer.get(&peer).copied() {
+        match self.answered(peer, local, packet).or_else(|| self.by_peer.get(&peer).copied()) {
             Some(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.handle(packet, now);

@@ -238,9 +238,16 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Whether it tells of something that only a look can prove, so that one is due at once.
-    pub(crate) const fn hastens(&self) -> bool {
-        matches!(self.kind, NotificationKind::Done | NotificationKind::Failed | NotificationKind::Restarted)
+    /// How much of the device is to be looked at at once, where it tells of something that only a look can prove. That is so of all that
+    /// it tells while nothing is written to it that has to be (`waits`): it may be ready for that by now.
+    pub(crate) const fn hastens(&self, waits: bool) -> Option<Scope> {
+        match self.kind {
+            NotificationKind::Done | NotificationKind::Failed | NotificationKind::Restarted => {
+                Some(Scope::Whole)
+            }
+            NotificationKind::Begun | NotificationKind::Progress if waits => Some(Scope::Progress),
+            NotificationKind::Begun | NotificationKind::Progress => None,
+        }
     }
 }
 
@@ -255,6 +262,8 @@ pub enum Effect {
     Withdraw(Vec<TicketName>),
     /// Send the one SET that gives the command.
     Set(Command, Vec<(Oid, Value)>),
+    /// Write the file of this ticket to the device, which waits for it at this UDP port (row S18).
+    Push(TicketName, u16),
     /// The device got on, per cent.
     Progress(u8),
 }

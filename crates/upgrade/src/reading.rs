@@ -190,6 +190,12 @@ pub struct OperationReading {
     /// The digests of its files, in their order; empty where the device does not tell them.
     #[serde(default)]
     pub digests: Vec<Digest>,
+    /// The UDP port at which it waits for the manager to write its next file; none while it waits for none.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Which of its files that is, or which one it moves, from 0; none where it does not tell.
+    #[serde(default)]
+    pub file: Option<usize>,
 }
 
 /// The word by which a profile names the error of an operation that was not carried out, since the configuration's revision was no

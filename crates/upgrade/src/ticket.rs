@@ -63,6 +63,8 @@ pub enum Protocol {
     Tftp,
     /// RFC 959.
     Ftp,
+    /// RFC 1350, and images are written to the device by the manager, once the device says that it waits for them (row S18).
+    Push,
 }
 
 impl fmt::Display for Protocol {
@@ -70,6 +72,7 @@ impl fmt::Display for Protocol {
         formatter.write_str(match self {
             Self::Tftp => "tftp",
             Self::Ftp => "ftp",
+            Self::Push => "push",
         })
     }
 }

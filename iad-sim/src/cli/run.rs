@@ -154,6 +154,8 @@ enum Capability {
     Tftp,
     /// Files move by FTP
     Ftp,
+    /// Images are written to it by TFTP
+    Push,
 }
 
 impl Run {
@@ -188,6 +190,7 @@ impl Run {
                 convert: can(Capability::Convert),
                 tftp: can(Capability::Tftp),
                 ftp: can(Capability::Ftp),
+                push: can(Capability::Push),
                 inform: self.inform,
             },
             buffer_capacity: self.buffer_size,

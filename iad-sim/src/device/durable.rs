@@ -103,6 +103,8 @@ pub enum ServerProtocol {
     Tftp,
     /// RFC 959.
     Ftp,
+    /// RFC 1350, and the manager writes: the device serves.
+    Push,
 }
 
 /// The configuration that software comes with: its default parameters, if it says which format it reads, and no subscriber's.

@@ -30,7 +30,7 @@ pub enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TransferId(pub u64);
 
-/// A file to be loaded.
+/// A file to be loaded; by [`ServerProtocol::Push`](super::ServerProtocol::Push) to be waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Under which the world reports.
@@ -81,6 +81,8 @@ pub struct Upload {
 /// What the world tells of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferEvent<'a> {
+    /// The file is waited for at this UDP port.
+    Waits(u16),
     /// The next bytes of a file that is loaded.
     Received(&'a [u8]),
     /// How many bytes of a file have been sent so far.

@@ -260,6 +260,16 @@ impl Device {
         self.running().map(|running| (running.calls.in_progress(), running.calls.admission()))
     }
 
+    /// The UDP port at which it waits for an image to be written to it; 0 for none (`iadOpPort`).
+    pub fn waits_at(&self) -> u16 {
+        self.running().map_or(0, |running| running.waits_at())
+    }
+
+    /// The place of the file of an image that it loads, or waits for, from 0 (`iadOpFile`, which counts from 1).
+    pub fn file(&self) -> Option<usize> {
+        self.running().and_then(|running| running.file())
+    }
+
     /// Whether its check of itself finds nothing wrong.
     pub fn is_healthy(&self) -> bool {
         self.running().is_some_and(|running| running.is_healthy)

@@ -50,6 +50,16 @@ impl Running {
         }
     }
 
+    /// The UDP port at which a file is waited for; 0 for none.
+    pub(crate) fn waits_at(&self) -> u16 {
+        self.work.as_ref().map_or(0, Work::waits_at)
+    }
+
+    /// The place of the file of an image that is loaded, or waited for, from 0.
+    pub(crate) fn file(&self) -> Option<usize> {
+        self.work.as_ref().and_then(Work::file)
+    }
+
     /// Does what is due by now.
     pub(crate) fn step(&mut self, hardware: &mut Hardware, now: Duration) -> Result<(), Halt> {
         if self.trial_ends.is_some_and(|ends| ends <= now) {

@@ -42,6 +42,8 @@ pub struct Capabilities {
     pub tftp: bool,
     /// Moves files by FTP.
     pub ftp: bool,
+    /// Takes images that the manager writes by TFTP.
+    pub push: bool,
     /// Its notifications are INFORMs.
     pub inform: bool,
 }
@@ -87,15 +89,31 @@ impl Settings {
 
 impl Default for Capabilities {
     fn default() -> Self {
-        Self { dual_image: true, needs_reset: true, convert: true, tftp: true, ftp: true, inform: false }
+        Self {
+            dual_image: true,
+            needs_reset: true,
+            convert: true,
+            tftp: true,
+            ftp: true,
+            push: false,
+            inform: false,
+        }
     }
 }
 
 impl Capabilities {
     /// The value of `iadSysCapabilities`, whose first bit is the highest of the first octet (RFC 3417 section 8).
     pub fn bits(self) -> [u8; 1] {
-        let named =
-            [self.dual_image, self.needs_reset, self.convert, self.tftp, self.ftp, false, false, self.inform];
+        let named = [
+            self.dual_image,
+            self.needs_reset,
+            self.convert,
+            self.tftp,
+            self.ftp,
+            self.push,
+            false,
+            self.inform,
+        ];
         [named.iter().fold(0, |octet, bit| octet << 1 | u8::from(*bit))]
     }
 }

@@ -96,6 +96,16 @@ impl Work {
         }
     }
 
+    /// The UDP port at which a file is waited for; 0 for none.
+    pub(crate) fn waits_at(&self) -> u16 {
+        if let Self::Load(load) = self { load.waits_at() } else { 0 }
+    }
+
+    /// The place of the file of an image that is loaded, or waited for, from 0.
+    pub(crate) fn file(&self) -> Option<usize> {
+        if let Self::Load(load) = self { load.file() } else { None }
+    }
+
     /// When the next step is due, if something other than a transfer brings it.
     pub(crate) fn deadline(&self, hardware: &Hardware, now: Duration) -> Option<Duration> {
         match self {

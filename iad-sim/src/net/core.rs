@@ -177,6 +177,7 @@ impl Core {
                 unit.spool(report.owner, bytes);
                 TransferEvent::Received(bytes)
             }
+            Progress::Waits(port) => TransferEvent::Waits(*port),
             Progress::Sent(bytes) => TransferEvent::Sent(*bytes),
             Progress::Finished => TransferEvent::Finished,
             Progress::Failed(error) => TransferEvent::Failed(*error),
@@ -229,7 +230,9 @@ impl Core {
                     return self.give_up(place, fetch.transfer);
                 };
                 let (owner, local) = (Owner { device: place, transfer: fetch.transfer }, unit.address);
-                let job = Job { owner, local, server, name: fetch.name, content: None, stall: fetch.stall };
+                let waits = fetch.server.protocol == ServerProtocol::Push;
+                let (name, stall) = (fetch.name, fetch.stall);
+                let job = Job { owner, local, server, name, content: None, waits, stall };
                 self.begin(place, job, &fetch.server);
             }
             Effect::Upload(upload) => {
@@ -239,7 +242,8 @@ impl Core {
                 };
                 let (owner, local) = (Owner { device: place, transfer: upload.transfer }, unit.address);
                 let content = Some(upload.content.into());
-                let job = Job { owner, local, server, name: upload.name, content, stall: upload.stall };
+                let (name, stall) = (upload.name, upload.stall);
+                let job = Job { owner, local, server, name, content, waits: false, stall };
                 self.begin(place, job, &upload.server);
             }
             Effect::Cancel { transfer, silent } => self.cancel(place, transfer, silent),
@@ -253,7 +257,7 @@ impl Core {
         let Some(unit) = self.units.get_mut(place) else { return };
         let transfer = job.owner.transfer;
         let carrier = match server.protocol {
-            ServerProtocol::Tftp => {
+            ServerProtocol::Tftp | ServerProtocol::Push => {
                 self.tftp.begin(job);
                 Carrier::Tftp
             }
@@ -324,7 +328,7 @@ async fn acknowledged(notifier: Option<&Notifier>, batch: &mut Batch) -> std::io
 /// Where a server is, as far as a device at `local` can reach it: an IPv4 device reaches no IPv6 server, nor the other way round.
 fn reachable(server: &Server, local: IpAddr) -> Option<SocketAddr> {
     let address: IpAddr = server.address.parse().ok()?;
-    let usual_port = if server.protocol == ServerProtocol::Tftp { 69 } else { 21 };
+    let usual_port = if server.protocol == ServerProtocol::Ftp { 21 } else { 69 };
     let port = if server.port == 0 { usual_port } else { server.port };
     (address.is_ipv4() == local.is_ipv4()).then(|| SocketAddr::new(address, port))
 }

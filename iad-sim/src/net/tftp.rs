@@ -117,8 +117,12 @@ impl Carrier {
         let now = self.clock.now();
         match order {
             Order::Begin(job) => {
-                let Job { owner, local, server, name, content, stall } = job;
-                let transfer = TftpTransfer::begin(server, &name, content, stall, &self.settings, now);
+                let Job { owner, local, server, name, content, waits, stall } = job;
+                let transfer = if waits {
+                    TftpTransfer::wait(server, name, self.socket.address().port(), stall, &self.settings, now)
+                } else {
+                    TftpTransfer::begin(server, &name, content, stall, &self.settings, now)
+                };
                 // A server with one port for all transfers could not be told apart from it: who asks for the next file has
                 // done with the last one.
                 self.sessions.retain(|session| {

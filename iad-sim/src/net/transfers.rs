@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// The content of a file that is sent; `None`: it is loaded.
     pub(crate) content: Option<Arc<[u8]>>,
+    /// It is waited for until the server writes it.
+    pub(crate) waits: bool,
     /// Where it stands still.
     pub(crate) stall: Option<Stall>,
 }

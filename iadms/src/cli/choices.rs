@@ -39,7 +39,7 @@ pub(super) struct Manner {
     question_limit: Option<u64>,
 
     /// How files go over; default: as the device's entry says, or its profile
-    #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
+    #[arg(long, value_name = "tftp|ftp|push", value_parser = protocol)]
     pub(super) protocol: Option<Protocol>,
 
     /// Wait for the end, show how it goes, and ask here what has to be asked
@@ -96,12 +96,13 @@ pub(super) fn kind(text: &str) -> Result<Kind, String> {
     if good { Ok(Kind(text.into())) } else { Err("a kind such as user-data was expected".into()) }
 }
 
-/// `tftp` or `ftp`.
+/// `tftp`, `ftp` or `push`.
 pub(super) fn protocol(text: &str) -> Result<Protocol, String> {
     match text {
         "tftp" => Ok(Protocol::Tftp),
         "ftp" => Ok(Protocol::Ftp),
-        _ => Err("tftp or ftp was expected".into()),
+        "push" => Ok(Protocol::Push),
+        _ => Err("tftp, ftp or push was expected".into()),
     }
 }
 

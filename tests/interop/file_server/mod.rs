@@ -6,8 +6,9 @@ mod serving;
 use engine::file_server::{Refusal, Report};
 use serving::Serving;
 use tempfile::TempDir;
-use tests::process::{Finished, LIMIT, Running};
+use tests::process::{Finished, LIMIT, Running, eventually};
 use tests::tftp_client::{Client, Errand};
+use tests::tftpd::Server;
 
 use crate::files::{SIZES, contents};
 
@@ -71,6 +72,43 @@ fn is_refused_what_is_not_its(client: Client) {
     let reading = begin(client, Errand::Get, &serving, "image", &folder);
     assert_eq!(serving.serve("image").unwrap(), b"the image");
     assert!(!client.has_failed(&reading.finish_within(LIMIT)));
+}
+
+/// Files of all sizes are written to a server that is none of ours (row S18).
+fn writes_to(server: &Server) {
+    let mut serving = Serving::new();
+    for size in SIZES {
+        let (file, name) = (contents(size), format!("pushed-{size}"));
+        serving.push(&name, &file, server.address());
+        assert!(serving.serve(&name).unwrap_or_else(|report| panic!("{size} bytes: {report:?}")) == file);
+        // Some servers acknowledge the last block before they have written it.
+        eventually("the server has the whole file", || {
+            std::fs::read(server.file(&name)).is_ok_and(|stored| stored == file)
+        });
+    }
+}
+
+#[test]
+fn s18_files_are_pushed_to_async_tftp() {
+    writes_to(&Server::async_tftp());
+}
+
+mod needs_tftpd_hpa {
+    use super::*;
+
+    #[test]
+    fn s18_files_are_pushed_to_tftpd_hpa() {
+        writes_to(&Server::tftpd_hpa());
+    }
+}
+
+mod needs_atftpd {
+    use super::*;
+
+    #[test]
+    fn s18_files_are_pushed_to_atftpd() {
+        writes_to(&Server::atftpd());
+    }
 }
 
 mod needs_curl {

@@ -1,7 +1,7 @@
 //! Carries datagrams between the file server and its two sockets, and plays storage in memory.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use engine::FileServer;
@@ -14,6 +14,8 @@ use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep_until, timeout};
 use upgrade::{Content, DeviceId, Digest, Direction, Protocol, RunId, Ticket, TicketName, Time};
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) struct Serving {
     runtime: Runtime,
@@ -55,22 +57,38 @@ impl Serving {
     /// Lets a client at 127.0.0.1 read a file once by this name.
     pub(super) fn offer(&mut self, name: &str, file: &[u8]) {
         let digest = self.storage.keep(file.to_vec());
-        self.open(name, Direction::Read, Content::Stored { digest }, file.len());
+        self.open(CLIENT, Protocol::Tftp, name, Direction::Read, Content::Stored { digest }, file.len());
+    }
+
+    /// Writes a file by this name to the server there.
+    pub(super) fn push(&mut self, name: &str, file: &[u8], to: SocketAddr) {
+        let digest = self.storage.keep(file.to_vec());
+        let content = Content::Stored { digest };
+        self.open(to.ip(), Protocol::Push, name, Direction::Read, content, file.len());
+        self.server.order(Order::Push { name: TicketName(name.to_owned()), to }, self.began.elapsed());
     }
 
     /// Lets a client at 127.0.0.1 write a file once by this name.
     pub(super) fn expect(&mut self, name: &str, at_most: usize) {
-        self.open(name, Direction::Write, Content::Arriving, at_most);
+        self.open(CLIENT, Protocol::Tftp, name, Direction::Write, Content::Arriving, at_most);
     }
 
-    fn open(&mut self, name: &str, direction: Direction, content: Content, size: usize) {
+    fn open(
+        &mut self,
+        address: IpAddr,
+        protocol: Protocol,
+        name: &str,
+        direction: Direction,
+        content: Content,
+        size: usize,
+    ) {
         let ticket = Ticket {
             name: TicketName(name.to_owned()),
             run: RunId(1),
             device: DeviceId(1),
-            address: [127, 0, 0, 1].into(),
+            address,
             direction,
-            protocol: Protocol::Tftp,
+            protocol,
             content,
             size: size as u64,
             expires: Time::from_millis(3_600_000),

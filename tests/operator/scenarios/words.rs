@@ -125,6 +125,7 @@ impl DeviceOptions {
                 convert: can("convert"),
                 tftp: can("tftp"),
                 ftp: can("ftp"),
+                push: can("push"),
                 inform: false,
             },
             timing: Timing {

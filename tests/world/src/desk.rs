@@ -125,7 +125,7 @@ impl World {
             return self.next_errand(place, Duration::ZERO);
         };
         let seed = self.random.number();
-        let protocol = self.plan.devices.get(place).map_or(Protocol::Tftp, |plan| plan.protocol);
+        let protocol = self.units.get(place).map_or(Protocol::Tftp, |unit| unit.plan.protocol);
         let expected = self.store.expected(device_id(place));
         let unique_id = self.store.unique_ids.get(&device_id(place)).cloned();
         let name = self.units.get(place).map(|unit| unit.plan.settings.unique_id.clone()).unwrap_or_default();
@@ -139,7 +139,7 @@ impl World {
         let secret = format!("{seed:016x}{id}");
         let (user, password, port) = match protocol {
             Protocol::Ftp => (id.to_string(), Run::password(&secret), FTP_PORT),
-            Protocol::Tftp => (String::new(), String::new(), TFTP_PORT),
+            Protocol::Tftp | Protocol::Push => (String::new(), String::new(), TFTP_PORT),
         };
         let run = Run::new(Beginning {
             id,

@@ -163,6 +163,7 @@ impl World {
             for step in &progress {
                 let event = match step {
                     Progress::Received(bytes) => TransferEvent::Received(bytes),
+                    Progress::Waits(port) => TransferEvent::Waits(*port),
                     Progress::Sent(bytes) => TransferEvent::Sent(*bytes),
                     Progress::Finished => TransferEvent::Finished,
                     Progress::Failed(error) => TransferEvent::Failed(*error),

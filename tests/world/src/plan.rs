@@ -192,6 +192,8 @@ pub enum Trouble {
     },
     /// The device has no second buffer.
     Single(usize),
+    /// Images are written to a device that would fetch them by TFTP.
+    Pushed(usize),
     /// Both buffers of a device hold the same version from the beginning.
     Twin(usize),
     /// A device is spoken to in SNMPv3.
@@ -384,6 +386,7 @@ impl Trouble {
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
+            | Self::Pushed(_)
             | Self::Gap(_)
             | Self::SaidTwice { .. }
             | Self::DiskFull { .. }
@@ -406,6 +409,7 @@ impl Trouble {
             | Self::Twin(_)
             | Self::Secured(_)
             | Self::Forgetful(_)
+            | Self::Pushed(_)
             | Self::Stranger { .. }
             | Self::Forger { .. } => false,
             Self::Kill { .. } | Self::DiskFull { .. } => true,

@@ -110,7 +110,7 @@ impl Stage {
         manager.next_run += 1;
         let (user, password, port) = match protocol {
             Protocol::Ftp => (id.to_string(), Run::password(&secret), FTP_PORT),
-            Protocol::Tftp => (String::new(), String::new(), TFTP_PORT),
+            Protocol::Tftp | Protocol::Push => (String::new(), String::new(), TFTP_PORT),
         };
         let run = Run::new(Beginning {
             id,

@@ -146,6 +146,7 @@ impl World {
             | Trouble::Twin(_)
             | Trouble::Secured(_)
             | Trouble::Forgetful(_)
+            | Trouble::Pushed(_)
             | Trouble::Rebuilt(_)
             | Trouble::Misfit { .. }
             | Trouble::Single(_)

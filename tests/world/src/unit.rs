@@ -14,6 +14,7 @@ use snmp::Security;
 use snmp::agent::{Agent, Outcome, Settings as AgentSettings};
 use snmp::manager::{Manager, Settings as ManagerSettings, Target};
 use snmp::usm::{Keys, User};
+use upgrade::Protocol;
 
 use crate::images::{Quality, images};
 use crate::plan::DevicePlan;
@@ -102,6 +103,8 @@ pub(crate) struct Nature {
     pub(crate) is_secured: bool,
     /// Its engine forgets how often it has started.
     pub(crate) is_forgetful: bool,
+    /// Images are written to it.
+    pub(crate) is_pushed: bool,
 }
 
 /// The address of a device.
@@ -121,6 +124,10 @@ pub(crate) fn place(address: IpAddr) -> Option<usize> {
 impl Unit {
     pub(crate) fn new(mut plan: DevicePlan, seed: u64, nature: Nature, now: Duration) -> Self {
         plan.settings.capabilities.dual_image &= !nature.is_single;
+        if nature.is_pushed && plan.protocol == Protocol::Tftp {
+            plan.settings.capabilities.push = true;
+            plan.protocol = Protocol::Push;
+        }
         let mut durable = Durable::delivered(&plan.settings, "1.0", 1, 40_000);
         if nature.is_twin {
             durable.deliver_twice();
@@ -250,6 +257,14 @@ impl Unit {
                 now,
             )),
             ServerProtocol::Ftp => Moving::Ftp,
+            ServerProtocol::Push => Moving::Tftp(TftpTransfer::wait(
+                server,
+                fetch.name.clone(),
+                Self::port(fetch.transfer),
+                fetch.stall,
+                &TransferSettings::default(),
+                now,
+            )),
         };
         self.transfers.insert(fetch.transfer, moving);
     }
@@ -257,7 +272,8 @@ impl Unit {
     pub(crate) fn upload(&mut self, upload: &Upload, server: SocketAddr, now: Duration) {
         let content: Arc<[u8]> = upload.content.clone().into();
         let moving = match upload.server.protocol {
-            ServerProtocol::Tftp => Moving::Tftp(TftpTransfer::begin(
+            // Only images are written to it.
+            ServerProtocol::Tftp | ServerProtocol::Push => Moving::Tftp(TftpTransfer::begin(
                 server,
                 &upload.name,
                 Some(content),

@@ -196,13 +196,15 @@ impl World {
             if let Trouble::Twin(place)
             | Trouble::Single(place)
             | Trouble::Secured(place)
-            | Trouble::Forgetful(place) = trouble
+            | Trouble::Forgetful(place)
+            | Trouble::Pushed(place) = trouble
                 && let Some(nature) = natures.get_mut(*place)
             {
                 nature.is_twin |= matches!(trouble, Trouble::Twin(_));
                 nature.is_single |= matches!(trouble, Trouble::Single(_));
                 nature.is_secured |= matches!(trouble, Trouble::Secured(_));
                 nature.is_forgetful |= matches!(trouble, Trouble::Forgetful(_));
+                nature.is_pushed |= matches!(trouble, Trouble::Pushed(_));
             }
         }
         let unit = |(device, nature): (&DevicePlan, &Nature)| {
@@ -230,6 +232,7 @@ impl World {
                 // It was so before anything began, or is when something is wanted.
                 Trouble::Twin(_)
                 | Trouble::Secured(_)
+                | Trouble::Pushed(_)
                 | Trouble::Forgetful(_)
                 | Trouble::Rebuilt(_)
                 | Trouble::Single(_)

@@ -252,6 +252,10 @@ impl<'a> Working<'a> {
             run::Effect::Withdraw(names) => {
                 self.effects.extend(names.into_iter().map(|name| Effect::File(Order::Withdraw(name))));
             }
+            run::Effect::Push { name, port } => {
+                let to = SocketAddr::new(entry.access.address.ip(), port);
+                self.effects.push(Effect::File(Order::Push { name, to }));
+            }
             run::Effect::Convert { converter, set, format } => {
                 let limit = Limits::span(entry.profile.limits.convert_s);
                 let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
@@ -284,7 +288,10 @@ impl<'a> Working<'a> {
 /// Whether the effect must be committed before it is performed.
 fn is_lasting(effect: &run::Effect) -> bool {
     match effect {
-        run::Effect::Look { .. } | run::Effect::Tell(Story::Progress { .. }) => false,
+        // What is pushed twice goes over once.
+        run::Effect::Look { .. } | run::Effect::Push { .. } | run::Effect::Tell(Story::Progress { .. }) => {
+            false
+        }
         run::Effect::Set { .. }
         | run::Effect::Open(_)
         | run::Effect::Withdraw(_)

@@ -29,6 +29,14 @@ pub enum Order {
     Open(Ticket),
     /// The ticket ends, and a transfer that runs on it.
     Withdraw(TicketName),
+    /// Write the file of this ticket to its device, which waits for that (row S18). A transfer that runs on the ticket goes on, and
+    /// without an open ticket by [`upgrade::Protocol::Push`] for this address nothing happens.
+    Push {
+        /// The ticket.
+        name: TicketName,
+        /// Where the device takes the write request (RFC 1350).
+        to: SocketAddr,
+    },
 }
 
 /// What the director is told.

@@ -216,6 +216,10 @@ impl FileServer {
 
     fn forget(&mut self, id: TransferId, peer: SocketAddr, deadline: Option<Duration>) {
         self.by_peer.remove(&peer);
+        let host = peer.ip().to_canonical();
+        if self.unanswered.get(&host) == Some(&id) {
+            self.unanswered.remove(&host);
+        }
         deadline.map(|deadline| self.deadlines.remove(&(deadline, id)));
     }
 

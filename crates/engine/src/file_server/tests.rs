@@ -2,6 +2,7 @@
 
 mod ftp;
 mod limits;
+mod push;
 mod refusals;
 mod storage;
 mod transfers;

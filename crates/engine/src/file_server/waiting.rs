@@ -12,12 +12,13 @@ use super::links::LinkId;
 /// A device that has not asked again for so long has given up.
 const GIVEN_UP: Duration = Duration::from_secs(20);
 
-/// A request, as it came.
+/// What waits.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) peer: SocketAddr,
-    pub(super) local: Option<IpAddr>,
-    pub(super) datagram: Vec<u8>,
+pub(super) enum Asked {
+    /// A request, as it came.
+    Request { peer: SocketAddr, local: Option<IpAddr>, datagram: Vec<u8> },
+    /// A file that is to be written to a device, which waits for that.
+    Push { name: TicketName, to: SocketAddr },
 }
 
 /// At most one for each ticket.

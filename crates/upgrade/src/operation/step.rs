@@ -63,7 +63,9 @@ impl Operation {
             (State::Commanding, Event::Accepted) => Ok(next.accepted(around, now)),
             (State::Commanding, Event::SetRefused(why)) => Ok(next.refused(why)),
             (State::Commanding, Event::Unanswered) => Ok(next.look_again()),
-            (State::Commanding, Event::Notified(notice)) if notice.hastens() && !self.heard => {
+            (State::Commanding, Event::Notified(notice))
+                if notice.hastens(self.waits_to_push(around.server)).is_some() && !self.heard =>
+            {
                 Ok((Self { heard: true, ..next }, Vec::new()))
             }
 
@@ -74,9 +76,9 @@ impl Operation {
                 let limit = self.stall(around.profile).ok_or(Rejected)?;
                 Ok(next.fail(Cause::Stalled(limit.as_secs())))
             }
-            (State::Underway { .. }, Event::Notified(notice)) => Ok(next.notified(notice, now)),
+            (State::Underway { .. }, Event::Notified(notice)) => Ok(next.notified(notice, around, now)),
 
-            (_, Event::Transferred { name, seen }) => next.transferred(name, seen, now),
+            (_, Event::Transferred { name, seen }) => next.transferred(name, seen, around, now),
             (State::Underway { .. }, Event::Bytes { name, bytes }) => Ok(next.bytes(name, *bytes, now)),
 
             (

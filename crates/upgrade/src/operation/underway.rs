@@ -5,9 +5,9 @@ use super::evidence::Finding;
 use super::looking::wrong_software;
 use super::step::{Rejected, Step, Surroundings};
 use super::{Cause, Effect, Event, Notice, Operation, Seen, State, Stop, Task, Transfer};
-use crate::profile::{Command, Limits, NotificationKind, Profile, Scope};
+use crate::profile::{Command, Limits, NotificationKind, Profile, Scope, Server};
 use crate::reading::Reading;
-use crate::{TicketName, Time};
+use crate::{Protocol, TicketName, Time};
 
 impl Operation {
     pub(super) fn underway(mut self, now: Time) -> Self {
@@ -53,6 +53,7 @@ impl Operation {
             }
             finding => finding,
         };
+        let pushed = self.pushed(reading, around.server);
         let State::Underway { progress, moved, next, again, whole, done_at, claimed, .. } = &mut self.state
         else {
             return (self, Vec::new());
@@ -85,6 +86,7 @@ impl Operation {
                     (*progress, *moved) = (told, now);
                     effects.push(Effect::Progress(told));
                 }
+                effects.extend(pushed);
             }
         }
         if self.stop == Some(Stop::Wanted) {
@@ -98,7 +100,13 @@ impl Operation {
         (next, [effects, looks].concat())
     }
 
-    pub(super) fn notified(mut self, notice: &Notice, now: Time) -> (Self, Vec<Effect>) {
+    pub(super) fn notified(
+        mut self,
+        notice: &Notice,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> (Self, Vec<Effect>) {
+        let hastens = notice.hastens(self.waits_to_push(around.server));
         let other = notice.operation.as_ref().is_some_and(|operation| *operation != self.id);
         let State::Underway { progress, moved, next, again, .. } = &mut self.state else {
             return (self, Vec::new());
@@ -111,13 +119,14 @@ impl Operation {
             (*progress, *moved) = (told, now);
             effects.push(Effect::Progress(told));
         }
-        let hastens = notice.hastens();
-        if hastens && next.is_some() {
-            let (next, looks) = self.ask(Scope::Whole);
+        if let Some(scope) = hastens
+            && next.is_some()
+        {
+            let (next, looks) = self.ask(scope);
             return (next, [effects, looks].concat());
         }
         // One look at a time; an answer on its way may be older than the notification, so another look follows.
-        *again |= hastens;
+        *again |= hastens.is_some();
         (self, effects)
     }
 
@@ -132,22 +141,50 @@ impl Operation {
         (self, Vec::new())
     }
 
-    pub(super) fn transferred(mut self, name: &TicketName, seen: &Seen, now: Time) -> Step {
+    pub(super) fn transferred(
+        mut self,
+        name: &TicketName,
+        seen: &Seen,
+        around: Surroundings<'_>,
+        now: Time,
+    ) -> Step {
         let transfer = self.transfers.iter_mut().find(|transfer| transfer.name == *name).ok_or(Rejected)?;
         if matches!(transfer.seen, Seen::Whole { .. }) {
             return Err(Rejected);
         }
         transfer.seen = seen.clone();
         let all = self.transfers.iter().all(is_whole);
+        let waits = matches!(seen, Seen::Whole { .. }) && self.waits_to_push(around.server);
         if let State::Underway { moved, next, again, .. } = &mut self.state {
             *moved = now;
             // Only now can the device's word be true.
-            if all && next.is_some() {
-                return Ok(self.ask(Scope::Whole));
+            if (all || waits) && next.is_some() {
+                return Ok(self.ask(if all { Scope::Whole } else { Scope::Progress }));
             }
-            *again |= all;
+            *again |= all || waits;
         }
         Ok((self, Vec::new()))
+    }
+
+    /// Whether the device waits for a file, or will, that is to be written to it, and that nothing brings it yet.
+    pub(super) fn waits_to_push(&self, server: &Server) -> bool {
+        let next = self.transfers.iter().find(|transfer| !is_whole(transfer));
+        self.pushes(server) && next.is_some_and(|transfer| transfer.seen != Seen::Begun)
+    }
+
+    fn pushes(&self, server: &Server) -> bool {
+        server.protocol_of(self.task.command()) == Protocol::Push
+    }
+
+    /// The file that the device waits for is written to it. It shows that it waits as long as nobody does, so this may be said more than
+    /// once: what the file server is at it does not begin again.
+    fn pushed(&self, reading: &Reading, server: &Server) -> Option<Effect> {
+        let shown = reading.operation.as_ref().filter(|shown| shown.id == self.id && self.pushes(server))?;
+        let next = match shown.file {
+            Some(place) => self.transfers.get(place),
+            None => self.transfers.iter().find(|transfer| !is_whole(transfer)),
+        };
+        Some(Effect::Push(next?.name.clone(), shown.port?))
     }
 
     /// Whether it has got no further for as long as its command may.

@@ -34,12 +34,14 @@ pub(super) enum Fact {
     OperationError,
     OperationText,
     OperationDigests,
+    OperationPort,
+    OperationFile,
     ServerAddress,
     ServerPort,
 }
 
 /// The names of objects that a reading is made of. An object of another name is only written.
-const NAMES: [(&str, Fact); 33] = [
+const NAMES: [(&str, Fact); 35] = [
     ("product", Fact::Product),
     ("model", Fact::Model),
     ("hardware", Fact::Hardware),
@@ -71,6 +73,8 @@ const NAMES: [(&str, Fact); 33] = [
     ("operation-error", Fact::OperationError),
     ("operation-text", Fact::OperationText),
     ("operation-digests", Fact::OperationDigests),
+    ("operation-port", Fact::OperationPort),
+    ("operation-file", Fact::OperationFile),
     ("server-address", Fact::ServerAddress),
     ("server-port", Fact::ServerPort),
 ];
@@ -122,6 +126,8 @@ impl Fact {
                 | Self::OperationProgress
                 | Self::OperationError
                 | Self::OperationText
+                | Self::OperationPort
+                | Self::OperationFile
         )
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     fn a_poll_asks_for_a_part_of_the_whole_look() {
         let profile = iad();
         let (whole, progress) = (profile.questions(Scope::Whole), profile.questions(Scope::Progress));
-        assert_eq!(progress.len(), 8);
+        assert_eq!(progress.len(), 10);
         assert!(progress.iter().all(|oid| whole.contains(oid)));
         let values: Vec<_> = progress.iter().map(|oid| (oid.clone(), Value::Unsigned(9))).collect();
         let reading = profile.reading(&values, Time::default());

@@ -137,6 +137,14 @@ fn note_of_device(reading: &mut Reading, fact: Fact, object: &Object, value: &Va
             let digests = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
             reading.operation.get_or_insert_with(operation).digests = digests.unwrap_or_default();
         }
+        Fact::OperationPort => {
+            let port = number(value).filter(|port| *port != 0);
+            reading.operation.get_or_insert_with(operation).port = port;
+        }
+        Fact::OperationFile => {
+            let file = number::<usize>(value).and_then(|file| file.checked_sub(1));
+            reading.operation.get_or_insert_with(operation).file = file;
+        }
         _ => {}
     }
 }
@@ -291,6 +299,8 @@ mod tests {
             own("5.16.0", Value::Integer(17)),
             own("5.17.0", text("in words")),
             own("5.6.0", text(&format!("{} {}", Digest([1; 32]), Digest([2; 32])))),
+            own("5.18.0", Value::Unsigned(6970)),
+            own("5.19.0", Value::Unsigned(2)),
             own("5.99.0", text("of no meaning")),
         ]
     }
@@ -355,6 +365,8 @@ mod tests {
                 error: Some("aborted".into()),
                 text: "in words".into(),
                 digests: vec![Digest([1; 32]), Digest([2; 32])],
+                port: Some(6970),
+                file: Some(1),
             }),
             server_address: Some("192.0.2.1".into()),
             server_port: Some(6969),

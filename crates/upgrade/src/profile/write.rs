@@ -24,6 +24,16 @@ pub struct Server {
     pub password: String,
 }
 
+impl Server {
+    /// By which protocol the files of this command go over: the device fetches and sends all but images itself.
+    pub const fn protocol_of(&self, command: Command) -> Protocol {
+        match self.protocol {
+            Protocol::Push if !matches!(command, Command::Download) => Protocol::Tftp,
+            protocol => protocol,
+        }
+    }
+}
+
 /// What a command says, besides which one it is. Each field fills the template of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order<'a> {
@@ -79,7 +89,7 @@ impl Profile {
     pub fn writes(&self, command: Command, order: &Order<'_>) -> Result<Vec<(Oid, Value)>, CannotWrite> {
         let told = self.command(command).ok_or(CannotWrite::NoCommand(command))?;
         let write = |(name, template): &(String, String)| {
-            let text = self.fill(template, order);
+            let text = self.fill(template, command, order);
             let refused = || CannotWrite::Value { object: name.clone(), value: text.clone() };
             let object = self.objects.get(name).ok_or_else(refused)?;
             Ok((object.oid.clone(), object.value(&text).ok_or_else(refused)?))
@@ -87,7 +97,7 @@ impl Profile {
         told.set.iter().map(write).collect()
     }
 
-    fn fill(&self, template: &str, order: &Order<'_>) -> String {
+    fn fill(&self, template: &str, command: Command, order: &Order<'_>) -> String {
         let Some(name) = template.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
             return template.to_owned();
         };
@@ -95,7 +105,7 @@ impl Profile {
             |each: &dyn Fn(&OrderFile) -> String| order.files.iter().map(each).collect::<Vec<_>>().join(" ");
         match name {
             "operation" => order.operation.to_owned(),
-            "server-protocol" => order.server.protocol.to_string(),
+            "server-protocol" => order.server.protocol_of(command).to_string(),
             "server-address" => order.server.address.to_string(),
             "server-port" => order.server.port.to_string(),
             "server-user" => order.server.user.clone(),

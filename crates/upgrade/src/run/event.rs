@@ -129,6 +129,13 @@ pub enum Effect {
     Open(Vec<Ticket>),
     /// Close tickets.
     Withdraw(Vec<TicketName>),
+    /// Write the file of this ticket to the device. What runs already, or is done, is not begun again.
+    Push {
+        /// The ticket.
+        name: TicketName,
+        /// The UDP port at which the device waits for it.
+        port: u16,
+    },
     /// Convert these files at the manager.
     Convert {
         /// The program.

@@ -183,13 +183,21 @@ impl Turn<'_> {
 
     fn protocol_obstacle(&self, reading: &Reading) -> Option<String> {
         let protocol = self.run.server.protocol;
-        let needed = match protocol {
-            Protocol::Tftp => Capability::Tftp,
-            Protocol::Ftp => Capability::Ftp,
+        let needed: &[Capability] = match protocol {
+            Protocol::Tftp => &[Capability::Tftp],
+            Protocol::Ftp => &[Capability::Ftp],
+            // It sends its configuration itself.
+            Protocol::Push => &[Capability::Push, Capability::Tftp],
         };
-        let tells = reading.can(Capability::Tftp) || reading.can(Capability::Ftp);
+        let known = [Capability::Tftp, Capability::Ftp, Capability::Push];
+        let tells = known.into_iter().any(|capability| reading.can(capability));
         let transfers = !matches!(self.run.goal, Goal::Reset);
-        (transfers && tells && !reading.can(needed))
+        if transfers && protocol == Protocol::Push && !self.profile.objects.contains_key("operation-port") {
+            return Some(
+                "its profile has no operation-port, which tells where an image is to be pushed".into(),
+            );
+        }
+        (transfers && tells && !needed.iter().all(|capability| reading.can(*capability)))
             .then(|| format!("the device does not transfer by {protocol}"))
     }
 

@@ -300,6 +300,7 @@ impl Turn<'_> {
                 self.effects.push(Effect::Open(tickets));
             }
             operation::Effect::Withdraw(names) => self.effects.push(Effect::Withdraw(names)),
+            operation::Effect::Push(name, port) => self.effects.push(Effect::Push { name, port }),
             operation::Effect::Progress(percent) => self.tell(Story::Progress { step, percent }),
         }
     }

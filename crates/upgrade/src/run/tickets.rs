@@ -39,6 +39,7 @@ impl Run {
         let lasts =
             profile.command(operation.task.command()).map(|command| command.deadline).unwrap_or_default();
         let limits = &profile.limits;
+        let protocol = self.server.protocol_of(operation.task.command());
         // After a SET that was not answered, the operation's time begins when the device is heard again.
         let expires = now + Limits::span(limits.reach_s) + lasts + Limits::span(limits.evidence_s);
         let ticket = |transfer: &Transfer| Ticket {
@@ -47,13 +48,13 @@ impl Run {
             device: self.device.id,
             address: self.device.address,
             direction: if transfer.file.is_some() { Direction::Read } else { Direction::Write },
-            protocol: self.server.protocol,
+            protocol,
             content: transfer.file.map_or(Content::Arriving, |file| Content::Stored { digest: file.digest }),
             size: transfer.file.map_or(profile.limits.configuration_bytes, |file| file.size),
             expires,
-            password: match self.server.protocol {
+            password: match protocol {
                 Protocol::Ftp => self.server.password.clone(),
-                Protocol::Tftp => String::new(),
+                Protocol::Tftp | Protocol::Push => String::new(),
             },
         };
         let wanted = operation.transfers.iter().filter(|transfer| names.contains(&transfer.name));

@@ -15,6 +15,9 @@ use upgrade::{Digest, Kind, Oid, Profile, Reading, StoredFile, TicketName, Time,
 /// How long any operation takes.
 pub(crate) const WORK: Duration = Duration::from_secs(12);
 
+/// Where it waits for an image to be written to it.
+pub(crate) const PUSH_PORT: u16 = 6970;
+
 /// How long it is silent while it boots.
 pub(crate) const BOOT: Duration = Duration::from_secs(20);
 
@@ -75,6 +78,8 @@ pub(crate) struct Work {
     /// Of what it sent, where nothing else tells.
     pub digests: Vec<Digest>,
     pub(crate) files: Vec<TicketName>,
+    /// The image is to be written to it, and is not yet.
+    pub(crate) waits: bool,
     kinds: Vec<Kind>,
     version: String,
     trial: Duration,
@@ -210,6 +215,8 @@ impl Device {
             error: work.error.clone(),
             text: String::new(),
             digests: work.digests.clone(),
+            port: (work.waits && !work.state.is_over()).then_some(PUSH_PORT),
+            file: work.waits.then_some(0),
         });
         let progress = Reading {
             // Whoever hears it counts whole milliseconds up, and whoever judges it counts them down.
@@ -310,11 +317,21 @@ impl Device {
             due: Some(until),
             digests: Vec::new(),
             files: Vec::new(),
+            waits: false,
             kinds: Vec::new(),
             version: String::new(),
             trial: Duration::ZERO,
             fault: None,
         });
+    }
+
+    /// What it waits for is written to it.
+    pub(crate) fn take_what_is_pushed(&mut self, now: Time) -> bool {
+        let Some(work) = self.work.as_mut().filter(|work| work.waits && !work.state.is_over()) else {
+            return false;
+        };
+        (work.waits, work.due) = (false, Some(now + WORK));
+        true
     }
 
     /// It shows an operation that came to an end.
@@ -398,6 +415,8 @@ impl Device {
             self.slots[standby].version.clear();
             self.slots[standby].digest = None;
         }
+        // push(3) of iadServerProtocol
+        let waits = command == Command::Download && number("server-protocol") == 3;
         self.work = Some(Work {
             id,
             command,
@@ -405,7 +424,8 @@ impl Device {
             error: None,
             begun: now,
             digests: Vec::new(),
-            due: (fault != Some(Fault::Hang)).then_some(now + WORK),
+            waits,
+            due: (fault != Some(Fault::Hang) && !waits).then_some(now + WORK),
             files: files.map(TicketName).collect(),
             kinds: split("operation-kinds").into_iter().filter_map(kind).collect(),
             version: text("operation-version"),

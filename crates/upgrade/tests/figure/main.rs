@@ -22,6 +22,7 @@ mod other_goals;
 mod others;
 mod policies;
 mod preflight;
+mod pushed;
 mod random;
 mod restore;
 mod same_version;

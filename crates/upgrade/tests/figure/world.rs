@@ -15,7 +15,7 @@ use upgrade::{
 };
 
 pub(crate) use self::beginning::{choices, image, profile, stored, with_converter};
-use crate::device::{Device, Fault, converted};
+use crate::device::{Device, Fault, PUSH_PORT, converted};
 
 /// What may be answered where an upgrade failed.
 pub(crate) const ALL: [AnswerKind; 4] =
@@ -44,6 +44,7 @@ enum Request {
     Set(Command, Vec<(Oid, Value)>, Option<Fault>),
     SetUnanswered,
     TicketsReady,
+    Push(TicketName),
 }
 
 #[derive(Debug)]
@@ -69,6 +70,9 @@ pub(crate) struct World {
     pub notified: bool,
     /// The manager is killed right after a command of this kind was sent.
     pub dies_after: Option<Command>,
+    /// How often the file server was told to write an image to the device, and how long it takes until that is begun.
+    pub pushes: u32,
+    pub push_takes: Duration,
     converting: Option<(Time, ConfigurationSet)>,
     pending: VecDeque<Pending>,
     /// The version and the configuration that belong on the device before the goal is reached.
@@ -199,6 +203,13 @@ impl World {
     pub(crate) fn unconvertible(&mut self) {
         self.image().manifest.format = Some(2);
         self.profile.conversion.clear();
+    }
+
+    /// Images are written to the device.
+    pub(crate) fn pushed(mut self) -> Self {
+        self.run.server.protocol = Protocol::Push;
+        self.device.capabilities.insert(upgrade::reading::Capability::Push);
+        self
     }
 
     pub(crate) fn no_ftp(&mut self) {
@@ -335,6 +346,10 @@ impl World {
             }
             Request::SetUnanswered => Event::Unanswered { asked },
             Request::TicketsReady => Event::TicketsReady,
+            Request::Push(name) if self.device.take_what_is_pushed(self.now) => {
+                Event::Transferred { name, seen: Seen::Begun }
+            }
+            Request::Push(_) => return,
         };
         self.give(&event);
     }
@@ -367,6 +382,14 @@ impl World {
                     self.expect(Duration::from_millis(1), 0, Request::TicketsReady);
                 }
                 Effect::Withdraw(names) => names.iter().for_each(|name| drop(self.tickets.remove(name))),
+                Effect::Push { name, port } => {
+                    assert_eq!(port, PUSH_PORT);
+                    self.pushes += 1;
+                    // What is not known is not written.
+                    if self.tickets.get(&name).is_some_and(|ticket| ticket.protocol == Protocol::Push) {
+                        self.expect(self.push_takes, 0, Request::Push(name));
+                    }
+                }
                 Effect::Convert { set, .. } => self.converting = Some((self.now + CONVERTING, set)),
                 Effect::Keep(set) => self.kept.push(set),
                 Effect::Known(_) => {}

@@ -69,6 +69,7 @@ fn speaks_protocol(context: &Context<'_>) -> bool {
     match context.hardware.durable.server.protocol {
         ServerProtocol::Tftp => can.tftp,
         ServerProtocol::Ftp => can.ftp,
+        ServerProtocol::Push => can.push && context.hardware.durable.operation.command == Command::Download,
     }
 }
 

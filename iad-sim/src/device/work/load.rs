@@ -38,6 +38,8 @@ pub(crate) struct Load {
     /// The place of the file that is loaded, or is to be loaded next.
     file: usize,
     incoming: Option<Incoming>,
+    /// The UDP port at which it is waited for; 0 for none.
+    waits_at: u16,
     image: ImageReader,
     hasher: Hasher,
     is_changed: bool,
@@ -97,6 +99,7 @@ impl Erase {
             parameters: context.hardware.durable.operation.parameters.clone(),
             file: 0,
             incoming: None,
+            waits_at: 0,
             image: ImageReader::default(),
             hasher: Hasher::default(),
             is_changed: false,
@@ -130,6 +133,7 @@ impl Load {
 
     pub(super) fn transfer(mut self: Box<Self>, event: TransferEvent<'_>, context: &mut Context<'_>) -> Step {
         let Some(mut incoming) = self.incoming.take() else { return Ok(Outcome::Wait(Work::Load(self))) };
+        self.waits_at = if let TransferEvent::Waits(port) = event { port } else { 0 };
         let mut is_whole = matches!(event, TransferEvent::Finished);
         if let TransferEvent::Received(bytes) = event {
             let (bytes, ends) = incoming.take(bytes);
@@ -158,6 +162,16 @@ impl Load {
         }
         self.file += 1;
         Ok(Outcome::Again(Work::Load(self)))
+    }
+
+    /// The UDP port at which it waits for a file; 0 for none.
+    pub(super) fn waits_at(&self) -> u16 {
+        self.waits_at
+    }
+
+    /// The place of the file that it is at, from 0; none between two files.
+    pub(super) fn file(&self) -> Option<usize> {
+        self.incoming.as_ref().map(|_| self.file)
     }
 
     /// When flash will have taken the next part of what was received.

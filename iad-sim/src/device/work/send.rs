@@ -120,7 +120,7 @@ impl Sending {
         let of_file = match event {
             TransferEvent::Sent(bytes) => bytes.min(self.current),
             TransferEvent::Finished => self.current,
-            TransferEvent::Received(_) | TransferEvent::Failed(_) => 0,
+            TransferEvent::Waits(_) | TransferEvent::Received(_) | TransferEvent::Failed(_) => 0,
         };
         let sent = self.sent + of_file;
         let part = u128::from(9900 - self.from) * u128::from(sent) / u128::from(self.total.max(1));

@@ -75,6 +75,8 @@ pub(super) enum Scalar {
     OpProgress,
     OpError,
     OpText,
+    OpPort,
+    OpFile,
 }
 
 /// The columns of `iadSoftwareTable`.
@@ -230,7 +232,7 @@ const CONFIGURATION: [(u32, Configuration); 4] = [
     (5, Configuration::Size),
 ];
 
-static SCALARS: [(ObjectIdentifier, &[u32], Scalar); 44] = [
+static SCALARS: [(ObjectIdentifier, &[u32], Scalar); 46] = [
     (SYSTEM, &[1], Scalar::SysDescr),
     (SYSTEM, &[2], Scalar::SysObjectId),
     (SYSTEM, &[3], Scalar::SysUpTime),
@@ -275,4 +277,6 @@ static SCALARS: [(ObjectIdentifier, &[u32], Scalar); 44] = [
     (IAD_MIB, &[1, 5, 15], Scalar::OpProgress),
     (IAD_MIB, &[1, 5, 16], Scalar::OpError),
     (IAD_MIB, &[1, 5, 17], Scalar::OpText),
+    (IAD_MIB, &[1, 5, 18], Scalar::OpPort),
+    (IAD_MIB, &[1, 5, 19], Scalar::OpFile),
 ];

@@ -60,6 +60,7 @@ fn of_scalar(device: &Device, scalar: Scalar, now: Duration) -> Value {
         Scalar::ServerProtocol => Value::Integer(match durable.server.protocol {
             ServerProtocol::Tftp => 1,
             ServerProtocol::Ftp => 2,
+            ServerProtocol::Push => 3,
         }),
         Scalar::ServerAddress => text(&durable.server.address),
         Scalar::ServerPort => Value::Gauge32(durable.server.port.into()),
@@ -82,6 +83,8 @@ fn of_scalar(device: &Device, scalar: Scalar, now: Duration) -> Value {
         Scalar::OpProgress => Value::Gauge32(operation.progress),
         Scalar::OpError => Value::Integer(operation.error.number()),
         Scalar::OpText => text(&operation.text),
+        Scalar::OpPort => Value::Gauge32(device.waits_at().into()),
+        Scalar::OpFile => gauge(device.file().map_or(0, |place| place + 1)),
     }
 }
 

@@ -66,7 +66,8 @@ fn syntax(scalar: Scalar) -> Option<Syntax> {
         | Scalar::OpVersion => Syntax::Text(0..=255),
         Scalar::OpFileNames | Scalar::OpKinds | Scalar::OpSizes | Scalar::OpDigests => Syntax::Text(0..=2048),
         Scalar::OpId => Syntax::Text(0..=32),
-        Scalar::CallAdmission | Scalar::ServerProtocol => Syntax::Enumeration(&[1, 2]),
+        Scalar::CallAdmission => Syntax::Enumeration(&[1, 2]),
+        Scalar::ServerProtocol => Syntax::Enumeration(&[1, 2, 3]),
         Scalar::OpCommand => Syntax::Enumeration(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
         Scalar::OpDelayPolicy => Syntax::Enumeration(&[1, 2, 3, 4]),
         Scalar::ServerPort => Syntax::Unsigned(0..=65_535),
@@ -93,7 +94,8 @@ fn take(changes: &mut Changes, scalar: Scalar, value: &Value) -> Option<()> {
         Scalar::ServerProtocol => {
             changes.protocol = Some(match number::<u32>(value)? {
                 1 => ServerProtocol::Tftp,
-                _ => ServerProtocol::Ftp,
+                2 => ServerProtocol::Ftp,
+                _ => ServerProtocol::Push,
             });
         }
         Scalar::ServerAddress => {

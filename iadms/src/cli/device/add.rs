@@ -28,7 +28,7 @@ pub(in crate::cli) struct Add {
     profile: String,
 
     /// How it transfers files, unless a run says otherwise; default: tftp
-    #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
+    #[arg(long, value_name = "tftp|ftp|push", value_parser = protocol)]
     protocol: Option<Protocol>,
 
     /// A label to choose devices by; may be given several times

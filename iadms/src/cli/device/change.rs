@@ -46,7 +46,7 @@ pub(in crate::cli) struct Change {
     profile: Option<String>,
 
     /// How it transfers files, unless a run says otherwise
-    #[arg(long, value_name = "tftp|ftp", value_parser = protocol)]
+    #[arg(long, value_name = "tftp|ftp|push", value_parser = protocol)]
     protocol: Option<Protocol>,
 
     /// Another unit stands in the device's place: forget its unique id and its engine, and learn those of the next one that

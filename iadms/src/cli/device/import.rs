@@ -11,7 +11,7 @@ use crate::cli::{Context, Exit, Failure, Output, output};
 /// Add the devices of a CSV file with a header: all of them, or none if a line is wrong
 ///
 /// Columns: name, address; and, where they are wanted: port, version (v1, v2c or v3), credential (for v3), read_community and
-/// write_community (for v1 and v2c), profile, protocol (tftp or ftp), labels (KEY=VALUE, with blanks between). Without a version
+/// write_community (for v1 and v2c), profile, protocol (tftp, ftp or push), labels (KEY=VALUE, with blanks between). Without a version
 /// it is v3 where there is a credential, else v2c.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {

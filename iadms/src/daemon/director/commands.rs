@@ -134,15 +134,15 @@ impl Loop {
     ) -> Result<Server, Refusal> {
         let towards = device.entry.access.address;
         let Addresses { told, ports } = &self.connections.addresses;
-        let listening = match protocol {
-            Protocol::Tftp => ports.tftp,
-            Protocol::Ftp => ports.ftp,
+        let (listening, served) = match protocol {
+            Protocol::Tftp | Protocol::Push => (ports.tftp, Protocol::Tftp),
+            Protocol::Ftp => (ports.ftp, Protocol::Ftp),
         };
         let listening = listening.ok_or_else(|| {
             Refusal::new(
                 RefusalCode::Unavailable,
-                format!("the daemon does not serve {protocol}"),
-                format!("start `iadms serve` with --{protocol} ADDRESS:PORT, or choose the other protocol"),
+                format!("the daemon does not serve {served}"),
+                format!("start `iadms serve` with --{served} ADDRESS:PORT, or choose the other protocol"),
             )
         })?;
         let same_family = told.iter().copied().find(|address| address.is_ipv4() == towards.is_ipv4());
@@ -158,7 +158,7 @@ impl Loop {
         })?;
         let (user, password) = match protocol {
             Protocol::Ftp => (run.to_string(), Run::password(secret)),
-            Protocol::Tftp => (String::new(), String::new()),
+            Protocol::Tftp | Protocol::Push => (String::new(), String::new()),
         };
         Ok(Server { protocol, address, port: listening.port(), user, password })
     }

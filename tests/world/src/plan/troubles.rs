@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 30] = [
+const OF_DEVICES: [(&str, u64); 31] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -73,6 +73,7 @@ const OF_DEVICES: [(&str, u64); 30] = [
     ("rebuilt", 250),
     ("misfit", 60),
     ("single", 40),
+    ("pushed", 150),
     ("forger", 60),
     ("heedless", 40),
     ("secured", 150),
@@ -235,6 +236,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             Trouble::Misfit { device, image }
         }
         "single" => Trouble::Single(device),
+        "pushed" => Trouble::Pushed(device),
         "heedless" => Trouble::Heedless { device, at, lasts: random.span(5_000, 400_000) },
         "forger" => {
             let (lasts, is_at_the_device) = (random.span(1_000, 60_000), random.permille(500));

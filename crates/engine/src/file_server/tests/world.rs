@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tftp::{Chunk, Failure, Mode, Options, Packet, Receiver, Sender, Timing};
+use tftp::{Chunk, Failure, Limits, Mode, Options, Packet, Receiver, Sender, Timing};
 use upgrade::{Content, DeviceId, Digest, Direction, Protocol, RunId, Ticket, TicketName, Time};
 
 use crate::datagram::Datagram;
@@ -50,6 +50,8 @@ pub(super) struct Device {
 pub(super) enum DeviceEnd {
     Reads(Receiver),
     Writes(Sender),
+    /// A file of any name is to be written to it; it goes on at this address.
+    Waits(SocketAddr),
 }
 
 pub(super) struct World {
@@ -61,6 +63,8 @@ pub(super) struct World {
     /// Packets that reached nobody's client, as they came: port, peer, bytes.
     pub(super) stray_answers: Vec<(Port, SocketAddr, Vec<u8>)>,
     pub(super) packets_to: BTreeMap<SocketAddr, u64>,
+    /// The names of files that were offered to devices that wait.
+    pub(super) requests: Vec<String>,
     /// Bytes that went to a device, or came from one, at this moment.
     pub(super) moved: Vec<(Duration, SocketAddr, usize)>,
     /// Percent of the packets, both ways.
@@ -135,6 +139,7 @@ impl World {
             reports: Vec::new(),
             stray_answers: Vec::new(),
             packets_to: BTreeMap::new(),
+            requests: Vec::new(),
             moved: Vec::new(),
             loss: 0,
             random: 1,
@@ -170,6 +175,26 @@ impl World {
         let own = ticket(name, Direction::Read, content, file.len() as u64);
         self.order(Order::Open(Ticket { address: address(peer).ip(), ..own }));
         sha256
+    }
+
+    /// Opens a ticket by which this file is written to 127.0.5.1.
+    pub(super) fn offer_to_push(&mut self, name: &str, file: &[u8]) -> Digest {
+        let sha256 = digest(file);
+        self.storage.files.insert(sha256, file.to_vec());
+        let content = Content::Stored { digest: sha256 };
+        let own = ticket(name, Direction::Read, content, file.len() as u64);
+        self.order(Order::Open(Ticket { protocol: Protocol::Push, ..own }));
+        sha256
+    }
+
+    /// The device waits there for a file, and takes it at another address.
+    pub(super) fn wait_for_file(&mut self, peer: &str, at: &str) {
+        self.begin(peer, DeviceEnd::Waits(address(at)), Vec::new());
+    }
+
+    pub(super) fn push(&mut self, name: &str, to: &str) {
+        self.order(Order::Push { name: TicketName(name.to_owned()), to: address(to) });
+        self.pump();
     }
 
     /// Opens a ticket by which 127.0.5.1 writes a file.
@@ -209,6 +234,7 @@ impl World {
                 _ if device.dead => None,
                 DeviceEnd::Reads(receiver) => receiver.next_deadline(),
                 DeviceEnd::Writes(sender) => sender.next_deadline(),
+                DeviceEnd::Waits(_) => None,
             };
             let deadlines = self.devices.values().filter_map(device).chain(self.server.next_deadline());
             let next = deadlines.chain(self.under_way.keys().next().map(|(at, _)| *at)).min();
@@ -283,6 +309,17 @@ impl World {
                 match &mut device.end {
                     DeviceEnd::Reads(receiver) => receiver.handle(&packet, self.now),
                     DeviceEnd::Writes(sender) => sender.handle(&packet, self.now),
+                    DeviceEnd::Waits(at) => {
+                        let (at, Packet::Request(request)) = (*at, packet) else { panic!("{packet:?}") };
+                        let (limits, timing) = (Limits::default(), Timing::default());
+                        let end = Receiver::answer(&request, u64::MAX, &limits, &timing, self.now);
+                        self.requests.push(request.filename.to_owned());
+                        let received = Vec::new();
+                        let end = DeviceEnd::Reads(end);
+                        let taken = Device { end, port, received, file: Vec::new(), dead: false };
+                        // A request that comes twice begins nothing: the first answer was lost, or is late.
+                        self.devices.entry(at).or_insert(taken);
+                    }
                 }
             }
             Event::FromStorage(answer) => self.server.storage(answer, self.now),
@@ -294,7 +331,9 @@ impl World {
         let mut buffer = Vec::new();
         while let Some((port, transmit)) = self.server.poll_transmit(self.now, &mut buffer) {
             assert_eq!(transmit.length, buffer.len());
-            assert_eq!(transmit.local, Some(SERVER.parse().unwrap()), "from the address that was asked");
+            let begins = matches!(Packet::decode(&buffer), Ok(Packet::Request(_)));
+            let local = (!begins).then(|| SERVER.parse().unwrap());
+            assert_eq!(transmit.local, local, "from the address that was asked");
             self.moved.push((self.now, transmit.peer, transmit.length));
             for packet in buffer.chunks(transmit.segment_size) {
                 *self.packets_to.entry(transmit.peer).or_default() += 1;
@@ -309,6 +348,7 @@ impl World {
             let mut poll = |buffer: &mut Vec<u8>| match &mut device.end {
                 DeviceEnd::Reads(receiver) => receiver.poll_transmit(self.now, buffer),
                 DeviceEnd::Writes(sender) => sender.poll_transmit(self.now, buffer),
+                DeviceEnd::Waits(_) => None,
             };
             while let Some(transmit) = poll(&mut buffer) {
                 let packets = buffer.chunks(transmit.segment_size);
@@ -320,7 +360,9 @@ impl World {
 
     /// Nothing is kept of what is gone.
     fn assert_tidy(&self) {
-        let FileServer { sessions, by_peer, ftp, deadlines, links, chunks, pace, active, .. } = &self.server;
+        let FileServer { sessions, by_peer, unanswered, ftp, deadlines, links, chunks, pace, active, .. } =
+            &self.server;
+        assert!(unanswered.values().all(|id| sessions.contains_key(id)));
         assert_eq!(by_peer.len(), sessions.len());
         assert!(deadlines.len() <= sessions.len() + ftp.len());
         assert!(chunks.waiting() <= sessions.len());
@@ -357,6 +399,7 @@ impl Device {
         match &self.end {
             DeviceEnd::Reads(receiver) => receiver.outcome(),
             DeviceEnd::Writes(sender) => sender.outcome(),
+            DeviceEnd::Waits(_) => None,
         }
     }
 
@@ -377,6 +420,7 @@ impl Device {
                     sender.supply(Chunk { offset: 0, bytes: self.file.as_slice().into(), last: true }, now);
                 }
             }
+            DeviceEnd::Waits(_) => {}
         }
     }
 }

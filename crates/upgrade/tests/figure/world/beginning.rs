@@ -111,6 +111,8 @@ impl World {
             converter: Some(Ok(())),
             notified: true,
             dies_after: None,
+            pushes: 0,
+            push_takes: core::time::Duration::from_millis(1),
             converting: None,
             pending: VecDeque::new(),
             before,
