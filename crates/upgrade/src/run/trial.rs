@@ -43,8 +43,15 @@ impl Turn<'_> {
         if step == Step::BackingUp && self.run.on_trial.is_some() {
             let files = operation.written();
             if !files.is_empty() && files.len() == operation.transfers.len() {
-                let ConfigurationSet { format, revision, .. } = self.run.last.configuration;
-                self.effects.push(Effect::Keep(ConfigurationSet { format, revision, files }));
+                // It may have left that software since: then its other buffer holds what was backed up.
+                let last = &self.run.last;
+                let left = last
+                    .other
+                    .as_ref()
+                    .filter(|_| last.other_version.as_deref() == self.run.target_version());
+                let runs = self.run.ran_last(self.run.target()).then_some(&last.configuration);
+                let known = runs.or(left).cloned().unwrap_or_default();
+                self.effects.push(Effect::Keep(ConfigurationSet { files, ..known }));
             }
         }
     }

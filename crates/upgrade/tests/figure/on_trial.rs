@@ -42,6 +42,30 @@ fn settings_changed_while_it_is_watched_are_backed_up_before_it_goes_back() {
     }
 }
 
+/// Shown by a reviewer: they were listed in the format of what runs by the time of the look.
+#[test]
+fn settings_of_a_trial_are_kept_in_its_own_format_though_it_is_over_by_then() {
+    for falls_back in [false, true] {
+        let mut world = World::converting(image("2.0", 2)).begin().until_step(Step::Soaking);
+        let file = edited(&mut world);
+        world.device.healthy = false;
+        let mut world = world.until_underway(Step::BackingUp);
+        world.until(|world| match &world.run.state {
+            State::Working { operation, .. } => operation.written().len() == operation.transfers.len(),
+            _ => false,
+        });
+        if falls_back {
+            let now = world.now;
+            world.device.lose_power(now);
+            world.device.revision += 1;
+        }
+        let world = world.on();
+        assert!(is_kept(&world, &file), "{}", world.told());
+        let formats: Vec<_> = world.kept.iter().map(|set| set.format).collect();
+        assert_eq!(formats, [Some(1), Some(2)], "falls back: {falls_back}");
+    }
+}
+
 #[test]
 fn settings_changed_after_the_last_look_are_found_out_by_their_revision() {
     let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]);
