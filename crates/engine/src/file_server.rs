@@ -12,6 +12,8 @@
 //! - refused, where it comes from another port while the transfer moves;
 //! - a new beginning otherwise: the device restarted, and the dead transfer makes room.
 //!
+//! By push (row S18) the server itself begins, as a client of the device, on the director's order.
+//!
 //! Where [`Settings`] limit how fast files go over, or how many at once, transfers wait: those that run take turns by the bytes that
 //! they sent, and those that are to begin stand in a row. By FTP a transfer asks for leave before it moves bytes.
 
