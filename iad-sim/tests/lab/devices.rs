@@ -62,7 +62,7 @@ async fn a_bulk_walk_shows_what_a_walk_shows() {
         }
         counts.push(count);
     }
-    assert_eq!(counts, [79, 79]);
+    assert_eq!(counts, [81, 81]);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ fn text(text: &str) -> Value {
 
 #[test]
 fn a_walk_shows_every_object_once_and_in_order() {
-    for (dual_image, expected) in [(true, 44 + 7 * 2 + 4 * 8), (false, 44 + 7 + 4 * 4)] {
+    for (dual_image, expected) in [(true, 46 + 7 * 2 + 4 * 8), (false, 46 + 7 + 4 * 4)] {
         let mut device = device(|settings| settings.capabilities.dual_image = dual_image);
         let mut name = ObjectIdentifier::new([1, 3]);
         let mut seen = 0;
