@@ -247,13 +247,17 @@ impl Agent {
     ) -> Result<Outcome, Dropped> {
         let operation = head.operation;
         let version = envelope.version();
-        if operation == Operation::Get {
-            // What it asks for is read as it is answered.
-            let found = read::get(objects, version, varbinds).map_err(|error| self.undecodable(error))?;
-            return self.finish(envelope, operation, found, varbinds, response);
-        }
-        let asked = self.read(varbinds)?;
+        // What a GET asks for is read as it is answered.
+        let asked = match operation {
+            Operation::Get => Vec::new(),
+            _ => self.read(varbinds)?,
+        };
         let answer = match operation {
+            Operation::Get => {
+                let found = read::get(objects, version, varbinds);
+                let found = found.map_err(|error| self.undecodable(error))?;
+                return self.finish(envelope, operation, found, varbinds, response);
+            }
             Operation::GetNext => read::get_next(objects, version, &asked),
             Operation::GetBulk { non_repeaters, max_repetitions } => {
                 read::get_bulk(objects, &asked, non_repeaters, max_repetitions, envelope.room())
@@ -264,11 +268,7 @@ impl Agent {
                 Err(Refusal { index: 1.min(asked.len()), status: ErrorStatus::NoAccess })
             }
             Operation::Set => set::set(objects, &asked, envelope.room()),
-            Operation::Get
-            | Operation::Response { .. }
-            | Operation::Inform
-            | Operation::Trap
-            | Operation::Report => {
+            Operation::Response { .. } | Operation::Inform | Operation::Trap | Operation::Report => {
                 return Err(self.no_request());
             }
         };
