@@ -68,7 +68,6 @@ pub struct TftpTransfer {
     stalled: Option<Option<Duration>>,
     sent: u64,
     is_reported: bool,
-    settings: TransferSettings,
 }
 
 #[derive(Debug)]
@@ -79,6 +78,7 @@ enum Side {
         port: u16,
         until: Duration,
         is_told: bool,
+        settings: TransferSettings,
     },
     Receives(Box<Receiver>),
     Sends(Box<Sender>, Arc<[u8]>),
@@ -115,7 +115,7 @@ impl TftpTransfer {
                 Side::Sends(Box::new(Sender::request(name, Mode::Octet, &options, &timing, now)), content)
             }
         };
-        Self::new(server, side, stall, settings)
+        Self::new(server, side, stall)
     }
 
     /// Waits at this UDP port until `server` writes the file of this name.
@@ -127,28 +127,25 @@ impl TftpTransfer {
         settings: &TransferSettings,
         now: Duration,
     ) -> Self {
-        let side = Side::Waits { name, port, until: now + settings.give_up, is_told: false };
-        Self::new(server, side, stall, settings)
+        let until = now + settings.give_up;
+        let side = Side::Waits { name, port, until, is_told: false, settings: settings.clone() };
+        Self::new(server, side, stall)
     }
 
-    fn new(server: SocketAddr, side: Side, stall: Option<Stall>, settings: &TransferSettings) -> Self {
-        let settings = settings.clone();
-        Self { server, peer: None, side, stall, stalled: None, sent: 0, is_reported: false, settings }
+    fn new(server: SocketAddr, side: Side, stall: Option<Stall>) -> Self {
+        Self { server, peer: None, side, stall, stalled: None, sent: 0, is_reported: false }
     }
 
     /// What is waited for begins.
     fn take(&mut self, peer: SocketAddr, packet: &Packet<'_>, now: Duration) {
-        let Side::Waits { name, .. } = &self.side else { return };
+        let Side::Waits { name, settings, .. } = &self.side else { return };
         let Packet::Request(request) = packet else { return };
         if request.direction != Direction::Write || request.filename != name {
             return;
         }
-        let limits = Limits {
-            block_size: self.settings.block_size,
-            window_size: self.settings.window_size,
-            ..Limits::default()
-        };
-        let receiver = Receiver::answer(request, SIZE_LIMIT, &limits, &self.settings.timing(), now);
+        let TransferSettings { block_size, window_size, .. } = *settings;
+        let limits = Limits { block_size, window_size, ..Limits::default() };
+        let receiver = Receiver::answer(request, SIZE_LIMIT, &limits, &settings.timing(), now);
         self.side = Side::Receives(Box::new(receiver));
         self.peer = Some(peer);
     }
