@@ -295,6 +295,15 @@ impl Operation {
         }
     }
 
+    /// The device knows an operation of its id, though nothing was commanded yet: it becomes another one.
+    pub(crate) fn rename(&mut self, id: String, names: impl IntoIterator<Item = TicketName>) {
+        self.id = id;
+        self.before = None;
+        for (transfer, name) in self.transfers.iter_mut().zip(names) {
+            transfer.name = name;
+        }
+    }
+
     /// Whether the answer that is awaited is one to a SET.
     pub const fn is_commanding(&self) -> bool {
         match self.state {

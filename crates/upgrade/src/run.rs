@@ -31,7 +31,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::beginning::{Beginning, Choices, Goal, Subject};
-pub use self::event::{Effect, Event};
+pub use self::event::{BackedUp, Effect, Event};
 pub use self::expected::Expected;
 pub use self::question::{Answer, AnswerKind, Policy, Question};
 pub use self::step::Rejected;

@@ -97,7 +97,8 @@ fn clock(status: &Status) -> Check {
         "clock",
         Finding::Warning,
         format!("the system's clock is {} s away from the daemon's, which never goes back", apart / 1000),
-        "set the system's clock right, by NTP for instance; then restart `iadms serve`",
+        "set the system's clock right, by NTP for instance, then restart `iadms serve`; as long as the daemon's is ahead, all \
+         times that are told are by it, and what `--at` says is by the system's",
     )
 }
 

@@ -4,8 +4,8 @@
 
 use engine::director::Write;
 use sqlx::{QueryBuilder, SqliteConnection};
-use upgrade::run::{Run, State};
-use upgrade::{ConfigurationSet, RunId, Time};
+use upgrade::run::{BackedUp, Run, State};
+use upgrade::{RunId, Time};
 
 use super::notification::KEPT;
 use super::pieces::pieces;
@@ -126,8 +126,8 @@ impl Store {
         change: &Write,
         kept: &mut Vec<Kept>,
     ) -> Result<(), StoreError> {
-        for set in &change.backups {
-            let backup = self.keep(open, at, &change.run, set).await?;
+        for backup in &change.backups {
+            let backup = self.keep(open, at, &change.run, backup).await?;
             kept.push(Kept { run: change.run.id, backup });
         }
         if let Some(unique_id) = &change.unique_id {
@@ -222,7 +222,7 @@ impl Store {
         open: &mut SqliteConnection,
         at: Time,
         run: &Run,
-        set: &ConfigurationSet,
+        BackedUp { version, set }: &BackedUp,
     ) -> Result<u64, StoreError> {
         let told = |error| self.told(error);
         let added = sqlx::query(
@@ -231,7 +231,7 @@ impl Store {
         .bind(integer(run.device.id.0))
         .bind(integer(run.id.0))
         .bind(millis(at))
-        .bind(run.old.as_ref().map(|old| old.version.as_str()))
+        .bind(version)
         .bind(set.format.map(i64::from))
         .bind(set.revision.map(i64::from))
         .execute(&mut *open)

@@ -24,7 +24,9 @@ use upgrade::image::{ImageFile, Manifest};
 use upgrade::run::{Answer, AnswerKind, Choices, Goal, Policy, Question, State, Step, Story};
 use upgrade::{ConfigurationSet, Digest, Kind, Run, RunId, StoredFile, Time};
 
-use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
+use crate::samples::{
+    add_device, backed_up, commit, configuration, ended, entry, now, profiles, run, trap, write,
+};
 
 /// A daemon without its loop.
 struct House {
@@ -313,7 +315,7 @@ async fn a_backup_goes_to_another_device_only_by_the_operators_word() {
     let mut set = configuration();
     set.files = BTreeMap::from([(Kind("user-data".into()), stored)]);
     let mut change = write(ended(run(1, one, "iad-1")), 1);
-    change.backups.push(set.clone());
+    change.backups.push(backed_up(set.clone()));
     commit(&house.store, &[change]).await.unwrap();
 
     let restore = |kinds: &[&str], replacement| {

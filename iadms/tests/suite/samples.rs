@@ -10,7 +10,7 @@ use iadms::profiles::Catalogue;
 use iadms::store::Store;
 use upgrade::profile::Server;
 use upgrade::run::{
-    Beginning, Choices, Ending, Event, Goal, LeftWith, Outcome, Policy, State, Story, Subject,
+    BackedUp, Beginning, Choices, Ending, Event, Goal, LeftWith, Outcome, Policy, State, Story, Subject,
 };
 use upgrade::{ConfigurationSet, DeviceId, Digest, Kind, Oid, Protocol, Run, RunId, StoredFile, Time, Value};
 
@@ -109,6 +109,11 @@ pub(crate) fn configuration() -> ConfigurationSet {
         revision: Some(17),
         files: BTreeMap::from([(Kind("user-data".into()), file(1)), (Kind("port-data".into()), file(2))]),
     }
+}
+
+/// A configuration as a backup of software 1.0.
+pub(crate) fn backed_up(set: ConfigurationSet) -> BackedUp {
+    BackedUp { version: "1.0".into(), set }
 }
 
 pub(crate) fn trap(uptime: u32) -> Trap {

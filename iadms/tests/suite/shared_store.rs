@@ -7,10 +7,12 @@ use iadms::seal::{KeyId, Sealed};
 use iadms::store::{NorthboundTarget, Owed, RunFilter, Store, StoreError};
 use snmp::usm::{Authentication, EngineId, Privacy};
 use upgrade::image::{ImageFile, Manifest};
-use upgrade::run::{Expected, Story};
+use upgrade::run::{BackedUp, Expected, Story};
 use upgrade::{DeviceId, Digest, Image, RunId, Time};
 
-use crate::samples::{add_device, commit, configuration, ended, entry, now, profiles, run, trap, write};
+use crate::samples::{
+    add_device, backed_up, commit, configuration, ended, entry, now, profiles, run, trap, write,
+};
 
 pub(crate) async fn devices_are_added_all_or_none(store: &Store) {
     add_device(store, "iad-2").await;
@@ -77,7 +79,7 @@ pub(crate) async fn who_was_overtaken_writes_nothing(store: &Store) {
     commit(store, &[write(one.clone(), 1)]).await.unwrap();
     commit(store, &[write(one.clone(), 2)]).await.unwrap();
     let mut late = write(one.clone(), 2);
-    late.backups.push(configuration());
+    late.backups.push(backed_up(configuration()));
     let error = commit(store, &[write(run(2, other, "iad-2"), 1), late]).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict(RunId(1))), "{error}");
     assert_eq!(store.run(RunId(1)).await.unwrap().seq, 2);
@@ -167,12 +169,15 @@ pub(crate) async fn runs_are_found_by_device_and_by_what_they_wait_for(store: &S
 pub(crate) async fn backups_are_kept_and_numbered(store: &Store) {
     let device = add_device(store, "iad-1").await;
     let mut change = write(run(1, device, "iad-1"), 1);
-    change.backups = vec![configuration(), configuration()];
+    let of_a_trial = BackedUp { version: "2.0".into(), ..backed_up(configuration()) };
+    change.backups = vec![backed_up(configuration()), of_a_trial];
     let kept = store.commit(now(), &[change], &[], &profiles()).await.unwrap();
     assert_eq!(kept.iter().map(|kept| kept.backup).collect::<Vec<_>>(), [1, 2]);
     let backup = store.backup(2).await.unwrap();
     assert_eq!((backup.set, backup.device.as_str(), backup.run), (configuration(), "iad-1", RunId(1)));
-    assert_eq!(store.backups(Some(device), 10).await.unwrap().len(), 2);
+    let listed = store.backups(Some(device), 10).await.unwrap();
+    let versions: Vec<_> = listed.iter().map(|backup| backup.version.as_deref()).collect();
+    assert_eq!(versions, [Some("2.0"), Some("1.0")]);
     assert!(matches!(store.backup(3).await, Err(StoreError::Unknown { .. })));
 }
 

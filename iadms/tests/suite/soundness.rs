@@ -16,7 +16,7 @@ use upgrade::operation::{Operation, Seen, Task};
 use upgrade::run::{State, Step};
 use upgrade::{ConfigurationSet, Digest, Image, Kind, TicketName};
 
-use crate::samples::{add_device, now, profiles, run, trap, write};
+use crate::samples::{add_device, backed_up, now, profiles, run, trap, write};
 
 /// A folder with something of everything, whose store is still open.
 pub(crate) async fn furnished() -> (TempDir, Store) {
@@ -59,7 +59,7 @@ pub(crate) async fn furnished() -> (TempDir, Store) {
     operation.transfers[0].seen = Seen::Whole { file };
     begun.state = State::Working { step: Step::BackingUp, operation: operation.into() };
     let mut begun = write(begun, 1);
-    begun.backups.push(set);
+    begun.backups.push(backed_up(set));
     store.commit(now(), &[begun], &[trap(1)], &profiles()).await.unwrap();
     (folder, store)
 }

@@ -97,6 +97,8 @@ struct Known {
     ever: BTreeSet<Digest>,
     /// The digests of what it held when that was looked at last.
     held: BTreeSet<Digest>,
+    /// The versions of the software under which it ever held each.
+    under: BTreeMap<Digest, BTreeSet<String>>,
     seen: Vec<iad_sim::device::durable::ConfigurationSet>,
     operation: Record,
     /// What an operator has stopped, until the device is told.
@@ -179,6 +181,7 @@ impl Checks {
                 history: BTreeSet::new(),
                 ever: BTreeSet::new(),
                 held: BTreeSet::new(),
+                under: BTreeMap::new(),
                 seen: Vec::new(),
                 operation: Record::idle(),
                 stopped: None,
@@ -305,6 +308,7 @@ impl Checks {
             self.kinds.extend(device::kinds(durable));
             known.held = device::held(durable);
             known.ever.extend(&known.held);
+            device::note_software(durable, &mut known.under);
             self.a_configuration_is_on_its_device_or_in_a_backup(place, store)?;
             self.no_configuration_is_on_another_device(place, durable)?;
         }
@@ -428,6 +432,7 @@ impl Checks {
         run::nobody_is_given_up_unasked(run, store)?;
         run::what_failed_is_left_in_peace_for_a_time(write, self.backoff_ms)?;
         self.a_backup_has_each_file_under_its_kind(write)?;
+        self.a_backup_is_listed_under_its_software(place, write)?;
         self.nothing_is_lost_for_no_reason(place, run)?;
         self.what_is_lost_on_its_way_is_sent_again(place, write, unit)?;
         match &run.state {

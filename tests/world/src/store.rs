@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::director::{Told, Write};
 use snmp::usm::EngineId;
-use upgrade::run::{Event, Expected};
+use upgrade::run::{BackedUp, Event, Expected};
 use upgrade::{ConfigurationSet, DeviceId, Digest, Run, RunId, Time};
 
 /// What survives the manager.
@@ -85,7 +85,7 @@ impl Store {
         stored.told = write.stories.last().map_or(stored.told, |story| story.n);
         stored.stories.extend(write.stories.iter().cloned());
         let device = write.run.device.id;
-        let backup = |set: &ConfigurationSet| Backup { device, set: set.clone() };
+        let backup = |backup: &BackedUp| Backup { device, set: backup.set.clone() };
         self.backups.extend(write.backups.iter().map(backup));
         if let Some(unique_id) = &write.unique_id {
             self.unique_ids.insert(device, unique_id.clone());

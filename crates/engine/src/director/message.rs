@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use snmp::usm::EngineId;
 use upgrade::image::Converter;
-use upgrade::run::{Answer, Event, Story};
+use upgrade::run::{Answer, BackedUp, Event, Story};
 use upgrade::{ConfigurationSet, DeviceId, Kind, Run, RunId, StoredFile, Time};
 
 use super::Entry;
@@ -113,7 +113,7 @@ pub struct Write {
     /// What is told of it.
     pub stories: Vec<Told>,
     /// Backups that came.
-    pub backups: Vec<ConfigurationSet>,
+    pub backups: Vec<BackedUp>,
     /// The unique id by which its device is known from now on.
     pub unique_id: Option<String>,
     /// The engine that speaks for its device from now on, and for no other.

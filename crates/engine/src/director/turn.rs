@@ -261,9 +261,9 @@ impl<'a> Working<'a> {
                 let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
                 self.effects.push(Effect::Convert(Convert { run: id, converter, set, format, limit_ms }));
             }
-            run::Effect::Keep(set) => {
+            run::Effect::Keep(backup) => {
                 if let Some(write) = write {
-                    write.backups.push(set);
+                    write.backups.push(backup);
                 }
             }
             run::Effect::Known(unique_id) => {

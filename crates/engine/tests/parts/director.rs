@@ -100,7 +100,7 @@ fn what_a_device_sent_is_committed_with_the_end_that_it_leads_to() {
     let (world, turn) = world.until_backed_up();
     let write = &turn.transaction.writes[0];
     assert!(matches!(&write.run.state, State::Ended(ending) if ending.outcome == End::Succeeded));
-    let sizes: Vec<u64> = write.backups[0].files.values().map(|file| file.size).collect();
+    let sizes: Vec<u64> = write.backups[0].set.files.values().map(|file| file.size).collect();
     assert_eq!((write.backups.len(), sizes.iter().sum::<u64>()), (1, 11 + 12 + 13 + 14));
     assert!(world.director.run(RUN).is_none(), "it is let go");
 }

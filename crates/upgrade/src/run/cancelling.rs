@@ -58,9 +58,7 @@ impl Turn<'_> {
         if operation.is_commanding() || (step == Step::Resetting && operation.commanded) {
             return Ok(());
         }
-        if operation.before.is_some() {
-            self.effects.push(Effect::Withdraw(operation.open_tickets()));
-        }
+        self.withdraw(operation);
         if matches!(step, Step::Activating | Step::RollingBack) && !operation.commanded {
             self.run.activated = None;
         }
@@ -74,6 +72,14 @@ impl Turn<'_> {
             return Ok(());
         }
         if changed { self.take_back(step) } else { self.begin(Step::Stopping, Task::Stop) }
+    }
+
+    /// Nothing is to be moved for it any more.
+    pub(super) fn withdraw(&mut self, operation: &Operation) {
+        // Before its first SET is prepared, nobody knows its tickets.
+        if operation.before.is_some() {
+            self.effects.push(Effect::Withdraw(operation.open_tickets()));
+        }
     }
 
     /// What may have changed the device is undone.

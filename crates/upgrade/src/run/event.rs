@@ -106,6 +106,15 @@ impl Event {
     }
 }
 
+/// A configuration that came whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// The version of the software whose configuration it is.
+    pub version: String,
+    /// The files.
+    pub set: ConfigurationSet,
+}
+
 /// What is to be done about a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -146,7 +155,7 @@ pub enum Effect {
         format: u32,
     },
     /// Keep this backup in the list of backups.
-    Keep(ConfigurationSet),
+    Keep(BackedUp),
     /// The device is known by this unique id from now on.
     Known(String),
     /// Tell people and the network operations centre.

@@ -84,9 +84,6 @@ impl Turn<'_> {
         }
         self.run.failure = Some(failure);
         match step {
-            _ if matches!(cause, Cause::WrongVersion { .. }) && self.is_there_already(step) => {
-                self.preflight()
-            }
             // What is found on trial is not restored over, and stays where it is.
             Step::BackingUp if self.run.on_trial.is_some() => {
                 self.run.on_trial = None;

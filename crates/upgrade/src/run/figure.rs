@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Failure, Goal, Step, Story};
+use super::{BackedUp, Effect, Failure, Goal, Step, Story};
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::ConvertedBy;
 use crate::reading::{Capability, Reading};
@@ -146,8 +146,15 @@ impl Turn<'_> {
             // What was made of the earlier one is not made of this one.
             self.run.converted = None;
         }
-        self.effects.push(Effect::Keep(set.clone()));
+        self.keep(set.clone());
         self.run.backup = Some(set);
+    }
+
+    /// What was backed up from the software of which that was to be done is kept.
+    pub(super) fn keep(&mut self, set: ConfigurationSet) {
+        let software = self.software_for(Step::BackingUp);
+        let version = software.map(|software| software.version.to_owned()).unwrap_or_default();
+        self.effects.push(Effect::Keep(BackedUp { version, set }));
     }
 
     /// The settings changed since the backup: it is taken anew, a bounded number of times (row S16).

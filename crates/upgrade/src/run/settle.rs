@@ -20,15 +20,7 @@ impl Turn<'_> {
 
     /// `heard` is whether the device answered since the failure.
     pub(super) fn settle_after(&mut self, heard: bool) -> Result<(), Rejected> {
-        self.run.returning = false;
-        self.run.stranded = None;
-        self.run.seen_away = None;
-        self.run.activated = None;
-        self.run.replaced = None;
-        self.run.untouched = None;
-        self.run.aside = None;
-        self.run.on_trial = None;
-        self.run.bring_backs = 0;
+        self.forget_attempt();
         if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
@@ -47,6 +39,19 @@ impl Turn<'_> {
             Policy::Never if self.is_unreachable(heard) => self.give_up(reason),
             Policy::Never => self.end(Outcome::RolledBack, reason + &left),
         }
+    }
+
+    /// What is known of the way there and back is of no more use.
+    pub(super) fn forget_attempt(&mut self) {
+        self.run.returning = false;
+        self.run.stranded = None;
+        self.run.seen_away = None;
+        self.run.activated = None;
+        self.run.replaced = None;
+        self.run.untouched = None;
+        self.run.aside = None;
+        self.run.on_trial = None;
+        self.run.bring_backs = 0;
     }
 
     /// What others had the device run when it was heard last stays, and people are told.

@@ -4,7 +4,7 @@
 //! just loaded, untried and without its settings.
 
 use super::step::{Rejected, Turn};
-use super::{Expected, Goal, Old, Step};
+use super::{Expected, Goal, Old, State, Step};
 use crate::ConfigurationSet;
 use crate::image::Image;
 use crate::operation::Cause;
@@ -115,7 +115,8 @@ impl Turn<'_> {
     /// The same while nothing is under way but a wait of this run's own: an upgrade goes back from whatever runs then.
     pub(super) fn left_while_waiting(&self, reading: &Reading) -> Option<Cause> {
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade))
+        let arrived = self.has_arrived_since(reading);
+        self.slid(reading).or_else(|| self.left_the_old_software(reading).filter(|_| upgrade && !arrived))
     }
 
     /// Whether the software of before has other settings than were backed up. What would be loaded next goes over them.
@@ -191,11 +192,25 @@ impl Turn<'_> {
         Cause::of_image(of_its_version?, image.digest)
     }
 
-    /// Whether the device is where it was to be brought, by this run itself: what is stored is a copy of before that.
-    pub(super) fn is_there_already(&self, failed: Step) -> bool {
-        let there = self.run.ran_last(self.run.target());
+    /// Whether this run itself went on, and confirmed what it was to bring the device to: what is stored is a copy of before that.
+    pub(super) fn has_arrived_since(&self, reading: &Reading) -> bool {
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
-        upgrade && failed != Step::Preflight && self.run.outrun && there && self.run.activated.is_none()
+        let confirmed = reading.running().filter(|running| running.role == Some(Role::Active));
+        let target = self.run.target().filter(|_| upgrade && self.run.outrun);
+        target.zip(confirmed).is_some_and(|(target, running)| target.is(running.software()))
+    }
+
+    /// What is found there now is nobody's matter any more: neither this copy's, nor that of an operator who cancels it.
+    pub(super) fn arrived_since(&mut self) -> Result<(), Rejected> {
+        if let State::Working { operation, .. } = self.run.state.clone() {
+            self.withdraw(&operation);
+        }
+        self.run.failure = None;
+        if self.run.is_closing() {
+            return self.settle_after(true);
+        }
+        self.forget_attempt();
+        self.preflight()
     }
 
     /// The device left the software of the runs before, while nobody looked, or others made it. What it runs may have no
@@ -206,14 +221,13 @@ impl Turn<'_> {
         if self.run.choices.overwrite {
             return None;
         }
-        if self.run.loaded.is_some() {
-            return self.left_a_trial(image, reading);
-        }
         let running = reading.running().map(|buffer| buffer.version.as_str()).unwrap_or_default();
         let wanted = &image.manifest.version;
-        // This run itself brought it there: what is stored is a copy of before that.
-        if self.run.outrun && running == wanted {
+        if self.has_arrived_since(reading) {
             return None;
+        }
+        if self.run.loaded.is_some() {
+            return self.left_a_trial(image, reading);
         }
         // Success would make what is there by now what it is left with, and the next image would go over the rest.
         let then = if running == wanted { "are not in force" } else { "would be written over" };

@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{Effect, Event, LeftWith, Old, Question, Run, State, Step, Story};
-use crate::Time;
 use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Command, Profile, Scope};
 use crate::reading::{Reading, Software};
+use crate::{TicketName, Time};
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,9 @@ impl Run {
 
 impl Turn<'_> {
     fn take(&mut self, event: &Event) -> Result<(), Rejected> {
+        if self.run.is_over() {
+            return Err(Rejected);
+        }
         if let Event::Read { asked, .. }
         | Event::Unread { asked, .. }
         | Event::Accepted { asked }
@@ -73,7 +76,8 @@ impl Turn<'_> {
             // The first look of all refuses another unit in its own words. Later it is as good as no answer: nothing is sent
             // to it.
             match self.another_unit(reading) {
-                None => self.note(reading),
+                None if self.note(reading) && self.has_arrived_since(reading) => return self.arrived_since(),
+                None => {}
                 Some(_) if self.run.old.is_none() => {}
                 Some(why) => return self.take(&Event::Unread { asked: *asked, why }),
             }
@@ -86,11 +90,10 @@ impl Turn<'_> {
             let why = "it does not tell its software yet".to_owned();
             return self.take(&Event::Unread { asked: *asked, why });
         }
-        if matches!(event, Event::Resumed) && !self.run.is_over() {
+        if matches!(event, Event::Resumed) {
             self.tell(Story::Resumed);
         }
         match (self.run.state.clone(), event) {
-            (State::Ended(_), _) => Err(Rejected),
             (state, Event::Cancelled) => self.cancel(&state),
             (_, Event::Moved { address, elsewhere, server }) => self.moved(*address, *elsewhere, *server),
 
@@ -169,7 +172,8 @@ impl Turn<'_> {
                 | State::Soaking { .. }
                 | State::Pausing { .. }
                 | State::Verifying(_)
-                | State::Asking(_),
+                | State::Asking(_)
+                | State::Ended(_),
                 _,
             ) => Err(Rejected),
         }
@@ -188,10 +192,8 @@ impl Turn<'_> {
 
     /// Begins an operation of the figure.
     pub(super) fn begin(&mut self, step: Step, task: Task) -> Result<(), Rejected> {
-        self.run.operations += 1;
-        let id = format!("{}{}", self.run.prefix(), self.run.operations);
-        let names = self.run.ticket_names(task.files().len());
         let mut text = describe(&task);
+        let (id, names) = self.next_id(task.files().len());
         let mut operation = Operation::new(task, id, names);
         if step == Step::OpeningCalls
             && let Some(until) = self.late_closing()
@@ -202,6 +204,13 @@ impl Turn<'_> {
         }
         self.tell(Story::StepBegun { step, text });
         self.advance(step, &operation, &operation::Event::Begin)
+    }
+
+    /// The id of an operation that begins, and the names of so many tickets.
+    fn next_id(&mut self, files: usize) -> (String, Vec<TicketName>) {
+        self.run.operations += 1;
+        let id = format!("{}{}", self.run.prefix(), self.run.operations);
+        (id, self.run.ticket_names(files))
     }
 
     fn work(&mut self, step: Step, operation: &Operation, event: &Event) -> Result<(), Rejected> {
@@ -268,7 +277,7 @@ impl Turn<'_> {
     }
 
     /// The software whose configuration a part of the figure reads or writes: on any other it must not.
-    fn software_for(&self, step: Step) -> Option<Software<'_>> {
+    pub(super) fn software_for(&self, step: Step) -> Option<Software<'_>> {
         let old = self.run.old.as_ref().map(Old::software);
         match step {
             Step::Converting | Step::Restoring => self.run.target().or(old),
@@ -341,10 +350,10 @@ impl Turn<'_> {
         }
     }
 
-    fn note(&mut self, reading: &Reading) {
-        self.note_operation(reading);
+    /// Whether the run was further than it knows.
+    fn note(&mut self, reading: &Reading) -> bool {
         if !reading.is_whole() {
-            return;
+            return false;
         }
         self.run.calls_closed |= self.run.told_to_close.is_some() && reading.calls_admitted == Some(false);
         self.note_aside(reading);
@@ -354,20 +363,36 @@ impl Turn<'_> {
         let (configuration, other) = (reading.running_configuration(), reading.told_aside());
         let other_version = reading.standby().map(|standby| standby.version.clone());
         self.run.last = LeftWith { version, buffer, configuration, other_version, other };
+        self.note_operation(reading)
     }
 
-    /// Ids that the device knows of this run are not given again.
-    fn note_operation(&mut self, reading: &Reading) {
+    /// Ids that the device knows of this run, and that were never commanded as far as this knows, are not given again. Whether
+    /// there are such.
+    fn note_operation(&mut self, reading: &Reading) -> bool {
         let prefix = self.run.prefix();
         let shown = reading.operation.as_ref().and_then(|shown| shown.id.strip_prefix(&prefix));
-        let known = self.run.operations;
-        let ahead = known.saturating_add(1)..=known.saturating_add(MOST_AHEAD);
-        if let Some(number) =
+        let begun = match &self.run.state {
+            State::Working { step, operation } if !operation.commanded => {
+                Some((*step, Arc::clone(operation)))
+            }
+            _ => None,
+        };
+        let commanded = self.run.operations - u32::from(begun.is_some());
+        let ahead = commanded.saturating_add(1)..=commanded.saturating_add(MOST_AHEAD);
+        let Some(number) =
             shown.and_then(|number| number.parse().ok()).filter(|number| ahead.contains(number))
-        {
-            self.run.operations = number;
-            self.run.outrun = true;
+        else {
+            return false;
+        };
+        self.run.operations = number;
+        self.run.outrun = true;
+        if let Some((step, mut operation)) = begun {
+            self.withdraw(&operation);
+            let (id, names) = self.next_id(operation.transfers.len());
+            Arc::make_mut(&mut operation).rename(id, names);
+            self.run.state = State::Working { step, operation };
         }
+        true
     }
 }
 

@@ -2,7 +2,7 @@
 //! before that software is left.
 
 use super::step::{Rejected, Turn};
-use super::{Effect, Failure, Goal, Step};
+use super::{Failure, Goal, Step};
 use crate::ConfigurationSet;
 use crate::operation::{Cause, Operation, Task};
 use crate::reading::Reading;
@@ -25,12 +25,11 @@ impl Turn<'_> {
     pub(super) fn came_up(&mut self, reading: &Reading) -> Result<(), Rejected> {
         let found = reading.running_configuration();
         let left = self.run.left_there.take();
-        let is_nobodys = left.as_ref().is_some_and(|left| left.files.is_empty()) || found.files.is_empty();
         let is_kept = [left.as_ref(), self.run.wanted_configuration(), self.run.backup.as_ref()]
             .into_iter()
             .flatten()
             .any(|known| known.same_files(&found));
-        if is_nobodys || is_kept {
+        if found.files.is_empty() || is_kept {
             self.run.on_trial = Some(found);
             return self.convert_or_restore();
         }
@@ -51,7 +50,7 @@ impl Turn<'_> {
                     .filter(|_| last.other_version.as_deref() == self.run.target_version());
                 let runs = self.run.ran_last(self.run.target()).then_some(&last.configuration);
                 let known = runs.or(left).cloned().unwrap_or_default();
-                self.effects.push(Effect::Keep(ConfigurationSet { files, ..known }));
+                self.keep(ConfigurationSet { files, ..known });
             }
         }
     }
@@ -68,7 +67,7 @@ impl Turn<'_> {
         let held = reading.running_configuration();
         let set =
             ConfigurationSet { format: held.format, revision: held.revision, files: operation.written() };
-        self.effects.push(Effect::Keep(set.clone()));
+        self.keep(set.clone());
         if self.run.on_trial.is_some() {
             self.run.on_trial = Some(set);
             return match (self.run.returning, self.run.is_closing()) {

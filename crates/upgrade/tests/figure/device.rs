@@ -114,6 +114,8 @@ pub(crate) struct Device {
     pub(crate) hides_revision: bool,
     /// It tells nothing of its configuration but the revision, and writes its secrets anew each time it sends it.
     pub(crate) salts: bool,
+    /// It tells nothing of the configuration that belongs to the software in its other buffer.
+    pub(crate) hides_other_configuration: bool,
     /// It does not tell whether it takes calls.
     pub hides_admission: bool,
     /// It rolls back whatever version is meant, unlike IAD-MIB.
@@ -180,6 +182,7 @@ impl Device {
             hides_software: false,
             hides_revision: false,
             salts: false,
+            hides_other_configuration: false,
             hides_admission: false,
             any_version: false,
             boot_reason: None,
@@ -253,7 +256,8 @@ impl Device {
             digest: Some(file.digest),
             size: Some(file.size),
         };
-        let entries = numbered().flat_map(|(_, (slot, number))| {
+        let told = numbered().filter(|(index, _)| !self.hides_other_configuration || *index == self.running);
+        let entries = told.flat_map(|(_, (slot, number))| {
             slot.files.iter().map(move |(kind, file)| entry(number, slot, kind, file))
         });
         Reading {

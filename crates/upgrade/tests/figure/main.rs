@@ -11,6 +11,7 @@ mod backup;
 mod by_itself;
 mod calls;
 mod cancelling;
+mod copied;
 mod download;
 mod forged;
 mod going_back;

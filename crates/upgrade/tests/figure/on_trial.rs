@@ -63,6 +63,7 @@ fn settings_of_a_trial_are_kept_in_its_own_format_though_it_is_over_by_then() {
         assert!(is_kept(&world, &file), "{}", world.told());
         let formats: Vec<_> = world.kept.iter().map(|set| set.format).collect();
         assert_eq!(formats, [Some(1), Some(2)], "falls back: {falls_back}");
+        assert_eq!(world.kept_of, ["1.0", "2.0"], "falls back: {falls_back}");
     }
 }
 
@@ -357,4 +358,19 @@ fn another_image_is_loaded_over_what_a_trial_was_given() {
         assert_eq!(world.device.running().version, "3.0");
         assert_eq!(world.device.running().files, all_converted(&world.before.1));
     }
+}
+
+/// Some devices tell nothing of the configuration that loaded software has before it runs: what is found there then is nobody's, or
+/// a person's who was quicker than the first look.
+#[test]
+fn what_is_found_where_nothing_was_told_before_is_backed_up_before_it_is_restored_over() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    world.device.hides_other_configuration = true;
+    let mut world = world.until_underway(Step::Activating);
+    world.until(|world| world.device.running().version == "2.0");
+    let file = edited(&mut world);
+    let world = world.on();
+    assert!(is_kept(&world, &file), "{}", world.told());
+    assert_eq!(world.kept_of, ["1.0", "2.0"]);
+    world.assert_upgraded(&world.before.1);
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use upgrade::image::Image;
 use upgrade::operation::{Notice, Seen};
 use upgrade::profile::{Command, NotificationKind, Scope};
-use upgrade::run::{Answer, AnswerKind, Effect, Ending, Event, Goal, Outcome, Question, State, Step, Story};
+use upgrade::run::{
+    Answer, AnswerKind, BackedUp, Effect, Ending, Event, Goal, Outcome, Question, State, Step, Story,
+};
 use upgrade::{
     ConfigurationSet, Kind, Oid, Profile, Protocol, Run, StoredFile, Ticket, TicketName, Time, Value,
 };
@@ -63,6 +65,8 @@ pub(crate) struct World {
     /// Commands sent, in order.
     pub sets: Vec<Command>,
     pub kept: Vec<ConfigurationSet>,
+    /// The versions of the software of which that is, in the same order.
+    pub(crate) kept_of: Vec<String>,
     pub tickets: BTreeMap<TicketName, Ticket>,
     /// What the manager's converter says; by default it converts.
     pub converter: Option<Result<(), String>>,
@@ -391,7 +395,10 @@ impl World {
                     }
                 }
                 Effect::Convert { set, .. } => self.converting = Some((self.now + CONVERTING, set)),
-                Effect::Keep(set) => self.kept.push(set),
+                Effect::Keep(BackedUp { version, set }) => {
+                    self.kept.push(set);
+                    self.kept_of.push(version);
+                }
                 Effect::Known(_) => {}
                 Effect::Tell(story) => self.stories.push(story),
             }

@@ -104,6 +104,7 @@ impl Loop {
         let expected = self.connections.store.expected(device.id, device.unique_id.as_deref()).await;
         let expected = expected.map_err(|error| Refusal::from(&error))?;
         self.next_run += 1;
+        let activate_at = choices.activate_at.map(|at| self.clock.of_system(at));
         let run = Run::new(Beginning {
             id,
             device: Subject {
@@ -113,7 +114,7 @@ impl Loop {
                 unique_id: device.unique_id.clone(),
             },
             goal,
-            choices,
+            choices: Choices { activate_at, ..choices },
             profile: name.clone(),
             server,
             secret,

@@ -1,9 +1,12 @@
 //! What goes into one batch.
 
-use upgrade::run::{Goal, Policy};
-use upgrade::{Protocol, Time};
+use core::time::Duration;
 
-use super::super::handle::{self, Command};
+use tokio::sync::oneshot;
+use upgrade::run::{Choices, Goal, Policy};
+use upgrade::{DeviceId, Protocol, RunId, Time};
+
+use super::super::handle::{self, Command, Refusal};
 use super::*;
 use crate::inventory::{Access, Community, DeviceEntry, SnmpVersion};
 
@@ -26,9 +29,8 @@ fn entry(address: &str) -> DeviceEntry {
 }
 
 /// A loop with a store of its own, to whose other parts nobody listens.
-async fn idle(folder: &std::path::Path) -> Loop {
+async fn idle(folder: &std::path::Path, clock: Clock) -> Loop {
     let (_, receiving) = handle::channel();
-    let clock = Clock::after(Time::from_millis(0));
     let tftp = Some("127.0.0.1:69".parse().unwrap());
     let connections = Connections {
         store: Store::open(folder).await.unwrap(),
@@ -53,24 +55,54 @@ async fn idle(folder: &std::path::Path) -> Loop {
     Loop::new(connections, clock, mpsc::unbounded_channel().0).await.unwrap()
 }
 
+/// A backup of a device is asked for.
+async fn asked_for(
+    this: &mut Loop,
+    device: DeviceId,
+    activate_at: Option<Time>,
+    batch: &mut Batch,
+) -> oneshot::Receiver<Result<RunId, Refusal>> {
+    let choices = Choices {
+        kinds: Vec::new(),
+        policy: Policy::Ask,
+        question_limit_ms: None,
+        activate_at,
+        overwrite: false,
+    };
+    let (reply, started) = oneshot::channel();
+    this.command(Command::Start { device, goal: Goal::Backup, choices, protocol: None, reply }, batch).await;
+    started
+}
+
+/// Shown by an examiner: once the system's clock was ahead, the daemon's stays ahead, and a night to come was taken for passed.
+#[tokio::test]
+async fn a_moment_is_meant_by_the_clock_of_those_who_say_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = || Duration::from(Clock::after(Time::from_millis(0)).now());
+    let (year, hour) = (Duration::from_secs(365 * 86_400), Duration::from_secs(3_600));
+    let mut this = idle(folder.path(), Clock::after(Time::from(system() + year))).await;
+    let device = this.connections.store.add_devices(&[entry("127.0.7.3")]).await.unwrap()[0];
+    let mut batch = Batch::default();
+    let before = system();
+    let _started = asked_for(&mut this, device, Some(Time::from(before + hour)), &mut batch).await;
+    let begun = batch.inputs.as_slice().iter().find_map(|input| match input {
+        Input::Start(entry) => Some(&entry.run),
+        _ => None,
+    });
+    let at = Duration::from(begun.unwrap().choices.activate_at.unwrap());
+    let most = system() - before + Duration::from_secs(1);
+    assert!(at.abs_diff(before + year + hour) <= most, "{at:?}, not about {:?}", before + year + hour);
+}
+
 /// Shown by a reviewer: the run went on with what the inventory had said before.
 #[tokio::test]
 async fn a_correction_that_comes_with_the_beginning_of_a_run_reaches_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut this = idle(folder.path()).await;
+    let mut this = idle(folder.path(), Clock::after(Time::from_millis(0))).await;
     let store = this.connections.store.clone();
     let device = store.add_devices(&[entry("127.0.7.1")]).await.unwrap()[0];
     let mut batch = Batch::default();
-    let choices = upgrade::run::Choices {
-        kinds: Vec::new(),
-        policy: Policy::Ask,
-        question_limit_ms: None,
-        activate_at: None,
-        overwrite: false,
-    };
-    let (reply, started) = tokio::sync::oneshot::channel();
-    this.command(Command::Start { device, goal: Goal::Backup, choices, protocol: None, reply }, &mut batch)
-        .await;
+    let started = asked_for(&mut this, device, None, &mut batch).await;
     store.change_device(&entry("127.0.7.2"), false).await.unwrap();
     this.command(Command::InventoryChanged, &mut batch).await;
     let mut pending = Some(batch);

@@ -133,6 +133,18 @@ pub(super) fn kinds(durable: &Durable) -> impl Iterator<Item = (Digest, Configur
     all.map(|configuration| (digest(configuration.sha256()), configuration.document().kind))
 }
 
+/// Notes under which software each is that a device holds.
+pub(super) fn note_software(durable: &Durable, under: &mut BTreeMap<Digest, BTreeSet<String>>) {
+    for (buffer, configurations) in durable.buffers.iter().zip(&durable.configurations) {
+        for configuration in configurations {
+            let versions = under.entry(digest(configuration.sha256())).or_default();
+            if !versions.contains(&buffer.version) {
+                versions.insert(buffer.version.clone());
+            }
+        }
+    }
+}
+
 /// The digests of all that a device holds.
 pub(super) fn held(durable: &Durable) -> BTreeSet<Digest> {
     durable.configurations.iter().flatten().map(|configuration| digest(configuration.sha256())).collect()

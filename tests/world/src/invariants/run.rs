@@ -8,8 +8,8 @@ use iad_sim::device::{CallAdmission, Durable};
 use iad_sim::personality::iad::engine_id;
 use upgrade::operation::Cause;
 use upgrade::profile::ConvertedBy;
-use upgrade::run::{AnswerKind, Ending, Event, Failure, Goal, Outcome, Policy, State, Step, Story};
-use upgrade::{Kind, Profile, Protocol, Run, RunId, StoredFile};
+use upgrade::run::{AnswerKind, BackedUp, Ending, Event, Failure, Goal, Outcome, Policy, State, Step, Story};
+use upgrade::{Digest, Kind, Profile, Protocol, Run, RunId, StoredFile};
 
 use super::ending::is_left_to_others;
 use super::{Checked, Checks, Known, Violation, broken};
@@ -166,7 +166,7 @@ pub(super) fn what_failed_is_left_in_peace_for_a_time(write: &Write, least_ms: f
 impl Checks {
     /// What was backed up as one kind of configuration is restored as that: under another one it is lost.
     pub(super) fn a_backup_has_each_file_under_its_kind(&self, write: &Write) -> Checked {
-        let files = write.backups.iter().flat_map(|set| &set.files);
+        let files = write.backups.iter().flat_map(|backup| &backup.set.files);
         let is_other = |(name, file): &(&Kind, &StoredFile)| {
             self.kinds.get(&file.digest).is_some_and(|known| kind(*known) != **name)
         };
@@ -177,6 +177,20 @@ impl Checks {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Who looks for the settings of before, or of a trial, finds them by the version of the software that had them.
+    pub(super) fn a_backup_is_listed_under_its_software(&self, place: usize, write: &Write) -> Checked {
+        let Some(known) = self.devices.get(place) else { return Ok(()) };
+        for BackedUp { version, set } in &write.backups {
+            let never =
+                |digest: &Digest| known.under.get(digest).is_some_and(|versions| !versions.contains(version));
+            if let Some((kind, _)) = set.files.iter().find(|(_, file)| never(&file.digest)) {
+                let what = format!("run {}: its {kind} was never that of {version:?}", write.run.id);
+                return broken("a_backup_is_listed_under_its_software", what);
+            }
+        }
+        Ok(())
     }
 
     /// A question may stay open for days. Until it is answered the device serves its subscribers as before.

@@ -107,6 +107,7 @@ impl World {
             stories: Vec::new(),
             sets: Vec::new(),
             kept: Vec::new(),
+            kept_of: Vec::new(),
             tickets: BTreeMap::new(),
             converter: Some(Ok(())),
             notified: true,
