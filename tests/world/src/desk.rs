@@ -11,7 +11,7 @@ use upgrade::{Kind, Protocol, Run, RunId, StoredFile, Time};
 
 use crate::images::{Quality, converted, digest_of, image};
 use crate::manager::Channel;
-use crate::plan::{Errand, Reaction, Trouble, Wanted};
+use crate::plan::{After, Errand, Reaction, Trouble, Wanted};
 use crate::unit::address;
 use crate::world::{FTP_PORT, Item, MANAGER, TFTP_PORT, World, device_id};
 
@@ -70,7 +70,7 @@ impl World {
                 State::Ended(ending) if ending.outcome == Outcome::DeviceLost => self.give_up_device(place),
                 State::Ended(_) => {
                     // Whoever comes next comes long after, and finds it answering.
-                    let slides = self.slide(place, true);
+                    let slides = self.slide(place, After::Ended);
                     if slides {
                         self.more_is_wanted(place);
                     }
@@ -205,7 +205,7 @@ impl World {
             desk.used += 1;
             let takes = self.random.span(200, 60_000);
             self.put(takes, Item::Operator(place));
-            self.slide(place, false);
+            self.slide(place, After::Asked);
             return;
         }
         let used = desk.used;

@@ -6,6 +6,7 @@ use engine::file_server::{Cause, FromStorage, FtpGrant, Refusal, ToStorage};
 use iad_sim::device::{Server, ServerProtocol, TransferError, TransferEvent, TransferId};
 use upgrade::{Content, Direction};
 
+use crate::invariants::nobody_gets_in_by_another_password;
 use crate::unit::address;
 use crate::world::{Item, World};
 
@@ -87,6 +88,14 @@ impl World {
         let now = self.now;
         let writes = content.is_some();
         let direction = if writes { Direction::Write } else { Direction::Read };
+        let overheard = self.units.get(place).is_some_and(|unit| unit.overheard);
+        let Some(manager) = &mut self.manager else { return };
+        if overheard {
+            // Behind one translated address are others.
+            let guessed = format!("{}0", server.password);
+            let admitted = manager.files.ftp_login(&server.user, &guessed, address(place), now);
+            self.judge(nobody_gets_in_by_another_password(&admitted));
+        }
         let Some(manager) = &mut self.manager else { return };
         let granted = manager
             .files

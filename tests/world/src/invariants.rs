@@ -34,8 +34,9 @@ pub(crate) use run::{
     one_run_at_a_time, settings_that_moved_are_backed_up_anew, when_faults_stop_every_run_ends,
 };
 pub(crate) use wire::{
-    Sent, a_ticket_serves_its_device_alone, nothing_is_commanded_at_another_unit,
-    what_comes_from_elsewhere_is_not_believed, what_was_damaged_is_not_believed,
+    Sent, a_ticket_serves_its_device_alone, nobody_gets_in_by_another_password,
+    nothing_is_commanded_at_another_unit, what_comes_from_elsewhere_is_not_believed,
+    what_was_damaged_is_not_believed,
 };
 pub(crate) use words::{an_answer_is_to_the_question_that_is_open, nothing_is_too_late_that_has_come};
 
@@ -450,6 +451,7 @@ impl Checks {
                 if !given_up {
                     ending::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 }
+                ending::an_end_leaves_none_of_its_operations_at_work(write, ending)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 if left {
                     return Ok(());

@@ -252,6 +252,15 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
+    /// While a run waits until it tries once more to bring its device back, an operator cancels it.
+    CancelPausing {
+        /// Of which device.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// So long after the wait began.
+        after: Duration,
+    },
     /// An operator has the operation under way stopped.
     Stop {
         /// At which device.
@@ -327,15 +336,15 @@ pub enum Trouble {
         /// From another port of the device, or else from another address.
         is_at_the_device: bool,
     },
-    /// Right after a question is asked about a device that has other software that starts, or after a run of it has ended,
-    /// its power is cut, and what it runs does not start again: it takes the other one.
+    /// The power of a device that has other software that starts is cut, and what it runs does not start again: it takes the
+    /// other one.
     Slide {
         /// Which device.
         device: usize,
         /// From when on.
         at: Duration,
-        /// After an end, while no run looks.
-        unseen: bool,
+        /// Right after what.
+        after: After,
         /// A person changes the configuration at the device right before.
         changed: bool,
         /// A person changes it on what it runs then.
@@ -394,6 +403,7 @@ impl Trouble {
             | Self::EditOnTrial { cut: None, .. }
             | Self::EditBackedUp { .. }
             | Self::Cancel { .. }
+            | Self::CancelPausing { .. }
             | Self::Stranger { .. }
             | Self::ClockJump { .. } => false,
         }
@@ -420,6 +430,7 @@ impl Trouble {
             | Self::EditOnTrial { device, .. }
             | Self::EditBackedUp { device, .. }
             | Self::Cancel { device, .. }
+            | Self::CancelPausing { device, .. }
             | Self::ClockJump { device, .. } => *device == place,
             costly => costly.may_cost(place),
         }
@@ -448,6 +459,17 @@ impl Trouble {
             _ => None,
         }
     }
+}
+
+/// Right after what a device leaves its software by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// A question about it is asked.
+    Asked,
+    /// A run of it has ended, and none looks.
+    Ended,
+    /// A backup of a run is whole.
+    BackedUp,
 }
 
 /// Which way between a device and the manager is cut.

@@ -15,7 +15,7 @@ use upgrade::run::Goal;
 use crate::invariants::{Fate, Sent};
 use crate::manager::Channel;
 use crate::network::Network;
-use crate::plan::{Cut, DevicePlan, Meanwhile, Trouble};
+use crate::plan::{After, Cut, DevicePlan, Meanwhile, Trouble};
 use crate::rival::RIVAL;
 use crate::unit::{Nature, Unit, address};
 use crate::world::{Item, MANAGER, World, device_id};
@@ -93,6 +93,11 @@ impl World {
                 }
             }
             Trouble::Cancel { device, .. } => self.cancel(device),
+            Trouble::CancelPausing { device, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.cancel_pausing = Some(number);
+                }
+            }
             Trouble::Stop { device, .. } => self.stop(device),
             Trouble::Gap(_) => self.send_input(Channel::News, Input::Gap),
             Trouble::LateCommand { device, .. } => {
@@ -178,6 +183,10 @@ impl World {
                 self.plug_in_another(device, number, lasts);
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
+            Some(Trouble::CancelPausing { device, .. }) => {
+                let device = *device;
+                self.cancel(device);
+            }
             Some(Trouble::EditBackedUp { device, .. }) => {
                 let device = *device;
                 self.edit(device);
@@ -255,8 +264,22 @@ impl World {
         self.put(lasts, Item::Over(number));
     }
 
+    /// A run waits before it is tried once more: an operator who waited for that cancels it.
+    pub(crate) fn pauses(&mut self, place: usize) {
+        if !self.run_of(place).is_some_and(|run| run.returning) {
+            return;
+        }
+        let waits = self.units.get_mut(place).and_then(|unit| unit.cancel_pausing.take());
+        if let Some((number, Trouble::CancelPausing { after, .. })) =
+            waits.and_then(|number| Some((number, self.plan.troubles.get(number)?)))
+        {
+            self.put(*after, Item::Over(number));
+        }
+    }
+
     /// A backup of a device is whole: trouble that waited for it strikes.
     pub(crate) fn backed_up(&mut self, place: usize) {
+        self.slide(place, After::BackedUp);
         // What a device is rolled back to is backed up, too, before today's settings are restored over it: half of those who come
         // during a roll-back come right then.
         let comes_later = |number: usize, run: &Run| {
@@ -274,11 +297,11 @@ impl World {
         }
     }
 
-    /// A question about a device is asked, or a run of it has ended. Whether it leaves its software for that.
-    pub(crate) fn slide(&mut self, place: usize, ended: bool) -> bool {
+    /// Whether a device leaves its software after this.
+    pub(crate) fn slide(&mut self, place: usize, moment: After) -> bool {
         let Some(unit) = self.units.get(place).filter(|unit| unit.could_run_another()) else { return false };
         let fits = |number: &usize| match self.plan.troubles.get(*number) {
-            Some(Trouble::Slide { unseen, lasts, changed, .. }) if *unseen == ended => {
+            Some(Trouble::Slide { after, lasts, changed, .. }) if *after == moment => {
                 Some((*number, *lasts, *changed))
             }
             _ => None,
@@ -369,6 +392,7 @@ impl World {
                 unit.rots = false;
                 unit.edit_on_trial = None;
                 unit.edit_backed_up = None;
+                unit.cancel_pausing = None;
                 unit.device.faults_mut().clear(None);
             }
             self.rival_gives_up(place);

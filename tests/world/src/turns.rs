@@ -137,6 +137,7 @@ impl World {
                         self.put(Duration::from_millis(100), Item::Operator(place));
                     }
                     Story::StepDone { step: Step::BackingUp, .. } => self.backed_up(place),
+                    Story::Repeating { after_ms, .. } if after_ms > 0 => self.pauses(place),
                     Story::StepBegun { step: Step::Draining, .. } => self.replace_what_is_loaded(place),
                     _ => {}
                 }

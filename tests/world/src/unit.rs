@@ -60,6 +60,8 @@ pub(crate) struct Unit {
     pub(crate) edit_on_trial: Option<usize>,
     /// The number of the trouble that changes its configuration once that is backed up.
     pub(crate) edit_backed_up: Option<usize>,
+    /// The number of the trouble that has its run cancelled while that waits to bring it back.
+    pub(crate) cancel_pausing: Option<usize>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
     /// The number of the trouble that has somebody answer in its place, and until when.
@@ -160,6 +162,7 @@ impl Unit {
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
             edit_backed_up: None,
+            cancel_pausing: None,
             late_command: None,
             forger: None,
             replaced: false,

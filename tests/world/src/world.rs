@@ -264,6 +264,7 @@ impl World {
                 | Trouble::Stop { at, .. }
                 | Trouble::Gap(at)
                 | Trouble::Slide { at, .. }
+                | Trouble::CancelPausing { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
                 | Trouble::Replaced { at, .. }

@@ -45,7 +45,8 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.settle();
         }
-        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_));
+        // What a device is at after a restart has begun since.
+        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_) | Cause::Restarted);
         let first = !returning && self.run.on_trial.is_none();
         if step == Step::BackingUp && operation.commanded && goes_on && !self.run.is_closing() && first {
             // The device may be at it still, and would take no other operation.

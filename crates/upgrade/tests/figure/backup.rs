@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use upgrade::Protocol;
 use upgrade::profile::Command;
+use upgrade::reading::OperationState;
 use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, Step, Story};
 
 use crate::device::Fault;
@@ -159,6 +160,20 @@ fn a_command_that_may_still_arrive_is_not_called_failed() {
         never.assert_asks(&AGAIN_OR_END, why);
         assert!(never.now >= sent + Duration::from_secs(30), "{}", never.told());
     }
+}
+
+/// Found by the deterministic world: the run ended, and the device was at the backup that it had begun after a restart.
+#[test]
+fn what_a_device_began_after_a_restart_is_stopped_before_anybody_is_asked() {
+    let mut world = backup().fault(Command::Backup, [Fault::SetLate]).begin();
+    world.until(|world| world.sets.last() == Some(&Command::Backup));
+    let now = world.now;
+    world.device.lose_power(now);
+    world.device.silent_until = now;
+    let world = world.on();
+    world.assert_asks(&AGAIN_OR_END, "the device restarted");
+    assert_eq!(world.count(Command::Abort), 1, "{}", world.told());
+    assert_eq!(world.device.work.as_ref().map(|work| work.state), Some(OperationState::Aborted));
 }
 
 #[test]

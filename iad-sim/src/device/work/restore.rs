@@ -1,4 +1,5 @@
-//! Restoring a configuration: all files are loaded and verified, then applied all at once or not at all.
+//! Restoring a configuration: all files are loaded and verified, then applied all at once or not at all, unless a fault has a part
+//! of them applied.
 
 use super::incoming::Incoming;
 use super::{Context, Outcome, Span, Step, Work, failed};
@@ -107,7 +108,7 @@ impl Collect {
 }
 
 impl Apply {
-    pub(super) fn step(self, context: &mut Context<'_>) -> Step {
+    pub(super) fn step(mut self, context: &mut Context<'_>) -> Step {
         context.advance(self.span.reached(context.now), 0)?;
         if !self.span.is_over(context.now) {
             return Ok(Outcome::Wait(Work::Apply(self)));
@@ -117,6 +118,11 @@ impl Apply {
         }
         if context.hardware.strikes(FaultKind::ApplyFails).is_some() {
             return failed(ErrorCode::ApplyFailed, "the configuration could not be applied");
+        }
+        if context.hardware.strikes(FaultKind::ApplyPart).is_some() {
+            self.documents.truncate(self.documents.len() / 2);
+            context.hardware.store().configure(self.documents);
+            return failed(ErrorCode::ApplyFailed, "only a part of the configuration could be applied");
         }
         // 100 % comes before anything is changed, so that a loss of power there changes nothing.
         context.advance(10_000, 0)?;

@@ -11,7 +11,7 @@ use upgrade::operation::Before;
 use upgrade::run::{Goal, Outcome, State, Step, Story};
 use upgrade::{Digest, Oid, Profile, Run, RunId, Time};
 
-use super::device::in_force;
+use super::device::{in_force, is_running};
 use super::{Checked, Checks, broken};
 use crate::images::{digest, digest_of};
 use crate::store::Store;
@@ -40,8 +40,15 @@ impl Checks {
         let Some(run) = store.runs.get(&run).map(|stored| &stored.run) else {
             return broken("what_is_sent_was_committed", format!("nobody knows {}", operation.id));
         };
+        let is_as_seen = is_of_last_look(run, operation, unit) && is_known(run, operation, &before);
         what_has_ended_commands_nothing(run, operation)?;
         nothing_is_loaded_that_does_not_fit(run, operation, unit)?;
+        nothing_is_loaded_over_what_it_left(
+            run,
+            operation,
+            known.commanded.selected.filter(|_| is_as_seen),
+            unit,
+        )?;
         what_is_cancelled_goes_no_further(run, number, operation, self.cancelled.get(&run.id).copied())?;
         calls_are_not_cut_off(run, operation, unit, known.calls_until, now)?;
         calls_are_kept_out_before_a_restart(run, operation, unit, store)?;
@@ -50,7 +57,6 @@ impl Checks {
         nothing_restarts_before_its_time(run, operation, now)?;
         one_operation_at_a_time(&before, operation)?;
         new_software_is_on_trial(operation, self.trial_s)?;
-        let is_as_seen = is_of_last_look(run, operation, unit) && is_known(run, operation, &before);
         only_healthy_software_is_confirmed(operation, unit, is_as_seen, watched, self.soak)?;
         what_is_done_is_not_done_again(&before, operation)?;
         nothing_begins_on_what_others_try(
@@ -158,6 +164,26 @@ fn nothing_is_loaded_that_does_not_fit(run: &Run, operation: &Record, unit: &Uni
         return broken("nothing_is_loaded_that_does_not_fit", what);
     }
     Ok(())
+}
+
+/// What a device left by itself is where the next image goes to: with its settings, and later ones than the backup has. `seen` is the
+/// buffer that it was to start from when it was commanded, where it is as it was looked at before that.
+fn nothing_is_loaded_over_what_it_left(
+    run: &Run,
+    operation: &Record,
+    seen: Option<usize>,
+    unit: &Unit,
+) -> Checked {
+    let Some(old) = run.old.as_ref().filter(|_| operation.command == Command::Download) else {
+        return Ok(());
+    };
+    let durable = unit.device.durable();
+    if is_running(durable, &old.version, old.buffer) || seen != Some(durable.boot.selected) {
+        return Ok(());
+    }
+    let runs = durable.active().map_or("nothing", |active| &active.version);
+    let what = format!("{}: it runs {runs}, and {} is loaded over", operation.id, old.version);
+    broken("nothing_is_loaded_over_what_it_left", what)
 }
 
 /// Whoever cancels counts on it: from then on nothing new is loaded or made to run. What was sent before may arrive yet.

@@ -135,10 +135,11 @@ impl Checks {
             Fate::Kept => {
                 let before = known.owed.clone();
                 known.owe(place, now, &mut self.owners);
-                // What the person had changed just before is the person's to give up.
+                // What the person had changed just before, or while others tried it, is the person's to give up.
                 let last = last.filter(|_| known.owed_before.is_some());
-                let earlier = known.edited_meanwhile.or(last).filter(|earlier| replaced.contains(earlier));
-                known.history.retain(|digest| Some(*digest) != earlier);
+                let theirs = [known.edited_meanwhile.or(last), known.edited_on_trial, known.left_behind];
+                let given_up = |digest: &Digest| replaced.contains(digest) && theirs.contains(&Some(*digest));
+                known.history.retain(|digest| !given_up(digest));
                 known.edited_meanwhile = known.edited;
                 known.owed = before;
             }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use engine::director::{Told, Write};
 use iad_sim::device::{
     CallAdmission, Command, ConfigurationKind, Document, Durable, OperationState, conversion,
 };
 use upgrade::Run;
-use upgrade::run::{Ending, Goal, LeftWith, Old, Outcome};
+use upgrade::operation::Cause;
+use upgrade::reading::OperationReading;
+use upgrade::run::{Ending, Event, Goal, LeftWith, Old, Outcome, Step, Story};
 
 use super::device::{in_force, is_running};
 use super::{Checked, Checks, Known, Violation, broken};
@@ -170,6 +173,30 @@ pub(super) fn an_end_leaves_the_device_open_for_calls(run: &Run, ending: &Ending
         }
         _ => Ok(()),
     }
+}
+
+/// Nobody looks any more, and whoever comes next finds the device busy: what it was still at by the last look is stopped first, or
+/// people are told that it could not be.
+pub(super) fn an_end_leaves_none_of_its_operations_at_work(write: &Write, ending: &Ending) -> Checked {
+    let seen = write.events.iter().rev().find_map(|(_, event)| match event {
+        Event::Read { reading, .. } => reading.operation.as_ref(),
+        _ => None,
+    });
+    let prefix = write.run.prefix();
+    let at_work = seen.filter(|seen| !seen.state.is_over() && seen.id.starts_with(&prefix));
+    let Some(OperationReading { id, .. }) = at_work.filter(|_| ending.outcome != Outcome::DeviceLost) else {
+        return Ok(());
+    };
+    let could_not = |told: &Told| match &told.story {
+        Story::StepFailed(failure) => {
+            failure.step == Step::Stopping || failure.cause == Cause::Busy(id.clone())
+        }
+        _ => false,
+    };
+    if write.stories.iter().any(could_not) {
+        return Ok(());
+    }
+    broken("an_end_leaves_none_of_its_operations_at_work", format!("{id}: {}", ending.reason))
 }
 
 /// Whether people were told that the device takes no calls, or may take none.

@@ -24,8 +24,8 @@ pub(crate) fn settings_that_moved_are_backed_up_anew(turn: &Turn, store: &Store,
         let Some(before) = store.runs.get(&write.run.id).map(|stored| &stored.run) else { continue };
         let moved = |failure: &Failure| failure.cause == Cause::RevisionMoved;
         let fails = before.failure != write.run.failure && write.run.failure.as_ref().is_some_and(moved);
-        // What is changed on new software ends its trial.
-        let was_before = before.on_trial.is_none() && !before.returning;
+        // What is changed on new software ends its trial; and where others made it run meanwhile, it is brought back first.
+        let was_before = before.on_trial.is_none() && !before.returning && !write.run.returning;
         if fails && was_before && write.run.drifts == 0 && before.drifts < repeats {
             return broken(
                 "settings_that_moved_are_backed_up_anew",

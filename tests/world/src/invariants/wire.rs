@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use engine::commander::{Answer, Asker, Outcome as Answered};
+use engine::file_server::Refusal;
 use iad_sim::device::Command;
 use snmp::usm::{Keys, Overheard, SecurityLevel};
 use snmp::{Body, Message, ObjectIdentifier, Value};
 use tftp::Packet;
 use upgrade::profile::Limits;
 use upgrade::run::State;
-use upgrade::{Profile, Run, Time};
+use upgrade::{Profile, Run, RunId, Time};
 
 use super::words::what_is_stopped_is_told_so;
 use super::{Checked, Checks, Known, broken, command};
@@ -26,6 +27,14 @@ const MOST_CORRECTIONS: u32 = 4;
 
 /// After the time that others are waited for, a device is seen at their work so often at most, until that is committed.
 const MOST_LATE_LOOKS: u32 = 20;
+
+/// Whoever reads a device's address and user on the wire gets none of its files, and gives it none.
+pub(crate) fn nobody_gets_in_by_another_password(admitted: &Result<RunId, Refusal>) -> Checked {
+    match admitted {
+        Ok(run) => broken("nobody_gets_in_by_another_password", format!("as the user of run {run}")),
+        Err(_) => Ok(()),
+    }
+}
 
 impl Checks {
     /// Whether a device has answered the manager in this life of it.
@@ -90,6 +99,7 @@ impl Checks {
         last.copies = if is_same { last.copies + 1 } else { 1 };
         last.request = sent.request;
         last.on_trial = unit.is_some_and(|unit| unit.device.durable().boot.trial.is_some());
+        last.selected = unit.map(|unit| unit.device.durable().boot.selected);
         let reports = unit.is_some_and(|unit| unit.keys().is_some());
         let most = if reports { 1 + MOST_CORRECTIONS } else { 1 };
         if last.sends > MOST_SENDS || last.copies > most {
@@ -206,6 +216,8 @@ pub(super) struct Commanded {
     copies: u32,
     /// The device had software on trial then.
     pub(super) on_trial: bool,
+    /// The buffer that it was to start from then.
+    pub(super) selected: Option<usize>,
 }
 
 /// What is sent to a device, as far as it is judged on its way.

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use iad_sim::device::{Command, NotificationKind};
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
-use super::{Cut, Meanwhile, TROUBLED, Trouble};
+use super::{After, Cut, Meanwhile, TROUBLED, Trouble};
 use crate::images::Quality;
 use crate::random::Random;
 use crate::rival::Rivalry;
@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 31] = [
+const OF_DEVICES: [(&str, u64); 33] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -82,6 +82,7 @@ const OF_DEVICES: [(&str, u64); 31] = [
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
     ("cancel", 80),
+    ("cancel-pausing", 300),
     ("stop", 80),
     ("said-twice", 80),
     ("late-command", 250),
@@ -90,6 +91,7 @@ const OF_DEVICES: [(&str, u64); 31] = [
     ("stranger", 80),
     ("slide", 60),
     ("slide-unseen", 65),
+    ("slide-backed-up", 40),
     ("clock-jump", 60),
     // Any fault of the device's own; which one is drawn by the weights of the faults.
     ("fault", 550),
@@ -144,7 +146,7 @@ const MOST_OFTEN: u64 = 800;
 /// The faults of a device that its operator must be protected from, and how many parts of all they are. What would make
 /// a device lie about the very things by which anybody could tell (a backup that the device itself has cut, with the
 /// digest of what it sent) is not among them.
-const FAULTS: [(FaultKind, u64); 20] = [
+const FAULTS: [(FaultKind, u64); 21] = [
     (FaultKind::PowerLoss, 20),
     (FaultKind::Crash, 10),
     (FaultKind::Hang, 10),
@@ -157,6 +159,7 @@ const FAULTS: [(FaultKind, u64); 20] = [
     (FaultKind::FlashError, 10),
     (FaultKind::ConversionFails, 10),
     (FaultKind::ApplyFails, 10),
+    (FaultKind::ApplyPart, 10),
     (FaultKind::BootLoop, 40),
     (FaultKind::BootHang, 20),
     (FaultKind::Unhealthy, 10),
@@ -252,6 +255,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         }
         "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
         "cancel" => Trouble::Cancel { device, at },
+        "cancel-pausing" => Trouble::CancelPausing { device, at, after: random.span(0, 20_000) },
         "stop" => Trouble::Stop { device, at },
         "said-twice" => Trouble::SaidTwice { device, after: random.span(1_000, 400_000) },
         "late-command" => {
@@ -284,11 +288,15 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         }
         "replaced" => Trouble::Replaced { device, at },
         "stranger" => Trouble::Stranger { device, at },
-        "slide" | "slide-unseen" => {
-            let unseen = name == "slide-unseen";
+        "slide" | "slide-unseen" | "slide-backed-up" => {
+            let after = match name {
+                "slide" => After::Asked,
+                "slide-unseen" => After::Ended,
+                _ => After::BackedUp,
+            };
             let (changed, lasts) = (random.permille(500), random.span(100, 60_000));
-            let changed_there = unseen && random.permille(500);
-            Trouble::Slide { device, at, unseen, changed, changed_there, lasts }
+            let changed_there = after == After::Ended && random.permille(500);
+            Trouble::Slide { device, at, after, changed, changed_there, lasts }
         }
         "clock-jump" => Trouble::ClockJump { device, at, by: random.span(1_000, 100_000_000) },
         _ => Trouble::Device(device, fault(random, weights)),
