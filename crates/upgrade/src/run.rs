@@ -34,6 +34,7 @@ pub use self::beginning::{Beginning, Choices, Goal, Subject};
 pub use self::event::{BackedUp, Effect, Event};
 pub use self::expected::Expected;
 pub use self::question::{Answer, AnswerKind, Policy, Question};
+pub use self::software::Ahead;
 pub use self::step::Rejected;
 pub use self::story::{Closing, Ending, LeftWith, Outcome, Story};
 use crate::configuration::{ConfigurationSet, Kind};
@@ -126,7 +127,7 @@ pub struct Run {
     pub bring_backs: u32,
     /// The device has carried out operations of this run that are not known here: what is stored is a copy of before.
     #[serde(default)]
-    pub outrun: bool,
+    pub ahead: Option<Ahead>,
     /// What it ends with once its device is as it was before, where somebody wants it to end short of its goal.
     #[serde(default)]
     pub closing: Option<Closing>,
@@ -311,7 +312,7 @@ impl Run {
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
-            outrun: false,
+            ahead: None,
             closing: None,
             last: LeftWith::default(),
         }
@@ -418,14 +419,14 @@ impl Run {
             repeats,
             drifts,
             bring_backs,
-            outrun,
+            ahead,
             closing,
             last,
         } = self;
         let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
         state.lasts_as(&other.state)
             && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
-            && (*returning, *outrun) == (other.returning, other.outrun)
+            && (*returning, *ahead) == (other.returning, other.ahead)
             && *activated == other.activated
             && (*calls_closed, *told_to_close) == (other.calls_closed, other.told_to_close)
             && *closing == other.closing

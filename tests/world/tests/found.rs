@@ -106,6 +106,7 @@ found! {
     what_a_person_changed_on_what_others_tried_was_missed_once_it_was_changed_again: 1796068070002529 of 5;
     settings_that_moved_while_others_made_the_loaded_software_run_were_to_be_backed_up_before_it_was_brought_back:
         1796068184001306 of 5;
+    what_others_tried_was_to_be_taken_from_them_since_a_late_backup_had_failed_there: 1796070188020051 of 5;
 }
 
 #[test]

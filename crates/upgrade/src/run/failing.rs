@@ -45,8 +45,13 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.settle();
         }
-        // What a device is at after a restart has begun since.
-        let goes_on = matches!(cause, Cause::TimeLimit(_) | Cause::Stalled(_) | Cause::Restarted);
+        let goes_on = match cause {
+            Cause::TimeLimit(_) | Cause::Stalled(_) => true,
+            // What a device is at after a restart has begun since.
+            Cause::Restarted => true,
+            Cause::WrongVersion { .. } => !self.is_to_be_brought_back(),
+            _ => false,
+        };
         let first = !returning && self.run.on_trial.is_none();
         if step == Step::BackingUp && operation.commanded && goes_on && !self.run.is_closing() && first {
             // The device may be at it still, and would take no other operation.

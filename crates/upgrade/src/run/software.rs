@@ -3,6 +3,8 @@
 //! A device whose software does not start any more runs what its other buffer holds: what was there before, or what was
 //! just loaded, untried and without its settings.
 
+use serde::{Deserialize, Serialize};
+
 use super::step::{Rejected, Turn};
 use super::{Expected, Goal, Old, State, Step};
 use crate::ConfigurationSet;
@@ -13,6 +15,18 @@ use crate::reading::{Buffer, OperationReading, OperationState, Reading, Role};
 /// The word of a profile for a restart after which the other buffer's software runs, since what was to run did not start
 /// (IAD-MIB `iadSysBootReason`).
 const FALLBACK: &str = "fallback";
+
+/// From loading software until it is confirmed a run makes so many operations at least: it activates, restores and confirms.
+const FROM_LOADED: u32 = 3;
+
+/// How a device was found to be ahead of what is stored of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// The number of the operation of this run that it showed.
+    pub operation: u32,
+    /// Whether it was where the run was to bring it, confirmed and with settings.
+    pub arrived: bool,
+}
 
 impl Turn<'_> {
     pub(super) const fn changes_software(&self) -> bool {
@@ -101,14 +115,11 @@ impl Turn<'_> {
             && left.is_some()
             && [failed, self.run.seen_away.as_ref()].contains(&left.as_ref());
         let on_trial = running.role == Some(Role::Trial);
-        let taken = match self.run.outrun {
-            // The manager that went on with this run may have ended it. What is on trial it has not.
-            true => on_trial && self.run.backup.is_some(),
-            false => {
-                let is_work = !self.left_what_is_not_kept(reading) && !self.is_bare(reading);
-                was_there || (!on_trial && (self.shows_nothing_of_others(reading) || !is_work))
-            }
-        };
+        // The manager that went on with this run has it try that; what it has confirmed is where it was to be.
+        let is_ours = on_trial && self.shows_what_is_ahead(reading) && self.run.backup.is_some();
+        let is_work = !self.left_what_is_not_kept(reading) && !self.is_bare(reading);
+        let by_itself = !on_trial && (self.shows_nothing_of_others(reading) || !is_work);
+        let taken = (was_there || is_ours || by_itself) && !self.has_arrived_since(reading);
         left.filter(|_| taken && self.answers_for_software() && self.is_of_other_buffer(running))
     }
 
@@ -192,12 +203,35 @@ impl Turn<'_> {
         Cause::of_image(of_its_version?, image.digest)
     }
 
-    /// Whether this run itself went on, and confirmed what it was to bring the device to: what is stored is a copy of before that.
-    pub(super) fn has_arrived_since(&self, reading: &Reading) -> bool {
+    /// Whether this run itself went on, by so many operations, and confirmed what it was to bring the device to. What it took by itself
+    /// is confirmed as well, and has no settings.
+    pub(super) fn has_arrived(&self, reading: &Reading, by: u32) -> bool {
+        let found = reading.running_configuration();
+        let ours = [self.run.wanted_configuration(), self.run.backup.as_ref()];
+        let is_ours = ours.into_iter().flatten().any(|known| known.same_files(&found));
+        let fell_back = reading.boot_reason.as_deref() == Some(FALLBACK) && !is_ours;
+        let least = if self.run.activated.is_some() { 1 } else { FROM_LOADED };
+        self.runs_what_it_was_to(reading) && by >= least && !fell_back && !self.is_bare(reading)
+    }
+
+    fn runs_what_it_was_to(&self, reading: &Reading) -> bool {
         let upgrade = matches!(self.run.goal, Goal::Upgrade { .. });
         let confirmed = reading.running().filter(|running| running.role == Some(Role::Active));
-        let target = self.run.target().filter(|_| upgrade && self.run.outrun);
+        let target = self.run.target().filter(|_| upgrade);
         target.zip(confirmed).is_some_and(|(target, running)| target.is(running.software()))
+    }
+
+    /// Whether it still is where this run itself brought it since: what is stored is a copy of before that.
+    pub(super) fn has_arrived_since(&self, reading: &Reading) -> bool {
+        let arrived = self.run.ahead.is_some_and(|ahead| ahead.arrived);
+        arrived && self.shows_what_is_ahead(reading) && self.runs_what_it_was_to(reading)
+    }
+
+    /// Whether it has done nothing since the operation by which it was ahead of this run.
+    fn shows_what_is_ahead(&self, reading: &Reading) -> bool {
+        let shown = reading.operation.as_ref().and_then(|shown| shown.id.strip_prefix(&self.run.prefix()));
+        let number = shown.and_then(|number| number.parse().ok());
+        self.run.ahead.is_some_and(|ahead| number == Some(ahead.operation))
     }
 
     /// What is found there now is nobody's matter any more: neither this copy's, nor that of an operator who cancels it.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Effect, Event, LeftWith, Old, Question, Run, State, Step, Story};
+use super::{Ahead, Effect, Event, LeftWith, Old, Question, Run, State, Step, Story};
 use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Command, Profile, Scope};
 use crate::reading::{Reading, Software};
@@ -76,8 +76,11 @@ impl Turn<'_> {
             // The first look of all refuses another unit in its own words. Later it is as good as no answer: nothing is sent
             // to it.
             match self.another_unit(reading) {
-                None if self.note(reading) && self.has_arrived_since(reading) => return self.arrived_since(),
-                None => {}
+                None => {
+                    if self.note(reading) && self.has_arrived_since(reading) {
+                        return self.arrived_since();
+                    }
+                }
                 Some(_) if self.run.old.is_none() => {}
                 Some(why) => return self.take(&Event::Unread { asked: *asked, why }),
             }
@@ -384,8 +387,9 @@ impl Turn<'_> {
         else {
             return false;
         };
+        let arrived = self.has_arrived(reading, number - commanded);
+        self.run.ahead = Some(Ahead { operation: number, arrived });
         self.run.operations = number;
-        self.run.outrun = true;
         if let Some((step, mut operation)) = begun {
             self.withdraw(&operation);
             let (id, names) = self.next_id(operation.transfers.len());

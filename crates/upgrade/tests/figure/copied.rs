@@ -106,6 +106,29 @@ fn a_copy_that_was_bringing_the_device_back_or_asking_finds_it_as_well() {
     stays_as_it_is(&world, Outcome::EndedByOperator);
 }
 
+/// Shown by an examiner: what a device takes by itself is confirmed as well, and has no settings.
+#[test]
+fn a_copy_whose_device_took_by_itself_what_was_loaded_since_brings_it_back() {
+    for boot_reason in [None, Some("fallback")] {
+        let world = World::upgrade().begin().until_underway(Step::BackingUp);
+        let copy = serde_json::to_string(&world.run).unwrap();
+        let mut world = world.until_step(Step::Draining);
+        world.device.slide();
+        world.device.boot_reason = boot_reason;
+        world.forget_answers();
+        world.run = serde_json::from_str(&copy).unwrap();
+        world.kill_manager();
+        let mut world = world.on();
+        assert_eq!(world.device.running().version, "1.0", "{boot_reason:?}: {}", world.told());
+        // Nor is it left there once the run has gone on by itself.
+        world.device.slide();
+        world.device.boot_reason = boot_reason;
+        let world = world.answer(Answer::End);
+        assert_eq!(world.device.running().version, "1.0", "{boot_reason:?}: {}", world.told());
+        assert_eq!(world.device.running().files, world.before.1);
+    }
+}
+
 /// What runs on trial was not confirmed: the run went no further than that, and goes on.
 #[test]
 fn a_copy_whose_device_is_still_on_trial_goes_on_with_it() {

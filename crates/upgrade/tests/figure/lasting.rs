@@ -1,7 +1,7 @@
 //! What must outlive the manager is committed: every difference but the latest word on a progress (row B9).
 
 use upgrade::operation::{Before, Operation, Seen, State as Stage};
-use upgrade::run::{Choices, Closing, Failure, Goal, Outcome, Run, State, Step};
+use upgrade::run::{Ahead, Choices, Closing, Failure, Goal, Outcome, Run, State, Step};
 use upgrade::{ConfigurationSet, Time};
 
 use crate::world::World;
@@ -41,7 +41,7 @@ fn whatever_a_run_has_come_to_lasts() {
         change(&run, |run| run.failure = Some(failure.clone())),
         change(&run, |run| run.stranded = Some(failure.clone())),
         change(&run, |run| run.returning = true),
-        change(&run, |run| run.outrun = true),
+        change(&run, |run| run.ahead = Some(Ahead { operation: 7, arrived: false })),
         change(&run, |run| run.activated = later(None)),
         change(&run, |run| run.calls_closed = true),
         change(&run, |run| run.told_to_close = later(None)),

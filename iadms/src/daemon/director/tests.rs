@@ -74,24 +74,30 @@ async fn asked_for(
     started
 }
 
-/// Shown by an examiner: once the system's clock was ahead, the daemon's stays ahead, and a night to come was taken for passed.
+/// Shown by examiners: once the system's clock was ahead, the daemon's stays ahead, and a night to come was taken for passed; and where
+/// the system's was set forward since, the daemon's is after its next start, and the night would come too soon.
 #[tokio::test]
 async fn a_moment_is_meant_by_the_clock_of_those_who_say_it() {
-    let folder = tempfile::tempdir().unwrap();
     let system = || Duration::from(Clock::after(Time::from_millis(0)).now());
     let (year, hour) = (Duration::from_secs(365 * 86_400), Duration::from_secs(3_600));
-    let mut this = idle(folder.path(), Clock::after(Time::from(system() + year))).await;
-    let device = this.connections.store.add_devices(&[entry("127.0.7.3")]).await.unwrap()[0];
-    let mut batch = Batch::default();
-    let before = system();
-    let _started = asked_for(&mut this, device, Some(Time::from(before + hour)), &mut batch).await;
-    let begun = batch.inputs.as_slice().iter().find_map(|input| match input {
-        Input::Start(entry) => Some(&entry.run),
-        _ => None,
-    });
-    let at = Duration::from(begun.unwrap().choices.activate_at.unwrap());
-    let most = system() - before + Duration::from_secs(1);
-    assert!(at.abs_diff(before + year + hour) <= most, "{at:?}, not about {:?}", before + year + hour);
+    for ahead in [Duration::ZERO, year] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut this = idle(folder.path(), Clock::after(Time::from(system() + ahead))).await;
+        let device = this.connections.store.add_devices(&[entry("127.0.7.3")]).await.unwrap()[0];
+        let mut batch = Batch::default();
+        let before = system();
+        let _started = asked_for(&mut this, device, Some(Time::from(before + hour)), &mut batch).await;
+        let begun = batch.inputs.as_slice().iter().find_map(|input| match input {
+            Input::Start(entry) => Some(&entry.run),
+            _ => None,
+        });
+        let at = Duration::from(begun.unwrap().choices.activate_at.unwrap());
+        let most = system() - before + Duration::from_secs(1);
+        assert!(at.abs_diff(before + ahead + hour) <= most, "{at:?}, {ahead:?} ahead of {before:?}");
+    }
+    let behind = Clock::behind(year);
+    let night = Time::from(system() + hour);
+    assert_eq!(behind.of_system(night), night);
 }
 
 /// Shown by a reviewer: the run went on with what the inventory had said before.

@@ -40,8 +40,9 @@ impl Checks {
                 .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
                 self.is_as_before(place, run, durable).or_else(|what| {
-                    // Where it fell back first, what another manager has done to it hides that.
-                    let theirs = durable.operation.id.starts_with(RIVAL);
+                    // Where it fell back first, what another manager has done to it hides that. What came to nothing since hides
+                    // what others try, and ends it not.
+                    let theirs = others || durable.operation.id.starts_with(RIVAL);
                     let said = theirs && ending.reason.contains("which this run leaves as it is");
                     // Nor is what a person has changed there anybody's to take back, or what others try.
                     let is_there = |old: &Old| is_running(durable, &old.version, old.buffer);
