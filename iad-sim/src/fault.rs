@@ -81,7 +81,7 @@ pub enum FaultKind {
     ConversionFails,
     /// The configuration cannot be applied
     ApplyFails,
-    /// The first half of the configuration files is applied, the rest cannot be
+    /// The latter half of the configuration files is applied, the rest cannot be
     ApplyPart,
     /// The software crashes whenever it is started
     BootLoop,

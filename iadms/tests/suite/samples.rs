@@ -113,7 +113,7 @@ pub(crate) fn configuration() -> ConfigurationSet {
 
 /// A configuration as a backup of software 1.0.
 pub(crate) fn backed_up(set: ConfigurationSet) -> BackedUp {
-    BackedUp { version: "1.0".into(), set }
+    BackedUp { version: Some("1.0".into()), set }
 }
 
 pub(crate) fn trap(uptime: u32) -> Trap {

@@ -169,7 +169,7 @@ pub(crate) async fn runs_are_found_by_device_and_by_what_they_wait_for(store: &S
 pub(crate) async fn backups_are_kept_and_numbered(store: &Store) {
     let device = add_device(store, "iad-1").await;
     let mut change = write(run(1, device, "iad-1"), 1);
-    let of_a_trial = BackedUp { version: "2.0".into(), ..backed_up(configuration()) };
+    let of_a_trial = BackedUp { version: Some("2.0".into()), ..backed_up(configuration()) };
     change.backups = vec![backed_up(configuration()), of_a_trial];
     let kept = store.commit(now(), &[change], &[], &profiles()).await.unwrap();
     assert_eq!(kept.iter().map(|kept| kept.backup).collect::<Vec<_>>(), [1, 2]);

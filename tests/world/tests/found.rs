@@ -107,6 +107,8 @@ found! {
     settings_that_moved_while_others_made_the_loaded_software_run_were_to_be_backed_up_before_it_was_brought_back:
         1796068184001306 of 5;
     what_others_tried_was_to_be_taken_from_them_since_a_late_backup_had_failed_there: 1796070188020051 of 5;
+    nobody_was_told_why_a_device_was_brought_back_as_calls_were_let_in: 1796071077000004 of 5;
+    what_a_device_sent_once_its_trial_was_over_was_taken_for_what_was_changed_on_it: 1796071697000531 of 5;
 }
 
 #[test]

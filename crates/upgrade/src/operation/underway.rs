@@ -47,8 +47,11 @@ impl Operation {
         now: Time,
     ) -> (Self, Vec<Effect>) {
         let finding = match self.finding(reading) {
-            // Of one version in both buffers, the other one may hold the very settings that were to be restored.
-            Finding::Proven if matches!(self.task, Task::Restore { .. }) => {
+            // After a restart it may have begun on other software. Of one version in both buffers, the other one may hold the very
+            // settings that were to be restored.
+            Finding::Proven
+                if matches!(self.task, Task::Backup { .. } | Task::Convert { .. } | Task::Restore { .. }) =>
+            {
                 wrong_software(reading, around).map_or(Finding::Proven, Finding::Contradicted)
             }
             finding => finding,

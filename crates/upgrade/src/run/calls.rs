@@ -1,7 +1,7 @@
 //! Calls are kept out before a restart, and let in again on every way out (row B6).
 
 use super::step::{Rejected, Turn};
-use super::{Failure, Outcome, Step};
+use super::{Failure, Outcome, Step, Story};
 use crate::Time;
 use crate::operation::{Cause, Operation, Task};
 use crate::profile::Limits;
@@ -43,9 +43,13 @@ impl Turn<'_> {
         let drift = Failure { step: Step::Draining, cause: Cause::RevisionMoved };
         let moved = self.run.failure.as_ref() == Some(&drift) && self.run.drifts > 0;
         if !reached && let Some(cause) = self.left_while_waiting(reading) {
-            if moved && !self.is_rolled_back_by_itself(reading) {
+            let failure = Failure { step: Step::Draining, cause };
+            match self.is_rolled_back_by_itself(reading) {
+                true => {}
                 // What moved is not there to be backed up anew.
-                self.note_failure(Failure { step: Step::Draining, cause });
+                false if moved => self.note_failure(failure),
+                // Why it is brought back; what failed before is asked about.
+                false => self.tell(Story::StepFailed(failure)),
             }
             return self.slid_by_itself(reading);
         }

@@ -109,8 +109,8 @@ impl Event {
 /// A configuration that came whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {
-    /// The version of the software whose configuration it is.
-    pub version: String,
+    /// The version of the software whose configuration it is; none where nobody can tell.
+    pub version: Option<String>,
     /// The files.
     pub set: ConfigurationSet,
 }

@@ -153,7 +153,7 @@ impl Turn<'_> {
     /// What was backed up from the software of which that was to be done is kept.
     pub(super) fn keep(&mut self, set: ConfigurationSet) {
         let software = self.software_for(Step::BackingUp);
-        let version = software.map(|software| software.version.to_owned()).unwrap_or_default();
+        let version = software.map(|software| software.version.to_owned());
         self.effects.push(Effect::Keep(BackedUp { version, set }));
     }
 

@@ -2,7 +2,7 @@
 //! before that software is left.
 
 use super::step::{Rejected, Turn};
-use super::{Failure, Goal, Step};
+use super::{BackedUp, Effect, Failure, Goal, Step};
 use crate::ConfigurationSet;
 use crate::operation::{Cause, Operation, Task};
 use crate::reading::Reading;
@@ -39,18 +39,24 @@ impl Turn<'_> {
 
     /// What a person changed on trial, and came whole, is not lost with the backup that failed.
     pub(super) fn keep_what_came(&mut self, step: Step, operation: &Operation) {
-        if step == Step::BackingUp && self.run.on_trial.is_some() {
-            let files = operation.written();
-            if !files.is_empty() && files.len() == operation.transfers.len() {
-                // It may have left that software since: then its other buffer holds what was backed up.
-                let last = &self.run.last;
-                let left = last
-                    .other
-                    .as_ref()
-                    .filter(|_| last.other_version.as_deref() == self.run.target_version());
-                let runs = self.run.ran_last(self.run.target()).then_some(&last.configuration);
-                let known = runs.or(left).cloned().unwrap_or_default();
-                self.keep(ConfigurationSet { files, ..known });
+        let files = operation.written();
+        let is_whole = !files.is_empty() && files.len() == operation.transfers.len();
+        if step != Step::BackingUp || self.run.on_trial.is_none() || !is_whole {
+            return;
+        }
+        let last = &self.run.last;
+        if self.run.ran_last(self.run.target()) {
+            let known = last.configuration.clone();
+            return self.keep(ConfigurationSet { files, ..known });
+        }
+        // It has left that software: since then, or before it began.
+        let aside = last.other.clone().filter(|_| last.other_version.as_deref() == self.run.target_version());
+        match aside.filter(|aside| aside.files == files) {
+            Some(aside) => self.keep(aside),
+            None if last.configuration.files == files => {}
+            None => {
+                let set = ConfigurationSet { files, ..ConfigurationSet::default() };
+                self.effects.push(Effect::Keep(BackedUp { version: None, set }));
             }
         }
     }

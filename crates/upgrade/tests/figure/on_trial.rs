@@ -374,3 +374,44 @@ fn what_is_found_where_nothing_was_told_before_is_backed_up_before_it_is_restore
     assert_eq!(world.kept_of, ["1.0", "2.0"]);
     world.assert_upgraded(&world.before.1);
 }
+
+/// Found by the deterministic world: the command came late, and the device carried it out on the software that it had fallen back to.
+#[test]
+fn what_is_sent_after_a_trial_is_over_is_not_taken_for_what_was_changed_on_it() {
+    for hides_digests in [false, true] {
+        let mut world = World::converting(image("2.0", 2)).begin().until_step(Step::Soaking);
+        world.device.salts = hides_digests;
+        let mut world = world.fault(Command::Backup, [Fault::SetLate]);
+        edited(&mut world);
+        world.device.healthy = false;
+        world.until(|world| world.sets.last() == Some(&Command::Backup) && world.count(Command::Backup) > 1);
+        let now = world.now;
+        world.device.lose_power(now);
+        world.device.silent_until = now;
+        assert_eq!(world.device.running().version, "1.0");
+        world.until(|world| world.device.work.as_ref().is_some_and(|work| work.command == Command::Backup));
+        world.device.hurry(world.now);
+        let world = world.on();
+        assert!(!world.kept_of.iter().any(|version| version == "2.0"), "{:?}", world.kept_of);
+        assert_eq!(world.device.running().files, world.before.1, "{}", world.told());
+    }
+}
+
+/// Where the device tells no digests, nobody can tell of which software they are once it has left that.
+#[test]
+fn settings_that_came_of_a_trial_are_not_taken_for_those_of_the_software_of_before() {
+    let mut world = World::converting(image("2.0", 2)).begin().until_step(Step::Soaking);
+    world.device.salts = true;
+    let file = edited(&mut world);
+    world.device.healthy = false;
+    let mut world = world.until_underway(Step::BackingUp);
+    world.until(|world| match &world.run.state {
+        State::Working { operation, .. } => operation.written().len() == operation.transfers.len(),
+        _ => false,
+    });
+    let now = world.now;
+    world.device.lose_power(now);
+    let world = world.on();
+    assert_eq!(world.kept.len(), 2, "{file:?}: {}", world.told());
+    assert_eq!((world.kept[1].format, &*world.kept_of[1]), (None, ""));
+}

@@ -65,7 +65,7 @@ pub(crate) struct World {
     /// Commands sent, in order.
     pub sets: Vec<Command>,
     pub kept: Vec<ConfigurationSet>,
-    /// The versions of the software of which that is, in the same order.
+    /// The versions of the software of which that is, in the same order; empty where nobody can tell.
     pub(crate) kept_of: Vec<String>,
     pub tickets: BTreeMap<TicketName, Ticket>,
     /// What the manager's converter says; by default it converts.
@@ -397,7 +397,7 @@ impl World {
                 Effect::Convert { set, .. } => self.converting = Some((self.now + CONVERTING, set)),
                 Effect::Keep(BackedUp { version, set }) => {
                     self.kept.push(set);
-                    self.kept_of.push(version);
+                    self.kept_of.push(version.unwrap_or_default());
                 }
                 Effect::Known(_) => {}
                 Effect::Tell(story) => self.stories.push(story),

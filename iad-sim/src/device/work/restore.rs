@@ -120,8 +120,8 @@ impl Apply {
             return failed(ErrorCode::ApplyFailed, "the configuration could not be applied");
         }
         if context.hardware.strikes(FaultKind::ApplyPart).is_some() {
-            self.documents.truncate(self.documents.len() / 2);
-            context.hardware.store().configure(self.documents);
+            let applied = self.documents.split_off(self.documents.len().div_ceil(2));
+            context.hardware.store().configure(applied);
             return failed(ErrorCode::ApplyFailed, "only a part of the configuration could be applied");
         }
         // 100 % comes before anything is changed, so that a loss of power there changes nothing.

@@ -183,6 +183,7 @@ impl Checks {
     pub(super) fn a_backup_is_listed_under_its_software(&self, place: usize, write: &Write) -> Checked {
         let Some(known) = self.devices.get(place) else { return Ok(()) };
         for BackedUp { version, set } in &write.backups {
+            let Some(version) = version else { continue };
             let never =
                 |digest: &Digest| known.under.get(digest).is_some_and(|versions| !versions.contains(version));
             if let Some((kind, _)) = set.files.iter().find(|(_, file)| never(&file.digest)) {
