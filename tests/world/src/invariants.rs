@@ -388,6 +388,7 @@ impl Checks {
         Self::software_that_restarts_while_it_is_watched_is_not_kept(known, write, unit)?;
         Self::a_backup_that_succeeded_is_there(run, store)?;
         words::a_question_has_the_limit_that_was_set(write)?;
+        words::a_cancel_stops_what_is_under_way(run)?;
         run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),

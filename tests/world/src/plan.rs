@@ -12,6 +12,7 @@ use crate::images::Quality;
 use crate::random::Random;
 use crate::rival::Rivalry;
 
+mod costs;
 mod device;
 mod troubles;
 
@@ -211,6 +212,8 @@ pub enum Trouble {
     },
     /// More datagrams are lost, so many of a thousand; of several the most.
     Loss(u64),
+    /// The manager takes long to store anything, and more waits for it meanwhile.
+    Busy,
     /// The manager's disk is full.
     DiskFull {
         /// When.
@@ -244,6 +247,8 @@ pub enum Trouble {
         at: Duration,
         /// So long after the backup.
         after: Duration,
+        /// After that of what the device was rolled back to, which is wanted last of all.
+        rolled_back: bool,
     },
     /// An operator cancels whatever run the device is in.
     Cancel {
@@ -252,13 +257,16 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
-    /// While a run waits until it tries once more to bring its device back, an operator cancels it.
-    CancelPausing {
-        /// Of which device.
+    /// As its software is to go back, a device's power fails for longer than it is waited for; and while the run waits until it tries
+    /// once more to bring it back, an operator cancels it.
+    Stranded {
+        /// Which device.
         device: usize,
         /// From when on.
         at: Duration,
-        /// So long after the wait began.
+        /// For how long.
+        lasts: Duration,
+        /// So long after the wait began it is cancelled.
         after: Duration,
     },
     /// An operator has the operation under way stopped.
@@ -363,104 +371,6 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
-    /// Whether a device may be beyond help because of it. What is only a bother is no excuse: what is lost on its way is sent
-    /// again as long as it is little, and nobody is lost by a person who changes settings or cancels, a manager
-    /// that dies or cannot store, notifications that nobody hears.
-    pub(crate) const fn may_cost(&self, place: usize) -> bool {
-        match self {
-            Self::Network { damaged, .. } => *damaged > 0,
-            Self::Device(device, _)
-            | Self::PowerCut { device, .. }
-            | Self::PowerCutAfter { device, .. }
-            | Self::Gone { device, .. }
-            | Self::Rot { device, .. }
-            | Self::Partition { device, .. }
-            | Self::Slow { device, .. }
-            | Self::Impostor { device, .. }
-            | Self::Heedless { device, .. }
-            | Self::LateCommand { device, .. }
-            | Self::Rival { device, .. }
-            | Self::Stop { device, .. }
-            | Self::Replaced { device, .. }
-            | Self::EditOnTrial { device, cut: Some(_), .. }
-            | Self::Slide { device, .. } => *device == place,
-            Self::Kill { .. }
-            | Self::Loss(_)
-            | Self::Deaf(_)
-            | Self::Rebuilt(_)
-            | Self::Misfit { .. }
-            | Self::Single(_)
-            | Self::Forger { .. }
-            | Self::Twin(_)
-            | Self::Secured(_)
-            | Self::Forgetful(_)
-            | Self::Pushed(_)
-            | Self::Gap(_)
-            | Self::SaidTwice { .. }
-            | Self::DiskFull { .. }
-            | Self::Edit { .. }
-            | Self::EditOnTrial { cut: None, .. }
-            | Self::EditBackedUp { .. }
-            | Self::Cancel { .. }
-            | Self::CancelPausing { .. }
-            | Self::Stranger { .. }
-            | Self::ClockJump { .. } => false,
-        }
-    }
-
-    /// Whether whatever is wanted of a device may fail because of it. What is lost or doubled on its way is sent once more, and whoever
-    /// listens, forges or asks for what is not meant for him changes nothing.
-    pub(crate) const fn may_hinder(&self, place: usize) -> bool {
-        match self {
-            Self::Deaf(_)
-            | Self::Gap(_)
-            | Self::SaidTwice { .. }
-            | Self::Twin(_)
-            | Self::Secured(_)
-            | Self::Forgetful(_)
-            | Self::Pushed(_)
-            | Self::Stranger { .. }
-            | Self::Forger { .. } => false,
-            Self::Kill { .. } | Self::DiskFull { .. } => true,
-            Self::Rebuilt(device)
-            | Self::Misfit { device, .. }
-            | Self::Single(device)
-            | Self::Edit { device, .. }
-            | Self::EditOnTrial { device, .. }
-            | Self::EditBackedUp { device, .. }
-            | Self::Cancel { device, .. }
-            | Self::CancelPausing { device, .. }
-            | Self::ClockJump { device, .. } => *device == place,
-            costly => costly.may_cost(place),
-        }
-    }
-
-    /// The device for which software is wanted that does not fit it, and which.
-    pub(crate) const fn misfit(&self) -> Option<(usize, Quality)> {
-        match self {
-            Self::Misfit { device, image } => Some((*device, *image)),
-            _ => None,
-        }
-    }
-
-    /// How long after it an answer about the device is given once more.
-    pub(crate) fn said_twice(&self, place: usize) -> Option<Duration> {
-        match self {
-            Self::SaidTwice { device, after } if *device == place => Some(*after),
-            _ => None,
-        }
-    }
-
-    /// The device for which images of one version are wanted.
-    pub(crate) const fn rebuilt(&self) -> Option<usize> {
-        match self {
-            Self::Rebuilt(device) => Some(*device),
-            _ => None,
-        }
-    }
-}
-
 /// Right after what a device leaves its software by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
@@ -496,5 +406,18 @@ impl Plan {
         let devices: Vec<_> = (0..devices).map(|place| device::draw(&mut random, place)).collect();
         let troubles = troubles::draw(seed, devices.len(), weights);
         Self { seed, devices, troubles, quiet: TROUBLED + LONGEST }
+    }
+
+    /// Where something is to happen after a roll-back, one is wanted last of all.
+    pub(crate) fn want_what_is_rolled_back(&mut self) {
+        for trouble in &self.troubles {
+            if let Trouble::EditBackedUp { device, rolled_back: true, .. } = trouble
+                && let Some(errands) = self.devices.get_mut(*device).map(|device| &mut device.errands)
+                && let Some(last) = errands.last().copied()
+                && last.wanted != Wanted::RollBack
+            {
+                errands.push(Errand { wanted: Wanted::RollBack, held: None, ..last });
+            }
+        }
     }
 }

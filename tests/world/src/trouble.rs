@@ -17,7 +17,7 @@ use crate::manager::Channel;
 use crate::network::Network;
 use crate::plan::{After, Cut, DevicePlan, Meanwhile, Trouble};
 use crate::rival::RIVAL;
-use crate::unit::{Nature, Unit, address};
+use crate::unit::{Nature, Stranded, Unit, address};
 use crate::world::{Item, MANAGER, World, device_id};
 
 /// Somebody in the network who is no device of ours.
@@ -93,9 +93,9 @@ impl World {
                 }
             }
             Trouble::Cancel { device, .. } => self.cancel(device),
-            Trouble::CancelPausing { device, .. } => {
+            Trouble::Stranded { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
-                    unit.cancel_pausing = Some(number);
+                    unit.stranded = Some(Stranded { number, is_dark: false });
                 }
             }
             Trouble::Stop { device, .. } => self.stop(device),
@@ -152,6 +152,7 @@ impl World {
             | Trouble::Secured(_)
             | Trouble::Forgetful(_)
             | Trouble::Pushed(_)
+            | Trouble::Busy
             | Trouble::Rebuilt(_)
             | Trouble::Misfit { .. }
             | Trouble::Single(_)
@@ -183,7 +184,7 @@ impl World {
                 self.plug_in_another(device, number, lasts);
             }
             Some(Trouble::DiskFull { .. }) => self.store.full = false,
-            Some(Trouble::CancelPausing { device, .. }) => {
+            Some(Trouble::Stranded { device, .. }) => {
                 let device = *device;
                 self.cancel(device);
             }
@@ -264,14 +265,30 @@ impl World {
         self.put(lasts, Item::Over(number));
     }
 
-    /// A run waits before it is tried once more: an operator who waited for that cancels it.
-    pub(crate) fn pauses(&mut self, place: usize) {
-        if !self.run_of(place).is_some_and(|run| run.returning) {
+    /// A device's software is to go back: its power fails.
+    pub(crate) fn goes_back(&mut self, place: usize) {
+        let returns = self.run_of(place).is_some_and(|run| run.returning);
+        let Some(stranded) = self.units.get_mut(place).and_then(|unit| unit.stranded.as_mut()) else {
             return;
+        };
+        if returns
+            && !std::mem::replace(&mut stranded.is_dark, true)
+            && let Some(Trouble::Stranded { lasts, .. }) = self.plan.troubles.get(stranded.number)
+        {
+            let lasts = *lasts;
+            self.power_off(place);
+            self.put(lasts, Item::PowerOn(place));
         }
-        let waits = self.units.get_mut(place).and_then(|unit| unit.cancel_pausing.take());
-        if let Some((number, Trouble::CancelPausing { after, .. })) =
-            waits.and_then(|number| Some((number, self.plan.troubles.get(number)?)))
+    }
+
+    /// A run waits before it is tried once more to bring its device back: an operator cancels it.
+    pub(crate) fn pauses(&mut self, place: usize) {
+        let returns = self.run_of(place).is_some_and(|run| run.returning);
+        let Some(unit) = self.units.get_mut(place).filter(|_| returns) else { return };
+        if let Some((number, Trouble::Stranded { after, .. })) = unit
+            .stranded
+            .take()
+            .and_then(|Stranded { number, .. }| Some((number, self.plan.troubles.get(number)?)))
         {
             self.put(*after, Item::Over(number));
         }
@@ -282,8 +299,12 @@ impl World {
         self.slide(place, After::BackedUp);
         // What a device is rolled back to is backed up, too, before today's settings are restored over it: half of those who come
         // during a roll-back come right then.
-        let comes_later = |number: usize, run: &Run| {
-            number.is_multiple_of(2) && matches!(run.goal, Goal::RollBack) && run.loaded.is_none()
+        let rolled_back = |number: usize| {
+            matches!(self.plan.troubles.get(number), Some(Trouble::EditBackedUp { rolled_back: true, .. }))
+        };
+        let comes_later = |number: usize, run: &Run| match &run.goal {
+            Goal::RollBack => run.loaded.is_none() && (number.is_multiple_of(2) || rolled_back(number)),
+            _ => rolled_back(number),
         };
         let waiting = self.units.get(place).and_then(|unit| unit.edit_backed_up);
         if waiting.zip(self.run_of(place)).is_some_and(|(number, run)| comes_later(number, run)) {
@@ -376,6 +397,7 @@ impl World {
         self.note(|| "all trouble is over".into());
         self.quiet_since = Some(self.now);
         self.network = Network::default();
+        self.busy = false;
         self.kills.clear();
         self.store.full = false;
         self.impostors.clear();
@@ -392,7 +414,7 @@ impl World {
                 unit.rots = false;
                 unit.edit_on_trial = None;
                 unit.edit_backed_up = None;
-                unit.cancel_pausing = None;
+                unit.stranded = None;
                 unit.device.faults_mut().clear(None);
             }
             self.rival_gives_up(place);

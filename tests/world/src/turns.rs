@@ -55,7 +55,7 @@ impl World {
         }
         manager.committing = Some(Committing { inputs, turn });
         let life = self.life;
-        let takes = self.random.span(1, 30);
+        let takes = self.random.span(1, if self.busy { 3_000 } else { 30 });
         self.put(takes, Item::Message { life, message: Message::Commit });
     }
 
@@ -138,6 +138,7 @@ impl World {
                     }
                     Story::StepDone { step: Step::BackingUp, .. } => self.backed_up(place),
                     Story::Repeating { after_ms, .. } if after_ms > 0 => self.pauses(place),
+                    Story::StepBegun { step: Step::RollingBack, .. } => self.goes_back(place),
                     Story::StepBegun { step: Step::Draining, .. } => self.replace_what_is_loaded(place),
                     _ => {}
                 }

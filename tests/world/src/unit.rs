@@ -60,8 +60,8 @@ pub(crate) struct Unit {
     pub(crate) edit_on_trial: Option<usize>,
     /// The number of the trouble that changes its configuration once that is backed up.
     pub(crate) edit_backed_up: Option<usize>,
-    /// The number of the trouble that has its run cancelled while that waits to bring it back.
-    pub(crate) cancel_pausing: Option<usize>,
+    /// What is to strand it on its way back.
+    pub(crate) stranded: Option<Stranded>,
     /// The number of the trouble that makes the next command to it late.
     pub(crate) late_command: Option<usize>,
     /// The number of the trouble that has somebody answer in its place, and until when.
@@ -84,6 +84,15 @@ pub(crate) struct Unit {
     pub(crate) overheard: bool,
     /// Nobody hears its notifications.
     pub(crate) deaf: bool,
+}
+
+/// What strands a device on its way back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stranded {
+    /// The number of the trouble.
+    pub(crate) number: usize,
+    /// Its power has failed.
+    pub(crate) is_dark: bool,
 }
 
 /// A file on its way.
@@ -162,7 +171,7 @@ impl Unit {
             slow: (Duration::ZERO, Duration::ZERO),
             edit_on_trial: None,
             edit_backed_up: None,
-            cancel_pausing: None,
+            stranded: None,
             late_command: None,
             forger: None,
             replaced: false,

@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) steps: u64,
     pub(crate) killed: u32,
     pub(crate) network: Network,
+    /// The manager takes long to store anything.
+    pub(crate) busy: bool,
     /// Since when there is no trouble any more.
     pub(crate) quiet_since: Option<Duration>,
     pub(crate) violation: Option<Violation>,
@@ -187,7 +189,8 @@ pub fn run(plan: &Plan, told: bool) -> Verdict {
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, told: bool) -> Self {
+    pub(crate) fn new(mut plan: Plan, told: bool) -> Self {
+        plan.want_what_is_rolled_back();
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));
@@ -212,7 +215,7 @@ impl World {
         };
         let mut units: Vec<_> = plan.devices.iter().zip(&natures).map(unit).collect();
         let mut network = Network::default();
-        let mut lost_besides = 0;
+        let (mut lost_besides, mut busy) = (0, false);
         let mut kills = BTreeMap::new();
         let mut queue = Queue::new();
         for (number, trouble) in plan.troubles.iter().enumerate() {
@@ -241,6 +244,7 @@ impl World {
                     network = Network { lost: *lost, doubled: *doubled, damaged: *damaged };
                 }
                 Trouble::SaidTwice { .. } => {}
+                Trouble::Busy => busy = true,
                 Trouble::Loss(lost) => lost_besides = lost_besides.max(*lost),
                 Trouble::PowerCutAfter { device, events, .. } => {
                     if let Some(unit) = units.get_mut(*device) {
@@ -264,7 +268,7 @@ impl World {
                 | Trouble::Stop { at, .. }
                 | Trouble::Gap(at)
                 | Trouble::Slide { at, .. }
-                | Trouble::CancelPausing { at, .. }
+                | Trouble::Stranded { at, .. }
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
                 | Trouble::Replaced { at, .. }
@@ -304,6 +308,7 @@ impl World {
             steps: 0,
             killed: 0,
             network,
+            busy,
             quiet_since: None,
             violation: None,
             story: told.then(Vec::new),

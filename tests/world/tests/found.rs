@@ -4,7 +4,7 @@
 use world::{Plan, Weights, run};
 
 /// Kinds of trouble that no world had when these were found.
-const LATER: [&str; 22] = [
+const LATER: [&str; 26] = [
     "slide",
     "slide-unseen",
     "twin",
@@ -24,7 +24,11 @@ const LATER: [&str; 22] = [
     "narrow",
     "said-twice",
     "pushed",
-    "cancel-pausing",
+    "stranded",
+    "edit-rolled-back",
+    "late-start",
+    "lossy",
+    "busy",
     "slide-backed-up",
     "apply-part",
 ];
@@ -84,25 +88,25 @@ found! {
 }
 
 found! {
-    without ["secured", "forgetful", "misfit", "single", "forger", "loss", "heedless", "stop", "gap", "calm", "narrow", "said-twice", "pushed", "cancel-pausing", "slide-backed-up", "apply-part"];
+    without ["secured", "forgetful", "misfit", "single", "forger", "loss", "heedless", "stop", "gap", "calm", "narrow", "said-twice", "pushed", "stranded", "edit-rolled-back", "late-start", "lossy", "busy", "slide-backed-up", "apply-part"];
     what_a_person_changed_before_a_device_rolled_back_by_itself_stayed_behind: 20261122159189 of 5;
 }
 
 found! {
-    without ["misfit", "single", "forger", "loss", "heedless", "stop", "gap", "calm", "narrow", "said-twice", "pushed", "cancel-pausing", "slide-backed-up", "apply-part"];
+    without ["misfit", "single", "forger", "loss", "heedless", "stop", "gap", "calm", "narrow", "said-twice", "pushed", "stranded", "edit-rolled-back", "late-start", "lossy", "busy", "slide-backed-up", "apply-part"];
     a_report_on_one_copy_of_a_command_was_taken_for_its_refusal: 1795973491054829 of 5;
     what_was_changed_after_it_was_restored_elsewhere_was_written_over: 1795974292064415 of 5;
 }
 
 found! {
-    without ["pushed", "cancel-pausing", "slide-backed-up", "apply-part"];
+    without ["pushed", "stranded", "edit-rolled-back", "late-start", "lossy", "busy", "slide-backed-up", "apply-part"];
     what_a_person_changed_on_software_that_a_device_took_and_left_by_itself_was_missed_once_others_loaded_over_it:
         1796053359013445 of 5;
     a_roll_back_was_taken_for_what_had_been_stopped_before_it: 1796057908015128 of 5;
 }
 
 found! {
-    without [];
+    without ["stranded", "edit-rolled-back", "late-start", "lossy", "busy"];
     what_a_person_changed_on_what_others_tried_was_missed_once_it_was_changed_again: 1796068070002529 of 5;
     settings_that_moved_while_others_made_the_loaded_software_run_were_to_be_backed_up_before_it_was_brought_back:
         1796068184001306 of 5;

@@ -114,7 +114,9 @@ pub(super) fn a_question_waits_as_long_as_was_said(run: &Run, told: &[Told], sto
     let closed = |told: &&Told| matches!(told.story, Story::Answered { answer: None });
     let cancelled = told.iter().any(|told| matches!(told.story, Story::Cancelled));
     let Some(closed) = told.iter().find(closed).filter(|_| !cancelled) else { return Ok(()) };
-    let asked = |told: &&Told| matches!(told.story, Story::Asked { .. }) && told.n < closed.n;
+    // While the manager was down nobody could answer.
+    let asked =
+        |told: &&Told| matches!(told.story, Story::Asked { .. } | Story::Resumed) && told.n < closed.n;
     let asked = store.runs.get(&run.id).and_then(|stored| stored.stories.iter().rfind(asked));
     let limit = run.choices.question_limit_ms.map(Duration::from_millis);
     match asked.zip(limit).map(|(asked, limit)| closed.at - asked.at >= limit) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use engine::director::{Input, Told, Turn, Write};
 use upgrade::operation::{Operation, State as Stage};
-use upgrade::run::{Answer, Goal, State, Story};
+use upgrade::run::{Answer, Goal, State, Step, Story};
 use upgrade::{Run, RunId, Time};
 
 use super::{Checked, Checks, Known, broken};
@@ -128,6 +128,18 @@ pub(super) fn what_is_stopped_is_told_so(known: &mut Known, run: &Run, now: Time
     };
     if *id == run.id && goes_on && now > *seen.get_or_insert(now) + STOPS_BY {
         return broken("what_is_stopped_is_told_so", format!("{operation}, seen at {seen:?}"));
+    }
+    Ok(())
+}
+
+/// Who cancels waits for the answer to what was just sent, and not for what the device is at: a download may take hours.
+pub(super) fn a_cancel_stops_what_is_under_way(run: &Run) -> Checked {
+    let State::Working { step, operation } = &run.state else { return Ok(()) };
+    let is_undone = run.returning || matches!(step, Step::OpeningCalls | Step::Stopping | Step::Resetting);
+    let goes_on = matches!(operation.state, Stage::Underway { .. }) && !operation.is_commanding();
+    if run.is_closing() && !is_undone && goes_on {
+        let what = format!("run {} goes on with {}", run.id, operation.id);
+        return broken("a_cancel_stops_what_is_under_way", what);
     }
     Ok(())
 }

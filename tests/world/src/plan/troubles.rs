@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 33] = [
+const OF_DEVICES: [(&str, u64); 35] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -81,11 +81,13 @@ const OF_DEVICES: [(&str, u64); 33] = [
     ("edit", 80),
     ("edit-on-trial", 300),
     ("edit-backed-up", 250),
+    ("edit-rolled-back", 100),
     ("cancel", 80),
-    ("cancel-pausing", 300),
+    ("stranded", 250),
     ("stop", 80),
     ("said-twice", 80),
     ("late-command", 250),
+    ("late-start", 150),
     ("rival", 100),
     ("replaced", 60),
     ("stranger", 80),
@@ -98,8 +100,15 @@ const OF_DEVICES: [(&str, u64); 33] = [
 ];
 
 /// What happens to all, or to the manager.
-const OF_WORLDS: [(&str, u64); 5] =
-    [("network", 600), ("loss", 500), ("kill", 600), ("gap", 200), ("disk-full", 130)];
+const OF_WORLDS: [(&str, u64); 7] = [
+    ("network", 600),
+    ("loss", 500),
+    ("lossy", 0),
+    ("busy", 60),
+    ("kill", 600),
+    ("gap", 200),
+    ("disk-full", 130),
+];
 
 /// So many of a thousand worlds have but some of all kinds of trouble: the calm ones few, so that what must happen where nothing
 /// stands in its way is seen, and the narrow ones half of them, each thrice as often, so that rare ones meet.
@@ -130,6 +139,8 @@ impl Sort {
     /// How often trouble of this kind comes, of a thousand chances.
     fn weight(self, seed: u64, name: &str, weight: u64) -> u64 {
         let (without, times) = match self {
+            // Where nothing else is in the way, each loss has to be made up for.
+            Self::Calm if name == "lossy" => return LOSSY,
             Self::Full => return weight,
             Self::Calm => (700, 1),
             Self::Narrow => (500, 3),
@@ -139,6 +150,9 @@ impl Sort {
         if is_without { 0 } else { (weight * times).min(MOST_OFTEN.max(weight)) }
     }
 }
+
+/// How often calm worlds lose datagrams, of a thousand.
+const LOSSY: u64 = 400;
 
 /// No kind is made to come more often than this.
 const MOST_OFTEN: u64 = 800;
@@ -253,9 +267,15 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             let cut = random.permille(300).then(|| random.span(500, 30_000));
             Trouble::EditOnTrial { device, at, after, cut }
         }
-        "edit-backed-up" => Trouble::EditBackedUp { device, at, after: random.span(0, 400) },
+        "edit-backed-up" | "edit-rolled-back" => {
+            let rolled_back = name == "edit-rolled-back";
+            Trouble::EditBackedUp { device, at, after: random.span(0, 400), rolled_back }
+        }
         "cancel" => Trouble::Cancel { device, at },
-        "cancel-pausing" => Trouble::CancelPausing { device, at, after: random.span(0, 20_000) },
+        "stranded" => {
+            let (lasts, after) = (random.span(120_000, 400_000), random.span(0, 20_000));
+            Trouble::Stranded { device, at, lasts, after }
+        }
         "stop" => Trouble::Stop { device, at },
         "said-twice" => Trouble::SaidTwice { device, after: random.span(1_000, 400_000) },
         "late-command" => {
@@ -275,6 +295,16 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
                 [&[], &[Command::Activate, Command::Rollback], &[Command::Rollback]];
             let only = random.one_of(&WHICH).copied().unwrap_or_default();
             Trouble::LateCommand { device, at, by, doubled: random.permille(300), only, meanwhile }
+        }
+        "late-start" => {
+            let by = random.span(1_000, 20_000);
+            let meanwhile = match random.permille(600) {
+                true => Meanwhile::PowerCut(random.span(100, 3_000)),
+                false => Meanwhile::Rival(Rivalry::Reset),
+            };
+            const WHICH: [&[Command]; 3] = [&[Command::Backup], &[Command::Reset], &[Command::Activate]];
+            let only = random.one_of(&WHICH).copied().unwrap_or_default();
+            Trouble::LateCommand { device, at, by, doubled: false, only, meanwhile }
         }
         "rival" => {
             let work = match random.below(5) {
@@ -309,6 +339,8 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
         "loss" => Trouble::Loss(random.between(5, 20)),
+        "lossy" => Trouble::Loss(random.between(10, 20)),
+        "busy" => Trouble::Busy,
         "gap" => Trouble::Gap(moment(random)),
         "kill" => {
             // A device takes some sixty steps until it is backed up, and some hundreds until it is confirmed.
