@@ -257,8 +257,8 @@ pub enum Trouble {
         /// When.
         at: Duration,
     },
-    /// As its software is to go back, a device's power fails for longer than it is waited for; and while the run waits until it tries
-    /// once more to bring it back, an operator cancels it.
+    /// As its software is to go back, a device cannot be reached for longer than it is waited for; and while the run waits until it
+    /// tries once more to bring it back, an operator cancels it.
     Stranded {
         /// Which device.
         device: usize,
@@ -408,9 +408,14 @@ impl Plan {
         Self { seed, devices, troubles, quiet: TROUBLED + LONGEST }
     }
 
-    /// Where something is to happen after a roll-back, one is wanted last of all.
-    pub(crate) fn want_what_is_rolled_back(&mut self) {
+    /// Where something is to happen after a roll-back, one is wanted last of all; and who waits repeats by itself.
+    pub(crate) fn arrange(&mut self) {
         for trouble in &self.troubles {
+            if let Trouble::Stranded { device, .. } = trouble
+                && let Some(device) = self.devices.get_mut(*device)
+            {
+                device.errands.iter_mut().for_each(|errand| errand.policy = Policy::Auto(2));
+            }
             if let Trouble::EditBackedUp { device, rolled_back: true, .. } = trouble
                 && let Some(errands) = self.devices.get_mut(*device).map(|device| &mut device.errands)
                 && let Some(last) = errands.last().copied()

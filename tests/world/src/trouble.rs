@@ -265,7 +265,7 @@ impl World {
         self.put(lasts, Item::Over(number));
     }
 
-    /// A device's software is to go back: its power fails.
+    /// A device's software is to go back: it cannot be reached.
     pub(crate) fn goes_back(&mut self, place: usize) {
         let returns = self.run_of(place).is_some_and(|run| run.returning);
         let Some(stranded) = self.units.get_mut(place).and_then(|unit| unit.stranded.as_mut()) else {
@@ -275,9 +275,11 @@ impl World {
             && !std::mem::replace(&mut stranded.is_dark, true)
             && let Some(Trouble::Stranded { lasts, .. }) = self.plan.troubles.get(stranded.number)
         {
-            let lasts = *lasts;
-            self.power_off(place);
-            self.put(lasts, Item::PowerOn(place));
+            let until = self.now + *lasts;
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.unheard_until = unit.unheard_until.max(until);
+                unit.deaf_until = unit.deaf_until.max(until);
+            }
         }
     }
 

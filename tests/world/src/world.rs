@@ -190,7 +190,7 @@ pub fn run(plan: &Plan, told: bool) -> Verdict {
 
 impl World {
     pub(crate) fn new(mut plan: Plan, told: bool) -> Self {
-        plan.want_what_is_rolled_back();
+        plan.arrange();
         let mut random = Random::new(plan.seed ^ 0x5eed);
         let mut store = Store::default();
         images(|images| images.iter().for_each(|made| store.files.extend(made.files.iter().cloned())));

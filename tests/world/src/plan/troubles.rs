@@ -273,7 +273,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         }
         "cancel" => Trouble::Cancel { device, at },
         "stranded" => {
-            let (lasts, after) = (random.span(120_000, 400_000), random.span(0, 20_000));
+            let (lasts, after) = (random.span(125_000, 400_000), random.span(0, 10_000));
             Trouble::Stranded { device, at, lasts, after }
         }
         "stop" => Trouble::Stop { device, at },
