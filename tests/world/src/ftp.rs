@@ -88,13 +88,8 @@ impl World {
         let now = self.now;
         let writes = content.is_some();
         let direction = if writes { Direction::Write } else { Direction::Read };
-        let overheard = self.units.get(place).is_some_and(|unit| unit.overheard);
-        let Some(manager) = &mut self.manager else { return };
-        if overheard {
-            // Behind one translated address are others.
-            let guessed = format!("{}0", server.password);
-            let admitted = manager.files.ftp_login(&server.user, &guessed, address(place), now);
-            self.judge(nobody_gets_in_by_another_password(&admitted));
+        if self.units.get(place).is_some_and(|unit| unit.overheard) {
+            self.guess_password(place, server);
         }
         let Some(manager) = &mut self.manager else { return };
         let granted = manager
@@ -119,6 +114,15 @@ impl World {
             (Content::Arriving, None) => Arc::default(),
         };
         self.next_piece(place, transfer, FtpStep::Moves { grant, content, from: 0, writes });
+    }
+
+    /// Somebody behind the same translated address knows the user, and not the password.
+    fn guess_password(&mut self, place: usize, server: &Server) {
+        let now = self.now;
+        let Some(manager) = &mut self.manager else { return };
+        let guessed = format!("{}0", server.password);
+        let admitted = manager.files.ftp_login(&server.user, &guessed, address(place), now);
+        self.judge(nobody_gets_in_by_another_password(&admitted));
     }
 
     fn next_piece(&mut self, place: usize, transfer: TransferId, step: FtpStep) {

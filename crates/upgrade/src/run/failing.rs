@@ -47,8 +47,8 @@ impl Turn<'_> {
         }
         let goes_on = match cause {
             Cause::TimeLimit(_) | Cause::Stalled(_) => true,
-            // What a device is at after a restart has begun since.
-            Cause::Restarted => true,
+            // What a device is at after a restart has begun since. Others are looked at, or brought back.
+            Cause::Restarted => !self.answers_for_software(),
             Cause::WrongVersion { .. } => !self.is_to_be_brought_back(),
             _ => false,
         };

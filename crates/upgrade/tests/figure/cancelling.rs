@@ -12,7 +12,7 @@ use upgrade::run::{Choices, Event, Goal, Outcome, Policy, State, Step, Story};
 use crate::device::{Fault, file};
 use crate::world::{World, choices, image, stored, with_converter};
 
-const STEPS: [Step; 10] = [
+pub(crate) const STEPS: [Step; 10] = [
     Step::Preflight,
     Step::ConfiguringServer,
     Step::BackingUp,

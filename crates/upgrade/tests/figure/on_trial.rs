@@ -20,6 +20,16 @@ fn is_kept(world: &World, file: &StoredFile) -> bool {
     world.kept.iter().any(|set| set.files.values().any(|kept| kept == file))
 }
 
+/// A backup is under way, and all its files have come.
+fn until_all_came(world: World) -> World {
+    let mut world = world.until_underway(Step::BackingUp);
+    world.until(|world| match &world.run.state {
+        State::Working { operation, .. } => operation.written().len() == operation.transfers.len(),
+        _ => false,
+    });
+    world
+}
+
 /// The second upgrade loads over what was changed during the first.
 fn is_kept_and_upgraded_after_all(mut world: World, file: StoredFile, why: &str) {
     world.assert_asks(&ALL, why);
@@ -49,11 +59,7 @@ fn settings_of_a_trial_are_kept_in_its_own_format_though_it_is_over_by_then() {
         let mut world = World::converting(image("2.0", 2)).begin().until_step(Step::Soaking);
         let file = edited(&mut world);
         world.device.healthy = false;
-        let mut world = world.until_underway(Step::BackingUp);
-        world.until(|world| match &world.run.state {
-            State::Working { operation, .. } => operation.written().len() == operation.transfers.len(),
-            _ => false,
-        });
+        let mut world = until_all_came(world);
         if falls_back {
             let now = world.now;
             world.device.lose_power(now);
@@ -404,11 +410,7 @@ fn settings_that_came_of_a_trial_are_not_taken_for_those_of_the_software_of_befo
     world.device.salts = true;
     let file = edited(&mut world);
     world.device.healthy = false;
-    let mut world = world.until_underway(Step::BackingUp);
-    world.until(|world| match &world.run.state {
-        State::Working { operation, .. } => operation.written().len() == operation.transfers.len(),
-        _ => false,
-    });
+    let mut world = until_all_came(world);
     let now = world.now;
     world.device.lose_power(now);
     let world = world.on();

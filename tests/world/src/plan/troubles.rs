@@ -103,7 +103,7 @@ const OF_DEVICES: [(&str, u64); 35] = [
 const OF_WORLDS: [(&str, u64); 7] = [
     ("network", 600),
     ("loss", 500),
-    ("lossy", 0),
+    (LOSSY, 400),
     ("busy", 60),
     ("kill", 600),
     ("gap", 200),
@@ -139,8 +139,8 @@ impl Sort {
     /// How often trouble of this kind comes, of a thousand chances.
     fn weight(self, seed: u64, name: &str, weight: u64) -> u64 {
         let (without, times) = match self {
-            // Where nothing else is in the way, each loss has to be made up for.
-            Self::Calm if name == "lossy" => return LOSSY,
+            Self::Calm if name == LOSSY => return weight,
+            _ if name == LOSSY => return 0,
             Self::Full => return weight,
             Self::Calm => (700, 1),
             Self::Narrow => (500, 3),
@@ -151,8 +151,8 @@ impl Sort {
     }
 }
 
-/// How often calm worlds lose datagrams, of a thousand.
-const LOSSY: u64 = 400;
+/// What calm worlds alone have: where nothing else is in the way, each loss has to be made up for.
+const LOSSY: &str = "lossy";
 
 /// No kind is made to come more often than this.
 const MOST_OFTEN: u64 = 800;
@@ -339,7 +339,7 @@ fn in_world(random: &mut Random, name: &str, devices: usize) -> Trouble {
             Trouble::Network { lost: random.below(60), doubled: random.below(40), damaged: random.below(15) }
         }
         "loss" => Trouble::Loss(random.between(5, 20)),
-        "lossy" => Trouble::Loss(random.between(10, 20)),
+        LOSSY => Trouble::Loss(random.between(10, 20)),
         "busy" => Trouble::Busy,
         "gap" => Trouble::Gap(moment(random)),
         "kill" => {
