@@ -1,5 +1,5 @@
 //! `cargo xtask world [OPTION]...`: explores the deterministic world; the options are those of the program, `--help` tells
-//! them. `--sabotage NAME|all` plants a fault of tests/world/sabotage in a copy of the tree instead, and expects the world
+//! them. `--tuned` before them builds it by what it does. `--sabotage NAME|all` plants a fault of tests/world/sabotage in a copy of the tree instead, and expects the world
 //! to find it: a fault that stays hidden is a hole in the invariants.
 
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::step::{Failed, Narrator, cargo, not_started, target};
+
+mod tuned;
 
 /// So long may the world look for a fault that was planted.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -26,12 +28,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failed> {
             sabotage(&narrator, &chosen)
         }
         ["--sabotage"] => Err(Failed("--sabotage takes the name of a fault, or all".to_owned())),
-        options => explore(&narrator, options),
+        ["--tuned", options @ ..] => explore(tuned::build(&narrator)?, options),
+        options => explore(build(&narrator)?, options),
     }
 }
 
-fn explore(narrator: &Narrator, options: &[&str]) -> Result<(), Failed> {
-    let program = build(narrator)?;
+fn explore(program: PathBuf, options: &[&str]) -> Result<(), Failed> {
     let status = Command::new(&program).args(options).stdin(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

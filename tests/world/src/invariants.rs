@@ -24,7 +24,7 @@ mod run;
 mod wire;
 mod words;
 
-use edits::{Away, edited_part, may_lose_a_trial};
+use edits::{Away, edited_part};
 use wire::Commanded;
 use words::Stopped;
 
@@ -286,8 +286,12 @@ impl Checks {
             matches!(durable.operation.command, Command::Activate | Command::Reset | Command::Rollback);
         let commanded = is_at_work(durable) && is_switch && !durable.operation.id.starts_with(RIVAL);
         if other_runs && !commanded {
-            known.left_while_asked = known.asking.take().or(known.left_while_asked);
             let run = store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref());
+            let theirs = known.tried_by_others || durable.operation.id.starts_with(RIVAL);
+            // What they tried may have been seen, and the run leave it to them, right before it is over.
+            let looks = run.filter(|run| theirs && matches!(run.state, State::Verifying(_)));
+            let waiting = known.asking.take().or(looks.map(|run| run.id));
+            known.left_while_asked = waiting.or(known.left_while_asked);
             let is_known = run.is_some_and(|run| run.old.is_some() || run.expected.is_some());
             let left = store.expected(device_id(place));
             if !is_known && left.is_none() {
@@ -359,15 +363,8 @@ impl Checks {
                 known.owe(place, now, &mut self.owners);
             }
         }
-        let kept = known.edited_on_trial.is_some_and(|digest| store.has_backup(run.device.id, digest));
-        let on_trial = unit.device.durable().boot.trial.is_some();
-        if !kept
-            && run.on_trial.is_none()
-            && write.stories.iter().any(|told| may_lose_a_trial(told, on_trial))
-        {
-            // It stays where it is.
-            known.left_behind = known.edited_on_trial.take().or(known.left_behind);
-        }
+        edits::what_came_whole_is_kept(known, write, store)?;
+        known.note_lost_trial(write, unit.device.durable(), store);
         if let State::Ended(ending) = &run.state {
             let durable = unit.device.durable();
             if known.holds_work_of_a_person(durable) && ending.outcome == Outcome::Succeeded {

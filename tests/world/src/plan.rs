@@ -12,10 +12,12 @@ use crate::images::Quality;
 use crate::random::Random;
 use crate::rival::Rivalry;
 
+mod aims;
 mod costs;
 mod device;
 mod troubles;
 
+pub(crate) use aims::Aim;
 pub use troubles::{UnknownTrouble, Weights};
 
 /// One world, before it begins.
@@ -238,6 +240,8 @@ pub enum Trouble {
         after: Duration,
         /// The device's power is cut right after that, for so long: it goes back before anybody has a copy.
         cut: Option<Duration>,
+        /// An operator cancels the run right after that.
+        cancelled: bool,
     },
     /// Right after a backup of a run is whole, somebody changes the configuration at the device.
     EditBackedUp {
@@ -316,6 +320,17 @@ pub enum Trouble {
         /// From when on.
         at: Duration,
     },
+    /// Once a run is about to make an image run, a person changes settings and others make it run for so long.
+    MadeToRun {
+        /// In which device.
+        device: usize,
+        /// From when on.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// What meets too rarely by chance comes together at a device.
+    Aimed(usize, Aim),
     /// Somebody with the address of another device asks for the files of this one, by the names that went over the wire.
     Stranger {
         /// Whose files.
@@ -408,8 +423,18 @@ impl Plan {
         Self { seed, devices, troubles, quiet: TROUBLED + LONGEST }
     }
 
-    /// Where something is to happen after a roll-back, one is wanted last of all; and who waits repeats by itself.
+    /// What comes together by aim is wanted, and goes wrong. Where something is to happen after a roll-back, one is wanted last of
+    /// all; and who waits repeats by itself.
     pub(crate) fn arrange(&mut self) {
+        let mut aimed = Vec::new();
+        for trouble in &self.troubles {
+            if let Trouble::Aimed(place, aim) = *trouble
+                && let Some(device) = self.devices.get_mut(place)
+            {
+                aimed.extend(aim.arrange(place, device));
+            }
+        }
+        self.troubles.extend(aimed);
         for trouble in &self.troubles {
             if let Trouble::Stranded { device, .. } = trouble
                 && let Some(device) = self.devices.get_mut(*device)

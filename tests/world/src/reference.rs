@@ -227,7 +227,10 @@ impl Reference {
             }
             Step::OpeningCalls => {}
             // What is merely stopped was not sent yet; whether that is so, the device tells the invariants.
-            Step::Stopping => self.changed = false,
+            Step::Stopping => {
+                self.changed = false;
+                self.watched = false;
+            }
         }
         let undoes =
             matches!(step, Step::RollingBack | Step::RestoringOriginal | Step::OpeningCalls | Step::Stopping);

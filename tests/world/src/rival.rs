@@ -108,6 +108,14 @@ impl World {
         }
     }
 
+    /// A run is about to make an image run: trouble that waited for it strikes.
+    pub(crate) fn make_it_run(&mut self, place: usize) {
+        if let Some(lasts) = self.units.get_mut(place).and_then(|unit| unit.made_to_run.take()) {
+            self.edit(place);
+            self.rival(place, Rivalry::Try(lasts));
+        }
+    }
+
     /// The other manager's server has what a device asks it for.
     pub(crate) fn rival_serves(&mut self, place: usize, transfer: TransferId, name: &str, purpose: Purpose) {
         let content = images(|images| {

@@ -121,6 +121,11 @@ impl World {
                     unit.replaced = true;
                 }
             }
+            Trouble::MadeToRun { device, lasts, .. } => {
+                if let Some(unit) = self.units.get_mut(device) {
+                    unit.made_to_run = Some(lasts);
+                }
+            }
             Trouble::Stranger { device, .. } => {
                 if let Some(unit) = self.units.get_mut(device) {
                     unit.overheard = true;
@@ -154,6 +159,7 @@ impl World {
             | Trouble::Pushed(_)
             | Trouble::Busy
             | Trouble::Rebuilt(_)
+            | Trouble::Aimed(..)
             | Trouble::Misfit { .. }
             | Trouble::Single(_)
             | Trouble::Network { .. }
@@ -192,9 +198,12 @@ impl World {
                 let device = *device;
                 self.edit(device);
             }
-            Some(Trouble::EditOnTrial { device, cut, .. }) => {
-                let (device, cut) = (*device, *cut);
+            Some(Trouble::EditOnTrial { device, cut, cancelled, .. }) => {
+                let (device, cut, cancelled) = (*device, *cut, *cancelled);
                 self.edit(device);
+                if cancelled {
+                    self.cancel(device);
+                }
                 if let Some(lasts) = cut.filter(|_| !self.is_quiet()) {
                     self.power_off(device);
                     self.put(lasts, Item::PowerOn(device));
@@ -412,6 +421,7 @@ impl World {
                 unit.late_command = None;
                 unit.forger = None;
                 unit.replaced = false;
+                unit.made_to_run = None;
                 unit.slides.clear();
                 unit.rots = false;
                 unit.edit_on_trial = None;

@@ -139,6 +139,7 @@ impl World {
                     Story::StepDone { step: Step::BackingUp, .. } => self.backed_up(place),
                     Story::Repeating { after_ms, .. } if after_ms > 0 => self.pauses(place),
                     Story::StepBegun { step: Step::RollingBack, .. } => self.goes_back(place),
+                    Story::StepBegun { step: Step::Activating, .. } => self.make_it_run(place),
                     Story::StepBegun { step: Step::Draining, .. } => self.replace_what_is_loaded(place),
                     _ => {}
                 }

@@ -68,6 +68,8 @@ pub(crate) struct Unit {
     pub(crate) forger: Option<(usize, Duration)>,
     /// Once a run has loaded an image, somebody else loads another one of the same version.
     pub(crate) replaced: bool,
+    /// As a run is about to make an image run, a person changes settings, and somebody else tries it for so long.
+    pub(crate) made_to_run: Option<Duration>,
     /// What it runs does not start again once a question is asked, or a run has ended, by these troubles.
     pub(crate) slides: Vec<usize>,
     /// How often persons have changed its settings.
@@ -175,6 +177,7 @@ impl Unit {
             late_command: None,
             forger: None,
             replaced: false,
+            made_to_run: None,
             slides: Vec::new(),
             edits: 0,
             events: 0,

@@ -238,6 +238,7 @@ impl World {
                 | Trouble::Pushed(_)
                 | Trouble::Forgetful(_)
                 | Trouble::Rebuilt(_)
+                | Trouble::Aimed(..)
                 | Trouble::Single(_)
                 | Trouble::Misfit { .. } => {}
                 Trouble::Network { lost, doubled, damaged } => {
@@ -272,6 +273,7 @@ impl World {
                 | Trouble::LateCommand { at, .. }
                 | Trouble::Rival { at, .. }
                 | Trouble::Replaced { at, .. }
+                | Trouble::MadeToRun { at, .. }
                 | Trouble::ClockJump { at, .. } => queue.put(BEGIN + *at, Item::Begins(number)),
             }
         }

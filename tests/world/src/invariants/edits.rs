@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::director::Told;
+use engine::director::{Told, Write};
 use iad_sim::device::{Command, ConfigurationKind, Document, Durable};
 use upgrade::operation::{Cause, Task};
 use upgrade::run::{Goal, State, Step, Story};
 use upgrade::{Digest, Run};
 
-use super::{Checks, Known, device, digest_of_document, is_at_work};
+use super::{Checked, Checks, Known, broken, device, digest_of_document, is_at_work};
 use crate::rival::RIVAL;
 use crate::store::Store;
 use crate::unit::Unit;
@@ -211,6 +211,17 @@ impl Known {
         held.is_some() && [self.edited_on_trial, self.left_behind].contains(&held)
     }
 
+    /// What a person changed on trial and could not be backed up stays where it is.
+    pub(super) fn note_lost_trial(&mut self, write: &Write, durable: &Durable, store: &Store) {
+        let device = write.run.device.id;
+        let kept = self.edited_on_trial.is_some_and(|digest| store.has_backup(device, digest));
+        let on_trial = durable.boot.trial.is_some();
+        let lost = write.stories.iter().any(|told| may_lose_a_trial(told, on_trial));
+        if !kept && write.run.on_trial.is_none() && lost {
+            self.left_behind = self.edited_on_trial.take().or(self.left_behind);
+        }
+    }
+
     /// What a person changed on trial could not be backed up.
     pub(super) fn forgive_trial(&mut self) {
         if let Some(edited) = self.edited_on_trial.take() {
@@ -221,10 +232,24 @@ impl Known {
 
 /// Whether a run tells that what a person changed on trial may not be fetched: the backup of it failed. That the device
 /// runs something else is no excuse while it does not.
-pub(super) fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
+fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
     let Story::StepFailed(failure) = &told.story else { return false };
     let elsewhere = matches!(failure.cause, Cause::WrongVersion { .. });
     failure.step == Step::BackingUp && !(on_trial && elsewhere)
+}
+
+/// What a person changed on trial and has come is not forgotten because the backup of it failed: the device may load over it.
+pub(super) fn what_came_whole_is_kept(known: &Known, write: &Write, store: &Store) -> Checked {
+    let failed =
+        |told: &Told| matches!(&told.story, Story::StepFailed(failure) if failure.step == Step::BackingUp);
+    let edited = known.edited_on_trial.filter(|_| write.stories.iter().any(failed));
+    match edited.filter(|edited| store.files.contains_key(edited)) {
+        // It is sent last of all.
+        Some(edited) if !store.has_backup(write.run.device.id, edited) => {
+            broken("what_came_whole_is_kept", format!("run {}: {} came", write.run.id, edited.short()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The part of a configuration that persons change.

@@ -26,6 +26,7 @@ impl Trouble {
             | Self::Rival { device, .. }
             | Self::Stop { device, .. }
             | Self::Replaced { device, .. }
+            | Self::MadeToRun { device, .. }
             | Self::EditOnTrial { device, cut: Some(_), .. }
             | Self::Slide { device, .. } => *device == place,
             Self::Kill { .. }
@@ -44,6 +45,7 @@ impl Trouble {
             | Self::DiskFull { .. }
             | Self::Edit { .. }
             | Self::EditOnTrial { cut: None, .. }
+            | Self::Aimed(..)
             | Self::EditBackedUp { .. }
             | Self::Cancel { .. }
             | Self::Busy
@@ -68,6 +70,7 @@ impl Trouble {
             | Self::Forger { .. } => false,
             Self::Kill { .. } | Self::DiskFull { .. } => true,
             Self::Rebuilt(device)
+            | Self::Aimed(device, _)
             | Self::Misfit { device, .. }
             | Self::Single(device)
             | Self::Edit { device, .. }

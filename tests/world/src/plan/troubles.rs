@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use iad_sim::device::{Command, NotificationKind};
 use iad_sim::fault::{Fault, FaultKind, Phase, RequestKind};
 
-use super::{After, Cut, Meanwhile, TROUBLED, Trouble};
+use super::{After, Aim, Cut, Meanwhile, TROUBLED, Trouble};
 use crate::images::Quality;
 use crate::random::Random;
 use crate::rival::Rivalry;
@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// What happens to a device from outside.
-const OF_DEVICES: [(&str, u64); 35] = [
+const OF_DEVICES: [(&str, u64); 36] = [
     ("power-cut", 150),
     ("power-cut-after", 150),
     ("gone", 15),
@@ -84,6 +84,7 @@ const OF_DEVICES: [(&str, u64); 35] = [
     ("edit-rolled-back", 100),
     ("cancel", 80),
     ("stranded", 250),
+    ("aimed", 100),
     ("stop", 80),
     ("said-twice", 80),
     ("late-command", 250),
@@ -265,7 +266,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
         "edit-on-trial" => {
             let after = random.upto(ON_TRIAL);
             let cut = random.permille(300).then(|| random.span(500, 30_000));
-            Trouble::EditOnTrial { device, at, after, cut }
+            Trouble::EditOnTrial { device, at, after, cut, cancelled: false }
         }
         "edit-backed-up" | "edit-rolled-back" => {
             let rolled_back = name == "edit-rolled-back";
@@ -276,6 +277,7 @@ fn at_device(random: &mut Random, name: &str, device: usize, weights: &Weights) 
             let (lasts, after) = (random.span(125_000, 400_000), random.span(0, 10_000));
             Trouble::Stranded { device, at, lasts, after }
         }
+        "aimed" => Trouble::Aimed(device, Aim::draw(random)),
         "stop" => Trouble::Stop { device, at },
         "said-twice" => Trouble::SaidTwice { device, after: random.span(1_000, 400_000) },
         "late-command" => {
