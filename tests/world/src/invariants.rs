@@ -141,6 +141,8 @@ struct Known {
     /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
     /// what is not about software does not bring it back.
     left_while_asked: Option<RunId>,
+    /// Of the backup under way its run knows that all files have come.
+    came_whole: bool,
     /// The run whose restore of what the device converted has failed, and that is to have it converted once more.
     converts_anew: Option<RunId>,
     /// It left its software by itself while no run was about that.
@@ -204,6 +206,7 @@ impl Checks {
                 asking: None,
                 selected: unit.device.durable().boot.selected,
                 left_while_asked: None,
+                came_whole: false,
                 converts_anew: None,
                 away: None,
                 began_from: None,

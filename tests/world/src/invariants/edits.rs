@@ -238,13 +238,20 @@ fn may_lose_a_trial(told: &Told, on_trial: bool) -> bool {
     failure.step == Step::BackingUp && !(on_trial && elsewhere)
 }
 
-/// What a person changed on trial and has come is not forgotten because the backup of it failed: the device may load over it.
-pub(super) fn what_came_whole_is_kept(known: &Known, write: &Write, store: &Store) -> Checked {
+/// What a person changed on trial, and a run knows to have come whole, is not forgotten because the backup of it failed: the device
+/// may load over it.
+pub(super) fn what_came_whole_is_kept(known: &mut Known, write: &Write, store: &Store) -> Checked {
     let failed =
         |told: &Told| matches!(&told.story, Story::StepFailed(failure) if failure.step == Step::BackingUp);
-    let edited = known.edited_on_trial.filter(|_| write.stories.iter().any(failed));
+    let whole = match &write.run.state {
+        State::Working { step: Step::BackingUp, operation } => {
+            operation.written().len() == operation.transfers.len()
+        }
+        _ => false,
+    };
+    let had_come = std::mem::replace(&mut known.came_whole, whole);
+    let edited = known.edited_on_trial.filter(|_| had_come && write.stories.iter().any(failed));
     match edited.filter(|edited| store.files.contains_key(edited)) {
-        // It is sent last of all.
         Some(edited) if !store.has_backup(write.run.device.id, edited) => {
             broken("what_came_whole_is_kept", format!("run {}: {} came", write.run.id, edited.short()))
         }
