@@ -113,6 +113,20 @@ impl ObjectIdentifier {
         ObjectIdentifier(Arcs::Heap(slice.to_vec()))
     }
 
+    /// Room for a short name, in place of another one; what `fill` puts there, and how many arcs it tells, is the name, and none
+    /// where it does not fit.
+    #[inline]
+    pub(crate) fn refill(&mut self, fill: impl FnOnce(&mut [u32; INLINE_ARCS]) -> Option<u8>) -> Option<()> {
+        if let Arcs::Heap(_) = self.0 {
+            *self = ObjectIdentifier::new([]);
+        }
+        if let Arcs::Inline { length, arcs } = &mut self.0 {
+            *length = 0;
+            *length = fill(arcs)?;
+        }
+        Some(())
+    }
+
     /// Takes all arcs away.
     #[inline]
     pub(crate) fn clear(&mut self) {

@@ -17,6 +17,7 @@ mod guests;
 mod listen;
 mod login;
 mod passive_ports;
+mod pieces;
 mod secured;
 mod serve;
 mod tickets;
@@ -41,6 +42,7 @@ pub use secured::Tls;
 use self::disk::Disk;
 use self::guests::Guests;
 use self::passive_ports::PassivePorts;
+use self::pieces::Pieces;
 use crate::files::Files;
 
 /// What the FTP server goes by.
@@ -93,6 +95,7 @@ pub struct FtpServer {
 struct Service {
     desk: mpsc::Sender<FtpCall>,
     disk: Disk,
+    pieces: Pieces,
     guests: Guests,
     ports: PassivePorts,
     settings: FtpSettings,
@@ -116,6 +119,7 @@ impl FtpServer {
         let service = Arc::new(Service {
             desk,
             disk: Disk::new(files),
+            pieces: Pieces::default(),
             guests: Guests::new(settings.connections),
             ports: PassivePorts::new(settings.passive_ports.clone()),
             settings,

@@ -139,8 +139,8 @@ struct Known {
     /// The buffer that it was to start from when that was looked at last.
     selected: usize,
     /// Its run during whose question it left its software by itself. Nothing is sent to it until that is answered (H8), and
-    /// what is not about software does not bring it back.
-    left_while_asked: Option<RunId>,
+    /// what is not about software does not bring it back. Or the one that looked then, and saw what others tried.
+    left_while_asked: Option<(RunId, bool)>,
     /// Of the backup under way its run knows that all files have come.
     came_whole: bool,
     /// The run whose restore of what the device converted has failed, and that is to have it converted once more.
@@ -293,7 +293,8 @@ impl Checks {
             let theirs = known.tried_by_others || durable.operation.id.starts_with(RIVAL);
             // What they tried may have been seen, and the run leave it to them, right before it is over.
             let looks = run.filter(|run| theirs && matches!(run.state, State::Verifying(_)));
-            let waiting = known.asking.take().or(looks.map(|run| run.id));
+            let looking = looks.map(|run| (run.id, true));
+            let waiting = known.asking.take().map(|run| (run, false)).or(looking);
             known.left_while_asked = waiting.or(known.left_while_asked);
             let is_known = run.is_some_and(|run| run.old.is_some() || run.expected.is_some());
             let left = store.expected(device_id(place));
@@ -416,7 +417,8 @@ impl Checks {
         if !(waits || run.is_over()) {
             known.left_while_asked = None;
         }
-        let left = (waits || !brings_back) && known.left_while_asked == Some(run.id);
+        let is_left = |(left, tried): (RunId, bool)| left == run.id && (waits || !brings_back || tried);
+        let left = known.left_while_asked.is_some_and(is_left);
         if left {
             known.asking = None;
         }

@@ -120,6 +120,7 @@ found! {
 
 found! {
     without [], with [];
+    what_others_tried_fell_back_between_the_last_look_and_the_end: 1796082826053494 of 5;
     what_a_failed_activation_had_found_changed_was_still_watched_once_it_was_begun_anew: 1796080177002139 of 5;
 }
 

@@ -160,6 +160,9 @@ pub(crate) fn object_identifier(content: &[u8]) -> Result<ObjectIdentifier, Deco
 
 /// The same, in place of another name, since moving one takes as long as reading it.
 pub(crate) fn read_object_identifier(content: &[u8], name: &mut ObjectIdentifier) -> Result<(), DecodeError> {
+    if name.refill(|places| read_short(content, places)).is_some() {
+        return Ok(());
+    }
     name.clear();
     if content.is_empty() {
         // Some agents send this for "none"; net-snmp reads it as 0.0 too.
@@ -179,6 +182,29 @@ pub(crate) fn read_object_identifier(content: &[u8], name: &mut ObjectIdentifier
         name.push(arc(base_128(&mut rest)?)?);
     }
     if rest.as_slice().is_empty() { Ok(()) } else { Err(DecodeError::ObjectIdentifier) }
+}
+
+/// The arcs of a name that is short, as nearly all are, and without fault; tells how many. The general way takes twice the time.
+#[inline]
+fn read_short(content: &[u8], places: &mut [u32]) -> Option<u8> {
+    let (&joint @ ..0x80, rest) = content.split_first()? else { return None };
+    let first = (joint / 40).min(2);
+    let (before, places) = places.split_at_mut_checked(2)?;
+    before.copy_from_slice(&[first, joint - first * 40].map(u32::from));
+    let (mut number, mut length) = (0_u32, 0);
+    for &byte in rest {
+        number = (number << 7) | u32::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            *places.get_mut(usize::from(length))? = number;
+            length += 1;
+            number = 0;
+        } else if number > u32::MAX >> 7 {
+            return None;
+        }
+    }
+    // The last byte ends an arc.
+    content.last().filter(|last| **last & 0x80 == 0)?;
+    Some(2 + length)
 }
 
 /// A number in groups of seven bits, which must be whole.

@@ -1,17 +1,17 @@
 //! A device reads a file (RETR and SIZE, RFC 959 section 4.1.3 and RFC 3659 section 4).
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use engine::file_server::{Cause, FtpOutcome};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use unftp_core::storage::Error;
-use upgrade::{Content, Digest, Direction, RunId};
+use upgrade::{Content, Direction, RunId};
 
+use super::Service;
 use super::connection::Connection;
 use super::desk::FtpCall;
-use super::disk::Disk;
-use super::transfer::{PIECE_BYTES, Transfer};
+use super::pieces::Piece;
+use super::transfer::Transfer;
 
 /// Bytes of a file that the device may read.
 pub(super) async fn size(connection: &Connection, run: RunId, name: &str) -> Result<u64, Error> {
@@ -27,52 +27,34 @@ pub(super) async fn send(
     output: &mut (impl AsyncWrite + Unpin + Send + ?Sized),
 ) -> Result<u64, Error> {
     let mut transfer = Transfer::begin(connection, run, name, Direction::Read).await?;
-    let outcome = whole_file(&mut transfer, &connection.service().disk, output).await;
+    let outcome = whole_file(&mut transfer, connection.service(), output).await;
     transfer.end(outcome).await
 }
 
 async fn whole_file(
     transfer: &mut Transfer,
-    disk: &Disk,
+    service: &Service,
     output: &mut (impl AsyncWrite + Unpin + Send + ?Sized),
 ) -> FtpOutcome {
     let Content::Stored { digest } = transfer.grant().content else {
         return Err(Cause::Storage("the ticket names no file".to_owned()));
     };
     let size = transfer.grant().size;
+    let read = |offset| service.pieces.read(&service.disk, digest, offset, size);
     let mut sent = 0;
-    let mut piece = read(disk, digest, 0..size, Vec::new()).await?;
-    let mut spare = Vec::new();
+    let mut next = read(sent).await?;
     while sent < size {
-        let next = sent + piece.len() as u64;
+        let piece = std::mem::take(&mut next);
+        let bytes = piece.get().map(Vec::as_slice).unwrap_or_default();
+        let after = sent + bytes.len() as u64;
         // While one goes out the next is read.
-        let (gone, ahead) =
-            tokio::join!(write(transfer, &piece, sent, output), read(disk, digest, next..size, spare));
+        let ahead = async { if after < size { read(after).await } else { Ok(Piece::default()) } };
+        let (gone, ahead) = tokio::join!(write(transfer, bytes, sent, output), ahead);
         gone?;
-        (sent, spare, piece) = (next, piece, ahead?);
+        (sent, next) = (after, ahead?);
     }
     transfer.moving(output.flush()).await?;
     Ok((size, digest))
-}
-
-/// The next piece of a range of the file, in place of what `piece` held: empty only where the range is.
-async fn read(disk: &Disk, digest: Digest, range: Range<u64>, mut piece: Vec<u8>) -> Result<Vec<u8>, Cause> {
-    let Range { start, end } = range;
-    let length = usize::try_from(end - start).map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
-    piece.resize(length, 0);
-    if length == 0 {
-        return Ok(piece);
-    }
-    let read = disk.work(move |files| {
-        let read = files.read_range(digest, start, &mut piece)?;
-        piece.truncate(read);
-        Ok(piece)
-    });
-    let piece = read.await?;
-    if piece.len() < length {
-        return Err(Cause::Storage(format!("the stored file {digest} is shorter than its ticket says")));
-    }
-    Ok(piece)
 }
 
 async fn write(
