@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("iad-sim", &["snmp", "tftp", "datagram"]),
     ("iadms", &["engine", "upgrade", "snmp", "tftp", "datagram"]),
     ("xtask", &[]),
+    ("fuzz", &["snmp", "tftp", "upgrade", "engine"]),
     ("world", &["snmp", "tftp", "upgrade", "engine", "iad-sim"]),
     ("bench", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask"]),
     ("tests", &["snmp", "tftp", "datagram", "upgrade", "engine", "iad-sim", "iadms", "xtask", "world"]),

@@ -1,0 +1,41 @@
+//! Notifications, from the datagram to the device that they tell of.
+
+use core::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use engine::Listener;
+use engine::datagram::Datagram;
+use engine::listener::DeviceIndex;
+use snmp::usm::{Authentication, EngineId, EngineTime, Privacy, User};
+use upgrade::DeviceId;
+
+const DEVICE: DeviceId = DeviceId(1);
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const AT: EngineTime = EngineTime { boots: 1, time: 100 };
+
+/// Whatever comes from the address of a device that has proven an engine tells of that device alone, and only what is proven does.
+pub(crate) fn notification(bytes: &[u8]) {
+    let user = User::new("anna")
+        .and_then(|user| user.authenticating(Authentication::Sha1, b"maplesyrup"))
+        .and_then(|user| user.encrypting(Privacy::Aes128, b"rupryselpam"));
+    let Ok(user) = user.map(Arc::new) else { return };
+    let mut listener = Listener::new(EngineId::of_text(32473, "manager"), 1);
+    listener.know(DeviceIndex {
+        by_unique_id: [("IAD-1".into(), DEVICE)].into(),
+        by_address: [(ADDRESS, DEVICE)].into(),
+        by_engine: [(EngineId::of_text(32473, "IAD-1"), DEVICE)].into(),
+        users: [(DEVICE, [Arc::clone(&user)].into())].into(),
+        believed: vec![user],
+        ..DeviceIndex::default()
+    });
+    let peer = SocketAddr::new(ADDRESS, 50_000);
+    listener.handle(&[Datagram { peer, local: None, bytes }], AT, Duration::from_secs(100));
+    while let Some(heard) = listener.poll_heard() {
+        assert!(heard.engine.is_none(), "nobody here knows the secrets: {heard:?}");
+    }
+    let mut answer = Vec::new();
+    while let Some(sent) = listener.poll_transmit(&mut answer) {
+        assert!(sent.length <= bytes.len() + 200, "{} bytes for {}", sent.length, bytes.len());
+    }
+}
