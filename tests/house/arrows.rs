@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// What each package of the workspace may import of the others, in the order in which they build on each other.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("snmp", &[]),
     ("tftp", &[]),
     ("datagram", &[]),

@@ -76,7 +76,11 @@ pub(crate) fn message_v3(bytes: &[u8]) {
     let own = Engine { authority: &mut authority, at: AT };
     agent.respond(bytes, Some(own), &mut Device, &mut response);
     // What is not proven gets a report at most: no more than a little more than it sent.
-    assert!(response.len() <= bytes.len() + 200 || response.len() <= 500, "{} bytes answered", response.len());
+    assert!(
+        response.len() <= bytes.len() + 200 || response.len() <= 500,
+        "{} bytes answered",
+        response.len()
+    );
     for user in &users {
         let keys = user.localized(&engine);
         if let Ok(heard) = Overheard::new(bytes, &keys) {

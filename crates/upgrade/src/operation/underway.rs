@@ -65,8 +65,11 @@ impl Operation {
         let was_whole = std::mem::take(whole);
         let mut effects = Vec::new();
         match finding {
-            // What else is found in that buffer is nobody's work, and is remembered: none of it may be from before it was written.
-            Finding::Proven if !*claimed && matches!(self.task, Task::Download { .. }) => {
+            // What else is found in that buffer is nobody's work, and is remembered: none of it may be from before it was written. And
+            // what it runs is looked at once it has ended: it may have been there before, and was led away.
+            Finding::Proven
+                if !*claimed && matches!(self.task, Task::Download { .. } | Task::RollBack { .. }) =>
+            {
                 (*claimed, *whole, *again) = (true, true, true);
             }
             Finding::Proven => return self.done(reading.clone()),

@@ -68,6 +68,8 @@ impl Run {
             },
             Outcome::Refused | Outcome::DeviceLost => false,
         };
+        // What others only try it is not left with.
+        let has_changed = has_changed && !left_with.on_trial;
         let seen = left_with.software();
         let told = self.expected.as_ref();
         let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;

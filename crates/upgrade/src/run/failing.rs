@@ -58,7 +58,9 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.begin(Step::Stopping, Task::Stop);
         }
-        self.fail(step, cause)
+        // Settings that moved are no reason to begin anew what an operator has stopped.
+        let stopped = operation.stop.is_some() && cause == Cause::RevisionMoved && first;
+        self.fail(step, if stopped { Cause::Stopped } else { cause })
     }
 
     /// A part of the figure failed.

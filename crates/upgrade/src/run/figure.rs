@@ -51,7 +51,12 @@ impl Turn<'_> {
         {
             return self.fail(step, cause);
         }
-        if step == Step::Activating && self.left_later_settings(reading) {
+        if operation.stop.is_some() && self.may_be_stopped(step) {
+            // It ended before the device was told: the operator was told that it is stopped.
+            return self.fail(step, Cause::Stopped);
+        }
+        let forward = matches!(step, Step::Activating | Step::RollingBack) && !self.run.returning;
+        if forward && self.left_later_settings(reading) {
             // Others made it run, or it came there by itself: the command would have been refused. What it left is later than
             // the backup, and is what it goes back to.
             self.run.activated = None;
@@ -97,6 +102,15 @@ impl Turn<'_> {
             (Step::BackingUp, Goal::Reset)
             | (Step::Preflight | Step::Judging | Step::Draining | Step::Soaking, _) => Err(Rejected),
         }
+    }
+
+    /// Whether what follows a part that is done waits for an operator who had it stopped. What is confirmed is so for good, and a
+    /// device that has restarted is not restarted less.
+    fn may_be_stopped(&self, step: Step) -> bool {
+        let forward = !self.run.returning && !self.run.is_closing();
+        let is_final =
+            matches!(step, Step::Confirming | Step::Resetting | Step::OpeningCalls | Step::Stopping);
+        forward && !is_final
     }
 
     /// The first part after preflight.

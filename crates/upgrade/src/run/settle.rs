@@ -56,6 +56,11 @@ impl Turn<'_> {
 
     /// What others had the device run when it was heard last stays, and people are told.
     fn leaves_as_it_is(&self) -> String {
+        if let Some(version) = self.run.last.version.as_ref().filter(|_| self.run.last.on_trial) {
+            return format!(
+                "; the device runs {version} on trial, which this run leaves to whoever tries it"
+            );
+        }
         let old = self.run.old.as_ref().map(Old::software);
         match self.run.last.software().zip(old).and_then(|(last, old)| Cause::of_software(last, old)) {
             Some(Cause::WrongVersion { running, .. }) => {
@@ -114,8 +119,12 @@ impl Turn<'_> {
                 let left = self.run.last.other.as_ref().filter(|found| self.run.is_kept(found));
                 self.run.left_there = left.or(self.run.left_there.as_ref()).cloned();
                 self.run.goal = Goal::Upgrade { image: Arc::clone(image) };
-                self.run.conversion = None;
-                self.run.converted = None;
+                let edited = self.run.conversion == Some(ConvertedBy::Operator);
+                let format = self.wanted_format();
+                if !edited || self.run.converted.as_ref().is_none_or(|set| set.format != format) {
+                    self.run.conversion = None;
+                    self.run.converted = None;
+                }
             }
             Answer::Edited(files) => {
                 let of_backup = self.run.backed_up();

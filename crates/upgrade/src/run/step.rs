@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Ahead, Effect, Event, LeftWith, Old, Question, Run, State, Step, Story};
 use crate::operation::{self, Operation, Surroundings, Task};
 use crate::profile::{Command, Profile, Scope};
-use crate::reading::{Reading, Software};
+use crate::reading::{Reading, Role, Software};
 use crate::{TicketName, Time};
 
 /// The event means nothing in this state: it is late, doubled or forged, and changes nothing.
@@ -363,9 +363,10 @@ impl Turn<'_> {
         let running = reading.running();
         let version = running.map(|buffer| buffer.version.clone());
         let buffer = running.map(|buffer| buffer.index);
+        let on_trial = running.is_some_and(|running| running.role == Some(Role::Trial));
         let (configuration, other) = (reading.running_configuration(), reading.told_aside());
         let other_version = reading.standby().map(|standby| standby.version.clone());
-        self.run.last = LeftWith { version, buffer, configuration, other_version, other };
+        self.run.last = LeftWith { version, buffer, on_trial, configuration, other_version, other };
         self.note_operation(reading)
     }
 

@@ -110,6 +110,9 @@ pub struct LeftWith {
     /// The index of its buffer.
     #[serde(default)]
     pub buffer: Option<u32>,
+    /// Whether it only is on trial, and another one runs once that is over.
+    #[serde(default)]
+    pub on_trial: bool,
     /// The configuration that version uses, by the device's word.
     pub configuration: ConfigurationSet,
     /// The version in the other buffer; none where it is empty or not known.

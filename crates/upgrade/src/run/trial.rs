@@ -45,15 +45,22 @@ impl Turn<'_> {
             return;
         }
         let last = &self.run.last;
-        if self.run.ran_last(self.run.target()) {
+        let holds =
+            |set: &ConfigurationSet| files.iter().all(|(kind, file)| set.files.get(kind) == Some(file));
+        let runs_there = self.run.ran_last(self.run.target());
+        if runs_there && (last.configuration.files.is_empty() || holds(&last.configuration)) {
             let known = last.configuration.clone();
             return self.keep(ConfigurationSet { files, ..known });
         }
-        // It has left that software: since then, or before it began.
-        let aside = last.other.clone().filter(|_| last.other_version.as_deref() == self.run.target_version());
-        match aside.filter(|aside| aside.files == files) {
-            Some(aside) => self.keep(aside),
-            None if last.configuration.files == files => {}
+        // It has left that software: since then, or before it began; or it was elsewhere in between.
+        let of_target = last.other_version.as_deref() == self.run.target_version();
+        match last.other.clone().filter(holds) {
+            Some(aside) if of_target => self.keep(ConfigurationSet { files, ..aside }),
+            Some(aside) => {
+                let set = ConfigurationSet { files, ..aside };
+                self.effects.push(Effect::Keep(BackedUp { version: last.other_version.clone(), set }));
+            }
+            None if holds(&last.configuration) => {}
             None => {
                 let set = ConfigurationSet { files, ..ConfigurationSet::default() };
                 self.effects.push(Effect::Keep(BackedUp { version: None, set }));

@@ -13,6 +13,7 @@ mod calls;
 mod cancelling;
 mod copied;
 mod download;
+mod examined;
 mod forged;
 mod going_back;
 mod hindered;

@@ -43,7 +43,7 @@ impl Checks {
                     // Where it fell back first, what another manager has done to it hides that. What came to nothing since hides
                     // what others try, and ends it not.
                     let theirs = others || durable.operation.id.starts_with(RIVAL);
-                    let said = theirs && ending.reason.contains("which this run leaves as it is");
+                    let said = theirs && ending.reason.contains("which this run leaves ");
                     // Nor is what a person has changed there anybody's to take back, or what others try.
                     let is_there = |old: &Old| is_running(durable, &old.version, old.buffer);
                     let is_there = run.old.as_ref().is_some_and(is_there);
