@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use snmp::agent::{Agent, Engine, Instance, Objects, Refusal, Settings, Syntax, UndoFailed, Writable};
 use snmp::manager::{Manager, Principal, Request, Settings as ManagerSettings, Target};
-use snmp::usm::{Authentication, Authority, EngineId, EngineTime, Overheard, Privacy, User};
+use snmp::usm::{Authentication, Authority, EngineId, EngineTime, InvalidUser, Overheard, Privacy, User};
 use snmp::{Message, ObjectIdentifier, Value, VarBind};
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 161);
@@ -69,8 +69,8 @@ pub(crate) fn message(bytes: &[u8]) {
 /// A user without secrets, whose messages anybody may write, and one whose messages are protected.
 pub(crate) fn message_v3(bytes: &[u8]) {
     let engine = EngineId::of_text(32473, "fuzzed");
-    let users = users();
-    let settings = Settings { read_write_users: users.to_vec(), ..Settings::default() };
+    let users = &*USERS;
+    let settings = Settings { read_write_users: users.clone(), ..Settings::default() };
     let (mut agent, mut authority) = (Agent::new(settings, 1), Authority::new(engine));
     let mut response = Vec::new();
     let own = Engine { authority: &mut authority, at: AT };
@@ -81,7 +81,7 @@ pub(crate) fn message_v3(bytes: &[u8]) {
         "{} bytes answered",
         response.len()
     );
-    for user in &users {
+    for user in users {
         let keys = user.localized(&engine);
         if let Ok(heard) = Overheard::new(bytes, &keys) {
             let _ = heard.body();
@@ -99,10 +99,13 @@ pub(crate) fn message_v3(bytes: &[u8]) {
     }
 }
 
-fn users() -> Vec<User> {
-    let open = User::new("open");
-    let protected = User::new("protected")
-        .and_then(|user| user.authenticating(Authentication::Sha1, b"maplesyrup"))
-        .and_then(|user| user.encrypting(Privacy::Aes128, b"rupryselpam"));
-    [open, protected].into_iter().flatten().collect()
+/// Made once: keys take milliseconds.
+static USERS: LazyLock<Vec<User>> =
+    LazyLock::new(|| [User::new("open"), protected("protected")].into_iter().flatten().collect());
+
+/// A user whose messages are authenticated and encrypted.
+pub(crate) fn protected(name: &str) -> Result<User, InvalidUser> {
+    User::new(name)?
+        .authenticating(Authentication::Sha1, b"maplesyrup")?
+        .encrypting(Privacy::Aes128, b"rupryselpam")
 }

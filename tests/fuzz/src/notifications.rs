@@ -2,31 +2,33 @@
 
 use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use engine::Listener;
 use engine::datagram::Datagram;
 use engine::listener::DeviceIndex;
-use snmp::usm::{Authentication, EngineId, EngineTime, Privacy, User};
+use snmp::usm::{EngineId, EngineTime, User};
 use upgrade::DeviceId;
+
+use crate::messages::protected;
 
 const DEVICE: DeviceId = DeviceId(1);
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const AT: EngineTime = EngineTime { boots: 1, time: 100 };
 
+/// Made once: keys take milliseconds.
+static ANNA: LazyLock<Vec<Arc<User>>> =
+    LazyLock::new(|| protected("anna").into_iter().map(Arc::new).collect());
+
 /// Whatever comes from the address of a device that has proven an engine tells of that device alone, and only what is proven does.
 pub(crate) fn notification(bytes: &[u8]) {
-    let user = User::new("anna")
-        .and_then(|user| user.authenticating(Authentication::Sha1, b"maplesyrup"))
-        .and_then(|user| user.encrypting(Privacy::Aes128, b"rupryselpam"));
-    let Ok(user) = user.map(Arc::new) else { return };
     let mut listener = Listener::new(EngineId::of_text(32473, "manager"), 1);
     listener.know(DeviceIndex {
         by_unique_id: [("IAD-1".into(), DEVICE)].into(),
         by_address: [(ADDRESS, DEVICE)].into(),
         by_engine: [(EngineId::of_text(32473, "IAD-1"), DEVICE)].into(),
-        users: [(DEVICE, [Arc::clone(&user)].into())].into(),
-        believed: vec![user],
+        users: [(DEVICE, ANNA.as_slice().into())].into(),
+        believed: ANNA.clone(),
         ..DeviceIndex::default()
     });
     let peer = SocketAddr::new(ADDRESS, 50_000);
