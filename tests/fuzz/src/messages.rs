@@ -75,7 +75,7 @@ pub(crate) fn message_v3(bytes: &[u8]) {
     let mut response = Vec::new();
     let own = Engine { authority: &mut authority, at: AT };
     agent.respond(bytes, Some(own), &mut Device, &mut response);
-    // What is not proven gets a report at most: no more than a little more than it sent.
+    // Neither a report nor the one object there is makes an answer much longer than what was sent.
     assert!(
         response.len() <= bytes.len() + 200 || response.len() <= 500,
         "{} bytes answered",

@@ -20,7 +20,7 @@ const AT: EngineTime = EngineTime { boots: 1, time: 100 };
 static ANNA: LazyLock<Vec<Arc<User>>> =
     LazyLock::new(|| protected("anna").into_iter().map(Arc::new).collect());
 
-/// Whatever comes from the address of a device that has proven an engine tells of that device alone, and only what is proven does.
+/// Nobody who does not know the secrets proves to be an engine, and nobody is answered much more than was sent.
 pub(crate) fn notification(bytes: &[u8]) {
     let mut listener = Listener::new(EngineId::of_text(32473, "manager"), 1);
     listener.know(DeviceIndex {

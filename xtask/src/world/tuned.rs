@@ -20,9 +20,8 @@ pub(super) fn build(narrator: &Narrator) -> Result<PathBuf, Failed> {
         let mut add = Command::new("rustup");
         narrator.run("what reads the counts", add.args(["component", "add", "llvm-tools"]))?;
     }
-    let counting = build_with(narrator, "the world, with counters", &folder.join("counting"), &{
-        format!("-Cprofile-generate={}", counts.display())
-    })?;
+    let (counter, flags) = (folder.join("counting"), format!("-Cprofile-generate={}", counts.display()));
+    let counting = build_with(narrator, "the world, with counters", &counter, &flags)?;
     // What was counted of an earlier one tells nothing.
     match std::fs::remove_dir_all(&counts) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -61,6 +61,10 @@ impl Run {
         let is_about_software = matches!(self.goal, Goal::Upgrade { .. } | Goal::RollBack);
         let has_changed = match outcome {
             Outcome::Succeeded => is_about_software,
+            // What others only try it is not left with.
+            Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled if left_with.on_trial => {
+                false
+            }
             // Where it was to be rolled back to nothing was written yet: all is as it was.
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => match self.goal {
                 Goal::RollBack => self.loaded.is_some() && self.left_there.is_some(),
@@ -68,8 +72,6 @@ impl Run {
             },
             Outcome::Refused | Outcome::DeviceLost => false,
         };
-        // What others only try it is not left with.
-        let has_changed = has_changed && !left_with.on_trial;
         let seen = left_with.software();
         let told = self.expected.as_ref();
         let left = seen.filter(|_| has_changed).or(told.map(Expected::software))?;
