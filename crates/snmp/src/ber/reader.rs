@@ -184,7 +184,7 @@ pub(crate) fn read_object_identifier(content: &[u8], name: &mut ObjectIdentifier
     if rest.as_slice().is_empty() { Ok(()) } else { Err(DecodeError::ObjectIdentifier) }
 }
 
-/// The arcs of a name that is short, as nearly all are, and without fault; tells how many. The general way takes twice the time.
+/// The arcs of a name that is short, as nearly all are, and without fault; tells how many. The general way does more for each.
 #[inline]
 fn read_short(content: &[u8], places: &mut [u32]) -> Option<u8> {
     let (&joint @ ..0x80, rest) = content.split_first()? else { return None };

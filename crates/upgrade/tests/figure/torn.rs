@@ -90,3 +90,23 @@ fn a_look_that_is_in_parts_older_hides_no_edit_where_a_part_was_restored() {
         |kept: &ConfigurationSet| edited.iter().all(|(kind, file)| kept.files.get(kind) == Some(file));
     assert!(world.kept.iter().any(is_kept), "{}", world.told());
 }
+
+/// Found by the deterministic world: a device was where its roll-back was to bring it before that led it away.
+#[test]
+fn what_runs_is_looked_at_once_a_roll_back_has_ended() {
+    let mut world = World::upgrade().fault(Command::Confirm, [Fault::Fail("flash")]).begin();
+    world = world.until_underway(Step::RollingBack);
+    let is_done = |work: &Work| work.state == OperationState::Done;
+    world.until(|world| world.device.work.as_ref().is_some_and(is_done));
+    world.forget_answers();
+    let before = world.device.reading(Scope::Whole, world.now);
+    world.device.slide();
+    let asked = world.run.asked;
+    assert!(world.give(&Event::Read { asked, reading: before.into() }), "{}", world.told());
+    assert_eq!(world.run.current_step(), Some(Step::RollingBack), "{}", world.told());
+    let world = world.on();
+    assert_eq!(
+        (world.device.running().version.as_str(), &world.device.running().files),
+        ("1.0", &world.before.1)
+    );
+}
