@@ -62,8 +62,9 @@ pub struct Operation {
     /// Whether an operator wants it stopped. The device is told after the next look, which shows that it is this device that is told.
     #[serde(default)]
     pub stop: Option<Stop>,
-    /// A mixture of sets that are known, as it was found last where it is to be restored over. Part of that look may have been older
-    /// than its revision: only what is found twice is taken for what is there.
+    /// What was found last where something is to be restored: a mixture of sets that are known, or what is to be restored. Part of that
+    /// look may have been older than its revision, or than what the device did last: only what is found twice is taken for what is
+    /// there.
     #[serde(default)]
     pub mixture: Option<Box<ConfigurationSet>>,
 }

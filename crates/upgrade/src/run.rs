@@ -14,6 +14,7 @@ mod expected;
 mod failing;
 mod figure;
 mod judging;
+mod lasting;
 mod preflight;
 mod question;
 mod settle;
@@ -119,6 +120,9 @@ pub struct Run {
     /// When it last told the device to take no calls: that command may arrive late, and once more.
     #[serde(default)]
     pub told_to_close: Option<Time>,
+    /// Until when calls are waited for, at most, although they are being kept out once more.
+    #[serde(default)]
+    pub drain_until: Option<Time>,
     /// Repeats by itself so far.
     pub repeats: u32,
     /// Repeats because settings moved.
@@ -309,6 +313,7 @@ impl Run {
             activated: None,
             calls_closed: false,
             told_to_close: None,
+            drain_until: None,
             repeats: 0,
             drifts: 0,
             bring_backs: 0,
@@ -383,75 +388,6 @@ impl Run {
         }
     }
 
-    /// Whether all that must outlive the manager is the same in both. The rest is the latest word on a progress, and
-    /// looks under way.
-    pub fn lasts_as(&self, other: &Self) -> bool {
-        let Self {
-            id,
-            device,
-            goal,
-            choices,
-            profile,
-            server,
-            secret,
-            begun,
-            expected,
-            state,
-            operations,
-            asked: _,
-            old,
-            backup,
-            replaced,
-            untouched,
-            aside,
-            on_trial,
-            left_there,
-            conversion,
-            converted,
-            loaded,
-            failure,
-            stranded,
-            seen_away,
-            returning,
-            activated,
-            calls_closed,
-            told_to_close,
-            repeats,
-            drifts,
-            bring_backs,
-            ahead,
-            closing,
-            last,
-        } = self;
-        let counts = |run: &Self| [run.operations, run.repeats, run.drifts, run.bring_backs];
-        state.lasts_as(&other.state)
-            && [*operations, *repeats, *drifts, *bring_backs] == counts(other)
-            && (*returning, *ahead) == (other.returning, other.ahead)
-            && *activated == other.activated
-            && (*calls_closed, *told_to_close) == (other.calls_closed, other.told_to_close)
-            && *closing == other.closing
-            && *old == other.old
-            && *backup == other.backup
-            && *replaced == other.replaced
-            && *untouched == other.untouched
-            && (*aside == other.aside && *on_trial == other.on_trial && *left_there == other.left_there)
-            && *conversion == other.conversion
-            && *converted == other.converted
-            && *loaded == other.loaded
-            && *failure == other.failure
-            && (*stranded == other.stranded && *seen_away == other.seen_away)
-            // The end tells it, so the log must lead to it.
-            && *last == other.last
-            && (*id, *begun) == (other.id, other.begun)
-            && *expected == other.expected
-            && *device == other.device
-            && *goal == other.goal
-            && *choices == other.choices
-            && *profile == other.profile
-            && *server == other.server
-            && *secret == other.secret
-    }
-
     /// Whether nothing more will happen.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Ended(_))
@@ -473,27 +409,5 @@ impl Run {
     /// The files of the backup, by kind.
     pub fn backed_up(&self) -> BTreeMap<Kind, crate::StoredFile> {
         self.backup.as_ref().map(|backup| backup.files.clone()).unwrap_or_default()
-    }
-}
-
-impl State {
-    fn lasts_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (
-                Self::Working { step, operation },
-                Self::Working { step: others, operation: others_operation },
-            ) => step == others && operation.lasts_as(others_operation),
-            (Self::Preflight(waiting), Self::Preflight(others))
-            | (Self::Verifying(waiting), Self::Verifying(others)) => waiting.silent == others.silent,
-            (
-                Self::Draining { limit, calls, waiting },
-                Self::Draining { limit: others_limit, calls: others_calls, waiting: others },
-            ) => (limit, calls, waiting.silent) == (others_limit, others_calls, others.silent),
-            (
-                Self::Soaking { pulse, until, waiting },
-                Self::Soaking { pulse: others_pulse, until: others_until, waiting: others },
-            ) => (pulse, until, waiting.silent) == (others_pulse, others_until, others.silent),
-            (one, other) => one == other,
-        }
     }
 }

@@ -388,8 +388,7 @@ impl Checks {
         run::an_engine_that_is_learnt_is_the_device_s_own(write, unit)?;
         Self::software_that_restarts_while_it_is_watched_is_not_kept(known, write, unit)?;
         Self::a_backup_that_succeeded_is_there(run, store)?;
-        words::a_question_has_the_limit_that_was_set(write)?;
-        words::a_cancel_stops_what_is_under_way(run)?;
+        words::what_was_said_is_heeded(known, write)?;
         run::a_question_waits_as_long_as_was_said(run, &write.stories, store)?;
         known.asking = match &run.state {
             State::Asking(question) if !question.lost => Some(run.id),
@@ -455,6 +454,7 @@ impl Checks {
                     ending::an_end_leaves_the_device_open_for_calls(run, ending, unit)?;
                 }
                 ending::an_end_leaves_none_of_its_operations_at_work(write, ending)?;
+                ending::what_others_only_try_is_not_handed_on(run, ending)?;
                 run::no_device_is_flooded(run, datagrams, (now - run.begun).as_secs())?;
                 if left {
                     return Ok(());

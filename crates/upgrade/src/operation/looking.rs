@@ -8,7 +8,7 @@ use super::step::Surroundings;
 use super::{Cause, Effect, Operation, State, Task};
 use crate::Time;
 use crate::profile::{Command, Limits, Scope};
-use crate::reading::{Reading, Role};
+use crate::reading::{OperationReading, Reading, Role};
 
 /// After an abort, a device is looked at this soon again, or as soon as the profile polls, if that is sooner.
 const STOPPING_LOOK: Duration = Duration::from_secs(1);
@@ -79,6 +79,7 @@ impl Operation {
                 }
                 (next, effects)
             }
+            Sight::AlreadyDone if self.may_be_from_before(reading, around.run) => self.look_again(),
             Sight::AlreadyDone => self.done(reading.clone()),
             // The device restarted since the SET and is not as wanted: whether the SET arrived or not, it failed.
             Sight::Ready if self.commanded && self.has_restarted(reading) => {
@@ -202,6 +203,19 @@ impl Operation {
             }
             _ => false,
         }
+    }
+
+    /// Whether what is to be restored is seen in force for the first time beside another operation of this run: that may have ended, and
+    /// been applied, after the part of the look that shows what is in force was answered.
+    fn may_be_from_before(&mut self, reading: &Reading, run: &str) -> bool {
+        let Task::Restore { set, .. } = &self.task else { return false };
+        let is_other = |shown: &OperationReading| shown.id.starts_with(run) && shown.id != self.id;
+        let seen = self.mixture.as_deref().is_some_and(|seen| seen.same_files(set));
+        if seen || !reading.operation.as_ref().is_some_and(is_other) {
+            return false;
+        }
+        self.mixture = Some(Box::new(set.clone()));
+        true
     }
 
     /// Whether what is to be restored over is no set that is known as a whole, but a mixture of such, and is seen for the first time.

@@ -47,6 +47,7 @@ impl Turn<'_> {
         self.run.stranded = None;
         self.run.seen_away = None;
         self.run.activated = None;
+        self.run.drain_until = None;
         self.run.replaced = None;
         self.run.untouched = None;
         self.run.aside = None;

@@ -86,6 +86,11 @@ impl Turn<'_> {
             return match (self.run.returning, self.run.is_closing()) {
                 (true, _) => self.roll_back(),
                 (false, true) => self.go_back(),
+                // It ended before the device was told: the operator was told that it is stopped.
+                (false, false) if operation.stop.is_some() => {
+                    self.note_failure(Failure { step: Step::BackingUp, cause: Cause::Stopped });
+                    self.go_back()
+                }
                 (false, false) => self.convert_or_restore(),
             };
         }

@@ -78,11 +78,16 @@ impl Turn<'_> {
     pub(super) fn drain(&mut self) -> Result<(), Rejected> {
         let patience =
             if self.restarts() { Limits::span(self.profile.limits.drain_s) } else { Duration::ZERO };
-        let limit = self.now + patience;
+        let since = self.run.drain_until.take();
+        let limit = since.unwrap_or(self.now + patience);
         let waiting = Waiting::default();
         self.run.state = State::Draining { limit, calls: None, waiting };
         self.tell(Story::StepBegun { step: Step::Draining, text: String::new() });
-        self.look(Scope::Whole);
+        match since {
+            // It was looked at right before.
+            Some(_) => self.wait(None),
+            None => self.look(Scope::Whole),
+        }
         Ok(())
     }
 
@@ -94,6 +99,11 @@ impl Turn<'_> {
     ) -> Result<(), Rejected> {
         let calls = reading.calls.filter(|calls| *calls > 0 && self.restarts());
         if calls.is_some() && self.now < limit {
+            if self.run.calls_closed && reading.calls_admitted == Some(true) {
+                // It has restarted, or others let calls in: those that come now would be cut off. That prolongs no wait.
+                self.run.drain_until = Some(limit);
+                return self.close_calls();
+            }
             self.run.state = State::Draining { limit, calls, waiting };
             self.wait(None);
             return Ok(());

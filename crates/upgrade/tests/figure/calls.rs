@@ -259,3 +259,28 @@ fn a_device_that_falls_silent_while_it_is_watched_is_not_said_to_take_no_calls()
     let reason = &world.ending().reason;
     assert!(reason.contains("nobody knows whether it takes calls: the device did not answer"), "{reason}");
 }
+
+/// Shown by an examiner: a power cycle lets calls in again, and those that come then were cut off at the limit.
+#[test]
+fn calls_that_come_in_again_while_they_are_waited_for_are_kept_out_once_more_and_no_longer_waited_for() {
+    let mut world = World::upgrade();
+    world.device.calls = 2;
+    let mut world = world.begin().until_step(Step::Draining);
+    let begun = world.now;
+    let mut seen = 0;
+    while world.count(Command::Reset) == 0 {
+        // Each time they are kept out, others let them in again.
+        world.device.admitted = true;
+        world.until(|world| {
+            let waits = matches!(world.run.state, State::Draining { .. });
+            (waits && !world.device.admitted) || world.count(Command::Reset) == 1
+        });
+        seen += 1;
+        assert!(seen < 100, "{}", world.told());
+    }
+    assert!(seen > 2, "{}", world.told());
+    let limit = begun + Duration::from_secs(300);
+    assert!(world.now >= limit && world.now < limit + Duration::from_secs(60), "{}", world.told());
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}

@@ -45,6 +45,7 @@ fn whatever_a_run_has_come_to_lasts() {
         change(&run, |run| run.activated = later(None)),
         change(&run, |run| run.calls_closed = true),
         change(&run, |run| run.told_to_close = later(None)),
+        change(&run, |run| run.drain_until = later(None)),
         change(&run, |run| run.aside = Some(set.clone())),
         change(&run, |run| run.on_trial = Some(set.clone())),
         change(&run, |run| run.left_there = Some(set.clone())),

@@ -417,3 +417,23 @@ fn settings_that_came_of_a_trial_are_not_taken_for_those_of_the_software_of_befo
     assert_eq!(world.kept.len(), 2, "{file:?}: {}", world.told());
     assert_eq!((world.kept[1].format, &*world.kept_of[1]), (None, ""));
 }
+
+/// What is found on trial is backed up; an operator stops that as it ends: it is kept, and nothing is restored over it.
+#[test]
+fn a_backup_on_trial_that_ends_as_it_is_stopped_is_kept_and_not_gone_on_with() {
+    let (mut world, file) = left_behind();
+    let restores = world.begun(Step::Restoring);
+    assert!(world.give(&Event::Answered(Answer::Again)));
+    world = until_all_came(world.until_step(Step::Activating));
+    world.until(|world| world.device.work.as_ref().is_some_and(|work| work.state == OperationState::Done));
+    assert!(world.give(&Event::StopOperation));
+    let world = world.on();
+    assert!(is_kept(&world, &file), "{}", world.told());
+    assert_eq!(world.begun(Step::Restoring), restores, "{}", world.told());
+    world.assert_asks(
+        &[AnswerKind::Again, AnswerKind::End],
+        "backing up failed: it was stopped by an operator",
+    );
+    let world = world.answer(Answer::Again);
+    world.assert_upgraded(&world.before.1);
+}

@@ -110,3 +110,24 @@ fn what_runs_is_looked_at_once_a_roll_back_has_ended() {
         ("1.0", &world.before.1)
     );
 }
+
+/// Found by the deterministic world: a restore that was cancelled was applied while the look that was to tell whether it is to be
+/// undone was answered in parts.
+#[test]
+fn what_was_restored_since_is_not_taken_for_undone() {
+    let mut world = World::new(Goal::Restore { set: stored() }, choices()).begin();
+    world = world.until_underway(Step::Restoring);
+    let before = world.device.reading(Scope::Whole, world.now);
+    let is_done = |work: &Work| work.state == OperationState::Done;
+    world.until(|world| world.device.work.as_ref().is_some_and(is_done));
+    assert!(world.give(&Event::Cancelled));
+    assert_eq!(world.run.current_step(), Some(Step::RestoringOriginal), "{}", world.told());
+    world.forget_answers();
+    let after = world.device.reading(Scope::Whole, world.now);
+    let torn = Reading { operation: after.operation, ..before };
+    let asked = world.run.asked;
+    assert!(world.give(&Event::Read { asked, reading: torn.into() }), "{}", world.told());
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Cancelled, "{}", world.told());
+    assert_eq!(&world.device.running().files, &world.before.1, "{}", world.told());
+}

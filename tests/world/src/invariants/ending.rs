@@ -9,7 +9,7 @@ use iad_sim::device::{
 use upgrade::Run;
 use upgrade::operation::Cause;
 use upgrade::reading::OperationReading;
-use upgrade::run::{Ending, Event, Goal, LeftWith, Old, Outcome, Step, Story};
+use upgrade::run::{Ending, Event, Expected, Goal, LeftWith, Old, Outcome, Step, Story};
 
 use super::device::{in_force, is_running};
 use super::{Checked, Checks, Known, Violation, broken};
@@ -198,6 +198,20 @@ pub(super) fn an_end_leaves_none_of_its_operations_at_work(write: &Write, ending
         return Ok(());
     }
     broken("an_end_leaves_none_of_its_operations_at_work", format!("{id}: {}", ending.reason))
+}
+
+/// What others only have the device try is over soon: the next run must not take it for what the device was left with, and refuse what it
+/// falls back to.
+pub(super) fn what_others_only_try_is_not_handed_on(run: &Run, ending: &Ending) -> Checked {
+    let LeftWith { version, buffer, on_trial, .. } = &ending.left_with;
+    let told = run.expected.as_ref().map(|told| (&told.version, told.buffer));
+    let handed_on = run.leaves().filter(|left| told != Some((&left.version, left.buffer)));
+    let tried = |left: &Expected| Some(&left.version) == version.as_ref() && left.buffer == *buffer;
+    if *on_trial && ending.outcome != Outcome::Succeeded && handed_on.as_ref().is_some_and(tried) {
+        let what = format!("run {}, {}: {handed_on:?}", run.id, ending.outcome);
+        return broken("what_others_only_try_is_not_handed_on", what);
+    }
+    Ok(())
 }
 
 /// Whether people were told that the device takes no calls, or may take none.

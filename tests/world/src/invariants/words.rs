@@ -86,6 +86,8 @@ pub(crate) fn nothing_is_too_late_that_has_come(inputs: &[Input], waiting: usize
 pub(super) struct Stopped {
     run: RunId,
     operation: String,
+    /// On the way to the goal, and nothing of it is known to have failed since.
+    goes_forward: bool,
     /// When the device was seen at it for the first time since.
     seen: Option<Time>,
 }
@@ -111,15 +113,24 @@ impl Checks {
                 && let Some(operation) = operation(&stored.run).filter(|operation| operation.stop.is_some())
                 && let Some(known) = self.devices.get_mut(place_of(stored.run.device.id))
             {
-                known.stopped = Some(Stopped { run, operation: operation.id.clone(), seen: None });
+                let goes_forward = may_be_stopped(&stored.run);
+                known.stopped =
+                    Some(Stopped { run, operation: operation.id.clone(), goes_forward, seen: None });
             }
         }
     }
 }
 
+/// What operators said holds for what is committed after it.
+pub(super) fn what_was_said_is_heeded(known: &mut Known, write: &Write) -> Checked {
+    a_question_has_the_limit_that_was_set(write)?;
+    a_cancel_stops_what_is_under_way(&write.run)?;
+    what_is_stopped_is_not_gone_on_with(known, write)
+}
+
 /// A device is seen at an operation that an operator has stopped: by then it was told so.
 pub(super) fn what_is_stopped_is_told_so(known: &mut Known, run: &Run, now: Time) -> Checked {
-    let Some(Stopped { run: id, operation, seen }) = &mut known.stopped else { return Ok(()) };
+    let Some(Stopped { run: id, operation, seen, .. }) = &mut known.stopped else { return Ok(()) };
     let goes_on = match &run.state {
         State::Working { operation: underway, .. } => {
             underway.id == *operation && matches!(underway.state, Stage::Underway { .. })
@@ -132,8 +143,35 @@ pub(super) fn what_is_stopped_is_told_so(known: &mut Known, run: &Run, now: Time
     Ok(())
 }
 
+/// An operator was told that it is stopped: whatever it came to, what was to follow waits until it is said that it failed.
+fn what_is_stopped_is_not_gone_on_with(known: &mut Known, write: &Write) -> Checked {
+    let ours = |stopped: &&mut Stopped| stopped.run == write.run.id && stopped.goes_forward;
+    let Some(stopped) = known.stopped.as_mut().filter(ours) else { return Ok(()) };
+    for Told { story, .. } in &write.stories {
+        match story {
+            Story::StepBegun { step, .. } => {
+                let what = format!("{step:?} follows {}", stopped.operation);
+                return broken("what_is_stopped_is_not_gone_on_with", what);
+            }
+            Story::StepFailed(_) | Story::Asked { .. } | Story::Cancelled | Story::Ended(_) => {
+                stopped.goes_forward = false;
+                break;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is confirmed is so for good, a device that has restarted is not restarted less, and what brings it back is not stopped half-way.
+fn may_be_stopped(run: &Run) -> bool {
+    let is_final =
+        |step| matches!(step, Step::Confirming | Step::Resetting | Step::OpeningCalls | Step::Stopping);
+    !run.returning && !run.is_closing() && run.current_step().is_some_and(|step| !is_final(step))
+}
+
 /// Who cancels waits for the answer to what was just sent, and not for what the device is at: a download may take hours.
-pub(super) fn a_cancel_stops_what_is_under_way(run: &Run) -> Checked {
+fn a_cancel_stops_what_is_under_way(run: &Run) -> Checked {
     let State::Working { step, operation } = &run.state else { return Ok(()) };
     let is_undone = run.returning || matches!(step, Step::OpeningCalls | Step::Stopping | Step::Resetting);
     let goes_on = matches!(operation.state, Stage::Underway { .. }) && !operation.is_commanding();
@@ -146,7 +184,7 @@ pub(super) fn a_cancel_stops_what_is_under_way(run: &Run) -> Checked {
 
 /// A question has the time limit that was set for it, or none where none was (row H8). What passed while the manager was down, or heard
 /// nothing, is added.
-pub(super) fn a_question_has_the_limit_that_was_set(write: &Write) -> Checked {
+fn a_question_has_the_limit_that_was_set(write: &Write) -> Checked {
     let State::Asking(question) = &write.run.state else { return Ok(()) };
     let expected = write.run.choices.question_limit_ms.map(Duration::from_millis);
     let limit = question.limit.map(|limit| limit - question.asked_at);
