@@ -161,8 +161,12 @@ impl Operation {
         transfer.seen = seen.clone();
         let all = self.transfers.iter().all(is_whole);
         let waits = matches!(seen, Seen::Whole { .. }) && self.waits_to_push(around.server);
-        if let State::Underway { moved, next, again, .. } = &mut self.state {
+        if let State::Underway { moved, next, again, done_at, .. } = &mut self.state {
             *moved = now;
+            if all {
+                // Nothing is waited for any more but the look.
+                *done_at = None;
+            }
             // Only now can the device's word be true.
             if (all || waits) && next.is_some() {
                 return Ok(self.ask(if all { Scope::Whole } else { Scope::Progress }));

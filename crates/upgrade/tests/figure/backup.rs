@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use upgrade::Protocol;
+use upgrade::operation::{Seen, State::Underway};
 use upgrade::profile::Command;
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, Step, Story};
+use upgrade::run::{Answer, AnswerKind, Choices, Event, Goal, Outcome, State, Step, Story};
 
 use crate::device::Fault;
 use crate::world::{World, choices};
@@ -99,6 +100,25 @@ fn a_backup_that_is_not_what_the_device_holds_has_failed() {
         assert_eq!(world.outcome(), Outcome::Succeeded, "{fault:?}: {}", world.told());
         assert_eq!(world.kept.len(), 1);
     }
+}
+
+/// Found by the deterministic world: all files had come, and the look that would have shown it took its time.
+#[test]
+fn what_came_whole_is_not_missed_while_a_look_is_awaited() {
+    let mut world = backup().fault(Command::Backup, [Fault::NothingCame]).begin();
+    let waits = |state: &State| matches!(state, State::Working { operation, .. } if matches!(operation.state, Underway { done_at: Some(_), .. }));
+    world.until(|world| waits(&world.run.state));
+    let State::Working { operation, .. } = world.run.state.clone() else { unreachable!() };
+    for transfer in &operation.transfers {
+        let file = world.before.1[transfer.kind.as_ref().unwrap()];
+        assert!(world.give(&Event::Transferred { name: transfer.name.clone(), seen: Seen::Whole { file } }));
+    }
+    world.tickets.clear();
+    // Whatever the look takes, the file server's word is no longer waited for.
+    let evidence = Duration::from_secs_f64(world.profile.limits.evidence_s);
+    assert!(world.run.next_deadline(&world.profile).unwrap() > world.now + evidence, "{}", world.told());
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
 }
 
 #[test]
