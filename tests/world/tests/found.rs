@@ -124,6 +124,7 @@ found! {
     a_device_was_seen_where_it_had_been_before_its_roll_back_led_away: 1796085215022928 of 5;
     what_came_of_what_others_tried_was_listed_under_the_software_on_trial: 1796086323001562 of 5;
     what_a_cancelled_restore_had_applied_since_was_taken_for_undone: 1796093700031462 of 5;
+    who_had_a_device_reset_that_others_had_on_trial_was_not_told_so: 1796095221024703 of 5;
     files_that_had_come_were_missed_while_a_look_was_awaited: 1796094700046490 of 5;
     what_a_failed_activation_had_found_changed_was_still_watched_once_it_was_begun_anew: 1796080177002139 of 5;
 }

@@ -17,7 +17,8 @@ impl Turn<'_> {
         if self.may_refuse_calls() {
             return self.begin(Step::OpeningCalls, Task::OpenCalls);
         }
-        self.end(Outcome::Succeeded, self.reached())
+        let tried = self.leaves_on_trial().unwrap_or_default();
+        self.end(Outcome::Succeeded, self.reached() + &tried)
     }
 
     /// Nothing is done at a device that runs the wanted version. Whether its settings are those of before, it says itself.

@@ -57,10 +57,8 @@ impl Turn<'_> {
 
     /// What others had the device run when it was heard last stays, and people are told.
     fn leaves_as_it_is(&self) -> String {
-        if let Some(version) = self.run.last.version.as_ref().filter(|_| self.run.last.on_trial) {
-            return format!(
-                "; the device runs {version} on trial, which this run leaves to whoever tries it"
-            );
+        if let Some(tried) = self.leaves_on_trial() {
+            return tried;
         }
         let old = self.run.old.as_ref().map(Old::software);
         match self.run.last.software().zip(old).and_then(|(last, old)| Cause::of_software(last, old)) {
@@ -69,6 +67,12 @@ impl Turn<'_> {
             }
             _ => String::new(),
         }
+    }
+
+    /// What others only try stays on trial, and people are told.
+    pub(super) fn leaves_on_trial(&self) -> Option<String> {
+        let version = self.run.last.version.as_ref().filter(|_| self.run.last.on_trial)?;
+        Some(format!("; the device runs {version} on trial, which this run leaves to whoever tries it"))
     }
 
     fn answers(&self) -> Vec<AnswerKind> {

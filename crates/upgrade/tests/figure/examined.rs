@@ -83,3 +83,16 @@ fn what_an_operator_edited_stays_with_another_image_of_its_format() {
     assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
     assert_eq!((world.device.running().version.as_str(), &world.device.running().files), ("2.1", &edited));
 }
+
+/// A trial of others goes on after a reset: who had the device reset is told.
+#[test]
+fn who_resets_a_device_that_others_have_on_trial_is_told_so() {
+    let mut world = World::new(Goal::Reset, choices()).begin().until_underway(Step::Resetting);
+    world.until(|world| world.device.work.as_ref().is_some_and(|work| work.state == OperationState::Done));
+    world.device.trial = Some(world.now + Duration::from_secs(6000));
+    let world = world.on();
+    assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+    let told =
+        "the device has restarted; the device runs 1.0 on trial, which this run leaves to whoever tries it";
+    assert_eq!(world.ending().reason, told);
+}

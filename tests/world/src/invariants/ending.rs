@@ -36,14 +36,14 @@ impl Checks {
             // That began since the device was looked at, or is no matter of this run.
             _ if others && !(seen && changes_software(run)) => Ok(()),
             Outcome::Succeeded => self
-                .is_as_wanted(place, run, durable, store)
+                .is_as_wanted(place, run, ending, durable, store)
                 .or_else(|what| if is_told_to_be_unheard(ending) { Ok(()) } else { Err(what) }),
             Outcome::RolledBack | Outcome::EndedByOperator | Outcome::Cancelled => {
                 self.is_as_before(place, run, durable).or_else(|what| {
                     // Where it fell back first, what another manager has done to it hides that. What came to nothing since hides
                     // what others try, and ends it not.
                     let theirs = others || durable.operation.id.starts_with(RIVAL);
-                    let said = theirs && ending.reason.contains("which this run leaves ");
+                    let said = theirs && is_told_to_be_left(ending);
                     // Nor is what a person has changed there anybody's to take back, or what others try.
                     let is_there = |old: &Old| is_running(durable, &old.version, old.buffer);
                     let is_there = run.old.as_ref().is_some_and(is_there);
@@ -51,7 +51,7 @@ impl Checks {
                     let is_work = others || self.devices.get(place).is_some_and(holds_work);
                     match said || (others && is_there) {
                         true if is_work => Ok(()),
-                        true => self.is_as_wanted(place, run, durable, store),
+                        true => self.is_as_wanted(place, run, ending, durable, store),
                         false => Err(what),
                     }
                 })
@@ -96,6 +96,7 @@ impl Checks {
         &mut self,
         place: usize,
         run: &Run,
+        ending: &Ending,
         durable: &Durable,
         store: &Store,
     ) -> Result<(), String> {
@@ -159,7 +160,13 @@ impl Checks {
             }
             Goal::Reset => {
                 let Some(old) = &run.old else { return Err("nothing is known of it".into()) };
-                runs(durable, &old.version, old.buffer)?;
+                let judged = runs(durable, &old.version, old.buffer);
+                // What others have it try goes on after a restart that is commanded.
+                let is_left =
+                    known.tried_by_others && durable.boot.trial.is_some() && is_told_to_be_left(ending);
+                judged.or_else(|what| {
+                    if is_left && is_running(durable, &old.version, old.buffer) { Ok(()) } else { Err(what) }
+                })?;
             }
         }
         Ok(())
@@ -198,6 +205,11 @@ pub(super) fn an_end_leaves_none_of_its_operations_at_work(write: &Write, ending
         return Ok(());
     }
     broken("an_end_leaves_none_of_its_operations_at_work", format!("{id}: {}", ending.reason))
+}
+
+/// Whether people were told that what others made of the device stays.
+fn is_told_to_be_left(ending: &Ending) -> bool {
+    ending.reason.contains("which this run leaves ")
 }
 
 /// What others only have the device try is over soon: the next run must not take it for what the device was left with, and refuse what it
