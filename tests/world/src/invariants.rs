@@ -124,7 +124,7 @@ struct Known {
     rotted: bool,
     /// The settings that a person changed last during its run.
     edited: Option<Digest>,
-    /// What was owed before a person changed settings while the command to run other software was on its way.
+    /// What was owed before a person changed settings while the command to run other software, or to restore others, was on its way.
     owed_before: Option<BTreeMap<ConfigurationKind, Document>>,
     /// A person changed settings while it was brought back.
     edited_meanwhile: Option<Digest>,

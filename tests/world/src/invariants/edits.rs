@@ -78,10 +78,12 @@ impl Checks {
         let counted = &unit.device.counters().operations;
         let begun = |id: &str| counted.iter().any(|count| count.id == id && count.started > 0);
         let shown = durable.operation.id.as_str();
+        let is_restore = matches!(run.goal, Goal::Restore { .. });
+        let mut is_to_begin = run.activated.is_some();
         let (restores, leaves) = match &run.state {
             State::Working { step: Step::Restoring, operation } => {
-                let repeats = matches!(operation.task, Task::Restore { repeats: true, .. });
-                (repeats || begun(&operation.id), false)
+                is_to_begin |= is_restore;
+                (is_repeat(&operation.task) || begun(&operation.id), false)
             }
             State::Working { step: Step::Activating | Step::RollingBack, operation } => {
                 (false, !run.returning && !begun(&operation.id))
@@ -89,14 +91,13 @@ impl Checks {
             _ => (false, false),
         };
         let began = run.untouched.as_deref() != Some(shown);
-        let is_restore = matches!(run.goal, Goal::Restore { .. });
         let undone = run.returning && began && is_restore;
         let stayed = run.returning && !began && !is_restore;
         match (run.activated.is_some() && !(leaves || stayed)) || undone {
-            false if run.activated.is_some() => Some(Fate::BeforeItBegins),
             true => run.returning.then_some(Fate::Kept),
             // The device has ended the restore: what is changed now is written over if that is repeated, or undone.
             false if restores => Some(Fate::Kept),
+            false if is_to_begin => Some(Fate::BeforeItBegins),
             // Whether it had left its software decides what becomes of it.
             false if run.returning && !is_restore => None,
             // Where nothing was made to run or written over, today's settings stay whatever comes of the run.
@@ -181,7 +182,7 @@ impl Known {
     }
 
     /// Today's settings are brought back: where it shows what others had it do, or had to be rolled back, nobody can tell whether what was
-    /// to make it run other software was ever begun, and what was changed before that is written over, and backed up before it is.
+    /// to make it run other software, or to restore others, was ever begun, and what was changed before that is written over, and backed up before it is.
     pub(super) fn may_be_taken_back(&mut self, told: &Told, run: &Run, durable: &Durable) {
         match &told.story {
             Story::StepBegun { step: Step::RestoringOriginal, .. }
@@ -195,6 +196,9 @@ impl Known {
             }
             Story::StepBegun { step: Step::Activating | Step::RollingBack, .. } if !run.returning => {
                 self.owed_before = None;
+            }
+            Story::StepBegun { step: Step::Restoring, .. } if !repeats_a_restore(run) => {
+                self.owed_before = None
             }
             _ => {}
         }
@@ -276,4 +280,13 @@ fn is_before_todays_settings_are_restored(run: &Run, durable: &Durable) -> bool 
         .target_version()
         .is_some_and(|target| durable.active().is_some_and(|active| active.version == target));
     matches!(run.goal, Goal::RollBack) && run.on_trial.is_some() && !run.returning && is_waiting && runs_it
+}
+
+/// Whether it restores once more what was interrupted.
+fn repeats_a_restore(run: &Run) -> bool {
+    matches!(&run.state, State::Working { operation, .. } if is_repeat(&operation.task))
+}
+
+const fn is_repeat(task: &Task) -> bool {
+    matches!(task, Task::Restore { repeats: true, .. })
 }
