@@ -36,6 +36,10 @@ pub struct ServeOptions {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "[::]:69")]
     pub tftp: SocketAddr,
 
+    /// All files go over from that port, too: for devices behind an address translation, or a firewall, that knows nothing of TFTP
+    #[arg(long)]
+    pub tftp_single_port: bool,
+
     /// How fast files go over
     #[command(flatten)]
     pub file_limits: FileLimits,

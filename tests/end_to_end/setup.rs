@@ -196,6 +196,7 @@ impl Setup {
             file_limits: self.file_limits.clone(),
             ftp_tls: FtpTls::default(),
             ftp_passive_ports: PortRange(0..=0),
+            tftp_single_port: false,
             server_address: vec![address.ip()],
             snmp_address: Some(address.ip()),
             key: Some(key),

@@ -1,19 +1,22 @@
 //! One manager and one simulator, each a process of its own, in a folder and on loopback addresses of their own.
 
 mod credentials;
+mod devices;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::process::{Finished, LIMIT, Running, eventually};
+use tests::process::{Finished, LIMIT, Running};
 use tests::{loopback, programs};
 
 pub(crate) use self::credentials::{CREDENTIAL, PASSPHRASES, USER};
 use crate::disk::Disk;
 use crate::link::Link;
+use crate::translation::Translation;
 
 /// The device that most tests have; in the manager it has the same name.
 pub(crate) const DEVICE: &str = "IAD-000001";
@@ -51,6 +54,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) commands: &'a str,
     /// Whether there is a link between manager and device that can be cut.
     pub(crate) linked: bool,
+    /// Devices are behind an address translation.
+    pub(crate) translation: Option<Arc<Translation>>,
     /// The manager's data is on a disk of its own with these options, which must be had here.
     pub(crate) disk: Option<&'static str>,
 }
@@ -77,6 +82,7 @@ pub(crate) struct Laboratory {
     /// Where the daemon told that it listens.
     ready: Value,
     link: Option<Link>,
+    translation: Option<Arc<Translation>>,
     disk: Option<Disk>,
 }
 
@@ -96,7 +102,11 @@ impl Laboratory {
         for device in listed.as_array().unwrap() {
             let name = device["unique-id"].as_str().unwrap();
             let address: SocketAddr = device["address"].as_str().unwrap().parse().unwrap();
-            let met_at = laboratory.link.as_ref().map_or(address, |link| link.lead_to_device(address));
+            let met_at = match (&laboratory.link, &laboratory.translation) {
+                (Some(link), _) => link.lead_to_device(address),
+                (None, Some(translation)) => translation.lead_to_device(address),
+                (None, None) => address,
+            };
             laboratory.add_device(name, met_at);
         }
         laboratory
@@ -115,12 +125,17 @@ impl Laboratory {
         let data = folder.path().join("data");
         let disk = setup.disk.and_then(|options| Disk::at(&data, options));
         let link = setup.linked.then(Link::new);
-        let address = loopback::own_address();
+        let translation = setup.translation.as_ref();
+        let address =
+            translation.map_or_else(|| loopback::own_address().into(), |beyond| beyond.managers_address());
         let mut options = vec!["serve".to_owned(), "--ready".into()];
         for listener in ["--notifications", "--tftp", "--ftp"] {
-            options.extend([listener.into(), format!("{address}:0")]);
+            options.extend([listener.into(), SocketAddr::new(address, 0).to_string()]);
         }
-        let told = link.as_ref().map_or(address, Link::managers_address);
+        if translation.is_some() {
+            options.push("--tftp-single-port".into());
+        }
+        let told = link.as_ref().map_or(address, |link| link.managers_address().into());
         options.extend(["--server-address".into(), told.to_string()]);
         options.extend(["--data".into(), path_text(&data)]);
         if disk.is_some() {
@@ -140,6 +155,7 @@ impl Laboratory {
             simulator_options: Vec::new(),
             ready: Value::Null,
             link,
+            translation: setup.translation.clone(),
             disk,
         };
         laboratory.start_manager();
@@ -230,82 +246,6 @@ impl Laboratory {
     /// The link between manager and device.
     pub(crate) fn link(&self) -> &Link {
         self.link.as_ref().expect("a link that can be cut")
-    }
-
-    // The devices
-
-    fn start_simulator(&mut self, options: &[&str]) {
-        let address = loopback::own_address();
-        let mut all =
-            vec!["run".to_owned(), "--bind".into(), address.to_string(), "--port".into(), "0".into()];
-        let notified = self.port("notifications");
-        let told = self.link.as_ref().map_or(notified.ip(), |link| link.managers_address().into());
-        all.extend(["--notify".into(), SocketAddr::new(told, notified.port()).to_string()]);
-        all.extend(["--user".into(), credentials::user(PASSPHRASES), "--notify-user".into(), USER.into()]);
-        all.extend(["--state".into(), path_text(&self.state())]);
-        all.extend(["--control".into(), path_text(&self.control())]);
-        all.extend(with_the_last_word(&NO_TIME_LOST, options));
-        self.simulator_options = all;
-        let ready = self.run_simulator();
-        let port = ready.split_whitespace().find_map(|word| word.strip_prefix("port=")).unwrap();
-        let place = self.simulator_options.iter().position(|word| word == "--port").unwrap();
-        self.simulator_options[place + 1] = port.to_owned();
-    }
-
-    /// Starts the devices again where they were, with what they had stored: their power is back.
-    pub(crate) fn start_simulator_again(&mut self) {
-        self.run_simulator();
-    }
-
-    fn run_simulator(&mut self) -> String {
-        let mut running = Running::start(Command::new(&self.iad_sim).args(&self.simulator_options));
-        let ready = running.wait_for("the line that says that all devices run", |line| {
-            line.starts_with("ready ").then(|| line.to_owned())
-        });
-        self.simulator = Some(running);
-        ready
-    }
-
-    /// `kill -9`: a failure of power at all devices.
-    pub(crate) fn kill_simulator(&mut self) {
-        self.simulator.take().expect("the simulator runs").kill();
-    }
-
-    /// Runs a command of `iad-sim`, which must succeed, and returns what it writes.
-    pub(crate) fn simulator(&self, words: &[&str]) -> String {
-        let mut command = Command::new(&self.iad_sim);
-        let answered = answer(command.args(words).arg("--control").arg(self.control()));
-        assert_eq!(answered.code, Some(0), "iad-sim {words:?}: {answered:?}");
-        answered.stdout
-    }
-
-    /// Lets something go wrong.
-    pub(crate) fn fault(&self, options: &[&str]) {
-        self.simulator(&[&["fault", "add"], options].concat());
-    }
-
-    /// The device, by its own word.
-    pub(crate) fn device(&self) -> Value {
-        json(&self.simulator(&["device", "show", DEVICE, "--output", "json"]))
-    }
-
-    /// Waits until the device is as wanted.
-    pub(crate) fn device_becomes(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut device = Value::Null;
-        eventually(what, || {
-            device = self.device();
-            wanted(&device)
-        });
-        device
-    }
-
-    /// Where devices keep what survives a failure of power.
-    pub(crate) fn state(&self) -> PathBuf {
-        self.folder.path().join("devices")
-    }
-
-    fn control(&self) -> PathBuf {
-        self.folder.path().join("simulator.sock")
     }
 
     // The operator

@@ -20,4 +20,5 @@ mod notifications;
 mod power_failure;
 mod prompt;
 mod scenarios;
+mod translation;
 mod waiting;

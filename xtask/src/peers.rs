@@ -49,7 +49,7 @@ impl fmt::Display for Obstacle {
 }
 
 /// Every foreign program the tests know.
-pub const PEERS: [Peer; 9] = [
+pub const PEERS: [Peer; 11] = [
     Peer {
         package: "smitools",
         program: "smilint",
@@ -112,6 +112,20 @@ pub const PEERS: [Peer; 9] = [
         delivery: Delivery::Unpacked,
         only_as_root: false,
         mark: "needs_atftpd::",
+    },
+    Peer {
+        package: "iproute2",
+        program: "ip",
+        delivery: Delivery::Installed,
+        only_as_root: true,
+        mark: "needs_iproute2::",
+    },
+    Peer {
+        package: "nftables",
+        program: "nft",
+        delivery: Delivery::Installed,
+        only_as_root: true,
+        mark: "needs_nftables::",
     },
 ];
 

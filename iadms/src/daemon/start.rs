@@ -124,7 +124,8 @@ pub async fn start(options: &ServeOptions) -> Result<Running, StartError> {
     let file_server = Part::new("file server").map_err(no_thread)?;
     let notifications = receiver.open(|| Sockets::bind(options.notifications))?;
     let requests = file_server.open(|| Sockets::bind(options.tftp))?;
-    let transfers = file_server.open(|| requests.beside())?;
+    let single_port = options.tftp_single_port;
+    let transfers = (!single_port).then(|| file_server.open(|| requests.beside())).transpose()?;
     let commands = commander.open(|| match options.snmp_address {
         Some(address) => Sockets::bind(SocketAddr::new(address, 0)),
         None => Sockets::unbound(),

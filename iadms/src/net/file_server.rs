@@ -20,8 +20,8 @@ use crate::daemon::clock::Clock;
 pub struct Connections {
     /// The well-known port.
     pub requests: Sockets,
-    /// The port of all transfers.
-    pub transfers: Sockets,
+    /// The port of all transfers; none: the well-known one, too.
+    pub transfers: Option<Sockets>,
     /// The director's orders.
     pub orders: mpsc::UnboundedReceiver<Order>,
     /// Reports to the director.
@@ -63,13 +63,18 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
         let mut busy = false;
         for sent in 0..MOST_AT_ONCE {
             let Some((port, transmit)) = server.poll_transmit(clock.elapsed(), &mut buffer) else { break };
-            let sockets = if port == Port::Requests { &requests } else { &transfers };
-            let waiting = if port == Port::Requests { &mut answers_out } else { &mut packets };
-            sockets.queue(&transmit, &buffer, waiting).await;
+            match &transfers {
+                Some(transfers) if port == Port::Transfers => {
+                    transfers.queue(&transmit, &buffer, &mut packets).await;
+                }
+                _ => requests.queue(&transmit, &buffer, &mut answers_out).await,
+            }
             busy = sent + 1 == MOST_AT_ONCE;
         }
         requests.send_off(&mut answers_out).await;
-        transfers.send_off(&mut packets).await;
+        if let Some(transfers) = &transfers {
+            transfers.send_off(&mut packets).await;
+        }
         while let Some(work) = server.poll_storage() {
             storage.ask(work);
         }
@@ -89,13 +94,15 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
             // There is more to send; acknowledgements that came meanwhile are taken first.
             requests.try_receive(&mut asked)?;
             server.handle(Port::Requests, &asked.datagrams(), clock.elapsed());
-            transfers.try_receive(&mut moved)?;
-            server.handle(Port::Transfers, &moved.datagrams(), clock.elapsed());
+            if let Some(transfers) = &transfers {
+                transfers.try_receive(&mut moved)?;
+                server.handle(Port::Transfers, &moved.datagrams(), clock.elapsed());
+            }
             tokio::task::yield_now().await;
             continue;
         }
         tokio::select! {
-            received = transfers.receive(&mut moved) => {
+            Some(received) = receive(transfers.as_ref(), &mut moved) => {
                 received?;
                 server.handle(Port::Transfers, &moved.datagrams(), clock.elapsed());
             }
@@ -117,6 +124,11 @@ pub async fn run(mut server: FileServer, connections: Connections, clock: Clock)
             () = clock.sleep_until(server.next_deadline()) => {}
         }
     }
+}
+
+/// What comes to the port of all transfers, where that is one of its own.
+async fn receive(transfers: Option<&Sockets>, moved: &mut Batches) -> Option<std::io::Result<()>> {
+    Some(transfers?.receive(moved).await)
 }
 
 /// Datagrams sent, or messages taken, before the other side is looked after again.

@@ -61,7 +61,7 @@ impl World {
         let (storing, stored) = mpsc::unbounded_channel();
         let requests = Sockets::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let desk = Connections {
-            transfers: requests.beside().unwrap(),
+            transfers: Some(requests.beside().unwrap()),
             requests,
             orders: ordered,
             reports: reported,

@@ -117,6 +117,7 @@ impl Trial {
             limits: &limits,
             commands: &commands,
             linked: true,
+            translation: None,
             disk: (trouble == Trouble::DiskFull).then_some("size=24m"),
         };
         let laboratory = Laboratory::with(&setup);

@@ -291,8 +291,9 @@ impl Checks {
         if other_runs && !commanded {
             let run = store.open_run_of(device_id(place)).map(|stored| stored.run.as_ref());
             let theirs = known.tried_by_others || durable.operation.id.starts_with(RIVAL);
-            // What they tried may have been seen, and the run leave it to them, right before it is over.
-            let looks = run.filter(|run| theirs && matches!(run.state, State::Verifying(_)));
+            // What they tried may have been seen, and the run leave it to them, right before it is over, or begins no more.
+            let looks =
+                run.filter(|run| theirs && matches!(run.state, State::Verifying(_) | State::Preflight(_)));
             let looking = looks.map(|run| (run.id, true));
             let waiting = known.asking.take().map(|run| (run, false)).or(looking);
             known.left_while_asked = waiting.or(known.left_while_asked);

@@ -68,7 +68,7 @@ pub(crate) async fn serve_ours(ours: &Ours) -> Result<(), Error> {
     let (_ftp, ftp) = mpsc::channel(1);
     let requests = Sockets::bind(ours.address)?;
     let connections = Connections {
-        transfers: requests.beside()?,
+        transfers: Some(requests.beside()?),
         requests,
         orders,
         reports,

@@ -76,7 +76,7 @@ pub(crate) fn serve(ours: &Ours) -> Result<(), Error> {
             tokio::spawn(async move { while reported.recv().await.is_some() {} });
             let requests = Sockets::bind(([127, 0, 0, 1], 0).into())?;
             let connections = Connections {
-                transfers: requests.beside()?,
+                transfers: Some(requests.beside()?),
                 requests,
                 orders,
                 reports,
