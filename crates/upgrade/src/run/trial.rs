@@ -60,7 +60,13 @@ impl Turn<'_> {
                 let set = ConfigurationSet { files, ..aside };
                 self.effects.push(Effect::Keep(BackedUp { version: last.other_version.clone(), set }));
             }
-            None if holds(&last.configuration) => {}
+            // It runs what it did before, or others have it run something.
+            None if holds(&last.configuration) => {
+                if !self.run.is_kept(&last.configuration) {
+                    let set = ConfigurationSet { files, ..last.configuration.clone() };
+                    self.effects.push(Effect::Keep(BackedUp { version: last.version.clone(), set }));
+                }
+            }
             None => {
                 let set = ConfigurationSet { files, ..ConfigurationSet::default() };
                 self.effects.push(Effect::Keep(BackedUp { version: None, set }));
