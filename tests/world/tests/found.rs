@@ -128,6 +128,7 @@ found! {
     what_was_changed_before_a_restore_that_nobody_knows_to_have_begun_was_to_stay: 1796095636028585 of 5;
     what_others_tried_fell_back_as_it_was_looked_at_before_a_repeat: 1796095956000232 of 5;
     what_came_of_software_that_others_had_it_try_was_not_kept: 1796096396083954 of 5;
+    what_was_changed_before_others_made_another_image_run_was_restored_over: 1796096970082711 of 5;
     files_that_had_come_were_missed_while_a_look_was_awaited: 1796094700046490 of 5;
     what_a_failed_activation_had_found_changed_was_still_watched_once_it_was_begun_anew: 1796080177002139 of 5;
 }

@@ -46,23 +46,21 @@ impl Turn<'_> {
             self.note_failure(Failure { step, cause });
             return self.go_back();
         }
-        if step == Step::Activating
-            && let Some(cause) = self.is_not_the_image(reading.running())
-        {
-            return self.fail(step, cause);
-        }
-        if operation.stop.is_some() && self.may_be_stopped(step) {
-            // It ended before the device was told: the operator was told that it is stopped.
-            return self.fail(step, Cause::Stopped);
-        }
+        let wrong = self.is_not_the_image(reading.running()).filter(|_| step == Step::Activating);
+        // It ended before the device was told: the operator was told that it is stopped.
+        let stopped = (operation.stop.is_some() && self.may_be_stopped(step)).then_some(Cause::Stopped);
         let forward = matches!(step, Step::Activating | Step::RollingBack) && !self.run.returning;
         if forward && self.left_later_settings(reading) {
             // Others made it run, or it came there by itself: the command would have been refused. What it left is later than
             // the backup, and is what it goes back to.
             self.run.activated = None;
             self.note_aside(reading);
-            self.note_failure(Failure { step, cause: Cause::RevisionMoved });
+            let cause = wrong.or(stopped).unwrap_or(Cause::RevisionMoved);
+            self.note_failure(Failure { step, cause });
             return self.go_back();
+        }
+        if let Some(cause) = wrong.or(stopped) {
+            return self.fail(step, cause);
         }
         // It may have come up with its other software, which nobody asked for.
         if step == Step::Resetting

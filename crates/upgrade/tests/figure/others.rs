@@ -245,6 +245,23 @@ fn what_is_not_the_image_that_was_loaded_is_not_made_to_run_and_not_confirmed() 
     }
 }
 
+/// Found by the deterministic world: others loaded other bytes under that version and made them run, right after a person had changed
+/// settings. What it left is later than the backup.
+#[test]
+fn what_was_changed_before_others_made_another_image_run_is_what_it_goes_back_to() {
+    let mut world = World::upgrade().fault(Command::Reset, [Fault::SetLost]).begin();
+    world.until(|world| world.count(Command::Reset) == 1);
+    world.before_counts = false;
+    world.edit();
+    let edited = world.device.running().files.clone();
+    world.device.slots[1 - world.device.running].digest = Some(upgrade::Digest([7; 32]));
+    world.device.slide();
+    let world = world.on();
+    world.assert_asks(&ALL, "what the device holds as 2.0 is not the image that was loaded");
+    assert_eq!(world.device.running().files, edited, "{}", world.told());
+    assert_eq!(world.count(Command::Restore), 0, "{}", world.told());
+}
+
 /// Shown by an examiner with a world: the roll-back came late, and another manager's reset before it made what the device had taken by
 /// itself look like somebody's work. It was asked about there.
 #[test]
