@@ -46,12 +46,13 @@ impl ConfigurationSet {
         self.files == other.files
     }
 
-    /// Whether what a device holds of this kind is in one of these sets. Where it tells no digest, its revision decides.
+    /// Whether what a device holds of this kind is in one of these sets. Where it tells no digest, its revision decides: what a set
+    /// without one has in common with that nobody knows.
     pub fn is_known(&self, kind: &Kind, sets: &[Self]) -> bool {
         let known = |set: &Self| match (self.files.get(kind), self.revision.zip(set.revision)) {
             (Some(held), _) => set.files.get(kind) == Some(held),
             (None, Some((now, then))) => now == then,
-            (None, None) => true,
+            (None, None) => self.revision.is_none(),
         };
         sets.iter().any(known)
     }

@@ -265,6 +265,11 @@ impl Reading {
         (!self.configuration.is_empty()).then(|| self.other_configuration())
     }
 
+    /// Whether it tells what any configuration is. Where it does not, none that it shows may still be one.
+    pub fn tells_configuration(&self) -> bool {
+        self.configuration.iter().any(|entry| entry.digest.is_some())
+    }
+
     fn configuration_in(&self, buffer: Option<u32>) -> ConfigurationSet {
         let entries = || self.configuration.iter().filter(|entry| Some(entry.buffer) == buffer);
         let files: BTreeMap<_, _> = entries()

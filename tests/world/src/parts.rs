@@ -191,6 +191,9 @@ impl World {
                 self.judge(checked);
                 let checked = self.checks.a_command_is_not_sent_for_ever(place, &said, self.units.get(place));
                 self.judge(checked);
+                let repeats = self.profile.limits.repeats;
+                let checked = self.checks.a_question_is_not_sent_for_ever(place, &said, repeats);
+                self.judge(checked);
                 let checked = self.checks.a_command_follows_a_look(place, self.life, &said);
                 self.judge(checked);
                 let checked = self.checks.who_is_busy_is_commanded_nothing(place, &said);

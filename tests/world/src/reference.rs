@@ -14,6 +14,8 @@ pub(crate) struct Reference {
     /// Parts of the figure that are done, since the last preflight.
     done: Vec<Step>,
     failed: Option<Step>,
+    /// It failed, and nobody has said since that it is to be tried again: neither an operator nor the policy.
+    waits_for_a_word: bool,
     /// Something beyond looking was begun at all.
     touched: bool,
     /// Other software, or other settings, were put in force, and not taken back.
@@ -64,6 +66,7 @@ impl Reference {
             begun: None,
             done: Vec::new(),
             failed: None,
+            waits_for_a_word: false,
             touched: false,
             changed: false,
             watched: false,
@@ -95,6 +98,7 @@ impl Reference {
             Story::StepDone { step, text } => self.step_is_done(*step, text),
             Story::StepFailed(failure) => {
                 self.failed = Some(failure.step);
+                self.waits_for_a_word = true;
                 self.silent = matches!(failure.cause, Cause::Unreachable(..) | Cause::Unheeded(_));
                 self.failed_back +=
                     u32::from(is_way_back(failure.step) && failure.step != Step::OpeningCalls);
@@ -117,6 +121,7 @@ impl Reference {
                     Some(_) => None,
                 };
                 self.closing = self.closing.or(closing);
+                self.waits_for_a_word = false;
                 let known = answer.is_none_or(|answer| offered.is_some_and(|all| all.contains(&answer)));
                 must(known, "an answer is one of those offered (H16)")
             }
@@ -140,6 +145,7 @@ impl Reference {
             return must(self.tried_back <= most, "what brings it back is not tried for ever (H16)");
         }
         if pauses {
+            self.waits_for_a_word = false;
             // After it the way back is tried as often again: the policy bounds the pauses.
             self.tried_back = 0;
         }
@@ -163,6 +169,7 @@ impl Reference {
             Step::Preflight => {
                 must(!self.changed, "a repeat begins on the device as it was (H14)")?;
                 must(self.closing.is_none(), "what is to end is not repeated (H8, H16)")?;
+                must(!self.waits_for_a_word, "who is to be asked says whether it is tried again (H8, H14)")?;
                 self.done.clear();
             }
             Step::ConfiguringServer => must(self.has(Step::Preflight), "first it is looked at (B3)")?,

@@ -29,7 +29,8 @@ impl Turn<'_> {
             .into_iter()
             .flatten()
             .any(|known| known.same_files(&found));
-        if found.files.is_empty() || is_kept {
+        let is_nothing = found.files.is_empty() && reading.tells_configuration();
+        if is_nothing || is_kept {
             self.run.on_trial = Some(found);
             return self.convert_or_restore();
         }

@@ -114,6 +114,8 @@ pub(crate) struct Device {
     pub(crate) hides_revision: bool,
     /// It tells nothing of its configuration but the revision, and writes its secrets anew each time it sends it.
     pub(crate) salts: bool,
+    /// It tells no digests of its configuration, and no sizes.
+    pub(crate) hides_digests: bool,
     /// It tells nothing of the configuration that belongs to the software in its other buffer.
     pub(crate) hides_other_configuration: bool,
     /// It does not tell whether it takes calls.
@@ -182,6 +184,7 @@ impl Device {
             hides_software: false,
             hides_revision: false,
             salts: false,
+            hides_digests: false,
             hides_other_configuration: false,
             hides_admission: false,
             any_version: false,
@@ -253,8 +256,8 @@ impl Device {
             kind: kind.clone(),
             revision: None,
             format: Some(slot.format),
-            digest: Some(file.digest),
-            size: Some(file.size),
+            digest: Some(file.digest).filter(|_| !self.hides_digests),
+            size: Some(file.size).filter(|_| !self.hides_digests),
         };
         let told = numbered().filter(|(index, _)| !self.hides_other_configuration || *index == self.running);
         let entries = told.flat_map(|(_, (slot, number))| {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use upgrade::StoredFile;
 use upgrade::profile::{Command, Scope};
 use upgrade::reading::OperationState;
-use upgrade::run::{Answer, AnswerKind, Event, Outcome, State, Step};
+use upgrade::run::{Answer, AnswerKind, Event, Goal, Outcome, State, Step};
 
 use crate::device::Fault;
-use crate::world::{ALL, World, all_converted, image};
+use crate::world::{ALL, World, all_converted, choices, image};
 
 /// The file that a person changes at the device now.
 fn edited(world: &mut World) -> StoredFile {
@@ -279,6 +279,38 @@ fn what_is_known_of_new_software_is_not_backed_up_as_it_comes_up() {
     assert_eq!(world.kept.len(), 1, "{}", world.told());
 }
 
+/// Shown by an examiner who read the code: where a device tells no digests, what was converted has no revision, and was taken for what
+/// is found there, whatever that was.
+#[test]
+fn settings_changed_after_a_trial_are_not_restored_over_where_only_their_revision_is_told() {
+    let mut world = World::converting(image("2.0", 2));
+    world.device.hides_digests = true;
+    let mut world = world.begin().until_step(Step::Soaking);
+    let now = world.now;
+    world.device.silent_until = now + Duration::from_secs(100_000);
+    world.until(|world| matches!(world.run.state, State::Asking(_)));
+    assert!(world.question().lost, "{}", world.told());
+    let now = world.now;
+    world.device.lose_power(now);
+    world.device.silent_until = now;
+    let file = edited(&mut world);
+    let world = world.answer(Answer::Again);
+    assert!(is_kept(&world, &file), "{}", world.told());
+}
+
+/// Shown by an examiner who read the code: nothing that is told is not nothing that is there.
+#[test]
+fn settings_of_what_is_rolled_back_to_are_backed_up_where_no_digests_are_told() {
+    for hides in [false, true] {
+        let mut world = World::new(Goal::RollBack, choices());
+        world.device.hides_digests = hides;
+        let theirs = world.device.slots[1 - world.device.running].files.clone();
+        let world = world.play();
+        assert_eq!(world.outcome(), Outcome::Succeeded, "{}", world.told());
+        assert!(theirs.values().all(|file| is_kept(&world, file)), "hides: {hides}: {}", world.told());
+    }
+}
+
 /// Shown by a reviewer: it was believed that nobody could have worked on what was loaded.
 #[test]
 fn settings_changed_on_loaded_software_that_it_ran_for_a_while_are_backed_up() {
@@ -414,7 +446,8 @@ fn settings_that_came_of_a_trial_are_not_taken_for_those_of_the_software_of_befo
     let now = world.now;
     world.device.lose_power(now);
     let world = world.on();
-    assert_eq!(world.kept.len(), 2, "{file:?}: {}", world.told());
+    // What is found where the original belongs is backed up, too.
+    assert_eq!(world.kept.len(), 3, "{file:?}: {}", world.told());
     assert_eq!((world.kept[1].format, &*world.kept_of[1]), (None, ""));
 }
 

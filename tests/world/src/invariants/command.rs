@@ -235,9 +235,15 @@ fn calls_are_kept_out_before_a_restart(run: &Run, operation: &Record, unit: &Uni
         Command::Reset => true,
         _ => false,
     };
-    let kept_out = |told: &Told| matches!(told.story, Story::StepBegun { step: Step::ClosingCalls, .. });
+    // Since they were let in last, or the attempt began.
+    let kept_out = |told: &Told| match told.story {
+        Story::StepBegun { step: Step::ClosingCalls, .. } => Some(true),
+        Story::StepBegun { step: Step::OpeningCalls | Step::Preflight, .. } => Some(false),
+        _ => None,
+    };
     let told = store.runs.get(&run.id).map_or(&[][..], |stored| &stored.stories);
-    if restarts && !run.returning && !told.iter().any(kept_out) {
+    let is_kept_out = told.iter().rev().find_map(kept_out).unwrap_or(false);
+    if restarts && !run.returning && !is_kept_out {
         let what = format!("{:?} by {}", operation.command, operation.id);
         return broken("calls_are_kept_out_before_a_restart", what);
     }

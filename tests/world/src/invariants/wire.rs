@@ -1,5 +1,6 @@
 //! What must hold of what goes over the wire: to a device, and from whoever answers.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use engine::commander::{Answer, Asker, Outcome as Answered};
@@ -92,7 +93,8 @@ impl Checks {
         let Some(operation) = sent.operation.as_ref().filter(|_| sent.begins()) else { return Ok(()) };
         let last = &mut known.commanded;
         if last.operation != *operation {
-            *last = Commanded { operation: operation.clone(), ..Commanded::default() };
+            let looks = std::mem::take(&mut last.looks);
+            *last = Commanded { operation: operation.clone(), looks, ..Commanded::default() };
         }
         let is_same = last.sends > 0 && last.request == sent.request;
         last.sends += u32::from(!is_same);
@@ -107,6 +109,34 @@ impl Checks {
             let what =
                 format!("{operation} is sent to device {} the {sends}th time, copy {copies}", place + 1);
             return broken("a_command_is_not_sent_for_ever", what);
+        }
+        Ok(())
+    }
+
+    /// A thin link carries the same question as often as the profile says, and no more. Where it is understood by whoever hears it, that is
+    /// counted.
+    pub(crate) fn a_question_is_not_sent_for_ever(
+        &mut self,
+        place: usize,
+        sent: &Sent,
+        repeats: u32,
+    ) -> Checked {
+        let (Some(known), Some(asks)) = (self.devices.get_mut(place), sent.asks) else { return Ok(()) };
+        let looks = &mut known.commanded.looks;
+        let copies = match looks.iter_mut().find(|(request, _)| *request == asks) {
+            Some((_, copies)) => {
+                *copies += 1;
+                *copies
+            }
+            None => {
+                looks.truncate(MOST_QUESTIONS - 1);
+                looks.push_front((asks, 1));
+                1
+            }
+        };
+        if copies > 1 + repeats {
+            let what = format!("device {} is asked {asks} the {copies}th time", place + 1);
+            return broken("a_question_is_not_sent_for_ever", what);
         }
         Ok(())
     }
@@ -193,20 +223,32 @@ pub(crate) fn what_comes_from_elsewhere_is_not_believed(from: SocketAddr, notice
 /// Whether a message of SNMP is a SET: its PDU's tag follows the version and the community (RFC 3416 section 3).
 fn is_set(message: &[u8]) -> bool {
     const SET: u8 = 0xa3;
+    pdu(message).is_some_and(|pdu| pdu.first() == Some(&SET))
+}
+
+/// The number of the request where a message is a GET.
+fn asks(message: &[u8]) -> Option<i32> {
+    const GET: u8 = 0xa0;
+    let is_get = pdu(message)?.first() == Some(&GET);
+    is_get.then(|| Message::decode(message).ok()).flatten().and_then(|message| request_of(&message.body))
+}
+
+/// The PDU in a message that names a community.
+fn pdu(message: &[u8]) -> Option<&[u8]> {
     let after_length = |at: usize| {
         let length = *message.get(at)?;
         Some(if length < 0x80 { at + 1 } else { at + 1 + usize::from(length & 0x7f) })
     };
-    let tag = || {
-        let version = after_length(1)?;
-        let community = version + 3;
-        let length = usize::from(*message.get(community + 1)?);
-        message.get(community + 2 + length).copied()
-    };
-    tag() == Some(SET)
+    let version = after_length(1)?;
+    let community = version + 3;
+    let length = usize::from(*message.get(community + 1)?);
+    message.get(community + 2 + length..)
 }
 
-/// The command that was sent to a device last.
+/// So many questions are open at a device at once, at most.
+const MOST_QUESTIONS: usize = 32;
+
+/// What was sent to a device last: the command, and the questions.
 #[derive(Debug, Default)]
 pub(super) struct Commanded {
     operation: String,
@@ -214,6 +256,8 @@ pub(super) struct Commanded {
     request: Option<i32>,
     sends: u32,
     copies: u32,
+    /// Which requests, the latest first, and how many copies of each.
+    looks: VecDeque<(i32, u32)>,
     /// The device had software on trial then.
     pub(super) on_trial: bool,
     /// The buffer that it was to start from then.
@@ -229,6 +273,8 @@ pub(crate) struct Sent {
     operation: Option<String>,
     /// Of which request this is a copy.
     request: Option<i32>,
+    /// Of which question, where anybody understands that.
+    asks: Option<i32>,
     /// It tells of objects, and anybody can read or write it although the device speaks SNMPv3.
     in_the_open: bool,
 }
@@ -236,8 +282,14 @@ pub(crate) struct Sent {
 impl Sent {
     /// A message to a device with these keys, or with communities. What it was not meant for says nothing to it.
     pub(crate) fn of(bytes: &[u8], keys: Option<&Keys>) -> Self {
-        let nothing =
-            Self { is_set: false, command: None, operation: None, request: None, in_the_open: false };
+        let nothing = Self {
+            is_set: false,
+            command: None,
+            operation: None,
+            request: None,
+            asks: None,
+            in_the_open: false,
+        };
         let Some(keys) = keys else {
             let body =
                 is_set(bytes).then(|| Message::decode(bytes).ok()).flatten().map(|message| message.body);
@@ -246,6 +298,7 @@ impl Sent {
                 command: body.as_ref().and_then(command_of),
                 operation: body.as_ref().and_then(operation_of),
                 request: body.as_ref().and_then(request_of),
+                asks: asks(bytes),
                 ..nothing
             };
         };
@@ -257,6 +310,7 @@ impl Sent {
             command: body.as_ref().filter(|_| is_set).and_then(command_of),
             operation: body.as_ref().filter(|_| is_set).and_then(operation_of),
             request: body.as_ref().filter(|_| is_set).and_then(request_of),
+            asks: None,
             in_the_open: is_open && body.is_some_and(|body| !body.varbinds().is_empty()),
         }
     }
