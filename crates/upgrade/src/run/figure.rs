@@ -30,7 +30,8 @@ impl Turn<'_> {
             }
         }
         if step == Step::Downloading && operation.commanded {
-            self.run.left_there = Some(reading.other_configuration());
+            self.run.left_there =
+                Some(reading.other_configuration()).filter(|_| reading.tells_configuration());
         }
         if step == Step::RollingBack && self.run.on_trial.is_some() {
             // What was not looked at yet is not known.

@@ -97,13 +97,14 @@ impl Turn<'_> {
         waiting: Waiting,
         reading: &Reading,
     ) -> Result<(), Rejected> {
+        let is_open = self.run.calls_closed && reading.calls_admitted == Some(true);
+        if is_open && self.restarts() && self.now < limit {
+            // It has restarted, or others let calls in: those that come now would be cut off. That prolongs no wait.
+            self.run.drain_until = Some(limit);
+            return self.close_calls();
+        }
         let calls = reading.calls.filter(|calls| *calls > 0 && self.restarts());
         if calls.is_some() && self.now < limit {
-            if self.run.calls_closed && reading.calls_admitted == Some(true) {
-                // It has restarted, or others let calls in: those that come now would be cut off. That prolongs no wait.
-                self.run.drain_until = Some(limit);
-                return self.close_calls();
-            }
             self.run.state = State::Draining { limit, calls, waiting };
             self.wait(None);
             return Ok(());

@@ -260,6 +260,19 @@ fn a_device_that_falls_silent_while_it_is_watched_is_not_said_to_take_no_calls()
     assert!(reason.contains("nobody knows whether it takes calls: the device did not answer"), "{reason}");
 }
 
+/// Shown by an examiner who read the code: calls had come in again, and none was there at that moment.
+#[test]
+fn a_device_that_takes_calls_again_is_not_restarted_although_there_are_none() {
+    let mut world = World::upgrade();
+    world.device.calls = 2;
+    let mut world = world.begin().until_step(Step::Draining);
+    (world.device.calls, world.device.admitted) = (0, true);
+    world.until(|world| world.count(Command::Reset) == 1);
+    assert_eq!(world.count(Command::CloseCalls), 2, "{}", world.told());
+    let world = world.on();
+    world.assert_upgraded(&world.before.1);
+}
+
 /// Shown by an examiner: a power cycle lets calls in again, and those that come then were cut off at the limit.
 #[test]
 fn calls_that_come_in_again_while_they_are_waited_for_are_kept_out_once_more_and_no_longer_waited_for() {

@@ -316,8 +316,9 @@ fn settings_of_what_is_rolled_back_to_are_backed_up_where_no_digests_are_told() 
 fn settings_changed_on_loaded_software_that_it_ran_for_a_while_are_backed_up() {
     let held =
         |world: &mut World| world.run.choices.activate_at = Some(world.now + Duration::from_secs(100_000));
-    for holds in [true, false] {
+    for (holds, hides_digests) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut world = World::upgrade();
+        world.device.hides_digests = hides_digests;
         let mut world = if holds {
             held(&mut world);
             let mut world = world.begin();
@@ -332,7 +333,8 @@ fn settings_changed_on_loaded_software_that_it_ran_for_a_while_are_backed_up() {
         world.device.slide();
         let world = if holds { world.on() } else { world.answer(Answer::Again) };
         world.assert_upgraded(&world.before.1);
-        assert!(world.kept.iter().any(|kept| kept.files == theirs), "{:?}", world.kept);
+        let is_kept = world.kept.iter().any(|kept| kept.files == theirs);
+        assert!(is_kept, "hides: {hides_digests}: {:?}", world.kept);
     }
 }
 
