@@ -88,7 +88,8 @@ impl Operation {
             }
             Finding::Working => {
                 let told = reading.operation.as_ref().map_or(*progress, |operation| operation.progress);
-                if told != *progress {
+                // An answer on its way may be older than what was notified since.
+                if told > *progress {
                     (*progress, *moved) = (told, now);
                     effects.push(Effect::Progress(told));
                 }

@@ -1,7 +1,7 @@
 //! Judging who converts, and downloading (rows H9, H10, H13, H21, H22, H18).
 
 use upgrade::profile::{Command, ConvertedBy};
-use upgrade::run::{Answer, AnswerKind, Outcome, Step};
+use upgrade::run::{Answer, AnswerKind, Event, Outcome, Step, Story};
 
 use crate::device::Fault;
 use crate::world::{ALL, World, all_converted, image, with_converter};
@@ -227,4 +227,24 @@ fn a_restart_that_the_device_does_not_call_a_failure_is_one() {
     world.device.booted = world.now;
     let world = world.on();
     assert_eq!(world.failures()[0], "downloading failed: the device restarted in the middle of it");
+}
+
+/// The answer to a look may be older than what was notified since: what was shown goes back no more.
+#[test]
+fn progress_that_was_notified_is_not_taken_back_by_an_older_look() {
+    let mut world = World::upgrade().begin().until_underway(Step::Downloading);
+    let operation = world.device.work.as_ref().map(|work| work.id.clone());
+    let notice = upgrade::operation::Notice {
+        kind: upgrade::profile::NotificationKind::Progress,
+        operation,
+        progress: Some(90),
+    };
+    assert!(world.give(&Event::Notified(notice)));
+    let world = world.on();
+    let percent = |story: &Story| match story {
+        Story::Progress { step: Step::Downloading, percent } => Some(*percent),
+        _ => None,
+    };
+    let shown: Vec<_> = world.stories.iter().filter_map(percent).collect();
+    assert!(shown.contains(&90) && shown.is_sorted(), "{shown:?}");
 }
